@@ -1,0 +1,247 @@
+"""What to do: the user's request as pydantic models, read from and written to YAML.
+
+Every key but `data.train` has a default; an unknown key is refused with the nearest valid one.
+A study is checked whole before any data are read and before TensorFlow is imported.
+"""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import pydantic
+import yaml
+from pydantic import BaseModel, ConfigDict, Field
+
+from aetfx.errors import StudyError, nearest
+
+Activation = Literal[
+    "linear", "relu", "leaky_relu", "elu", "selu", "gelu", "swish", "silu", "tanh", "sigmoid", "softplus", "softmax"
+]
+OptimizerName = Literal[
+    "adam", "adamw", "nadam", "adamax", "sgd", "rmsprop", "adagrad", "adadelta", "ftrl", "lion"
+]
+Loss = Literal[
+    "mse", "mae", "huber", "log_cosh", "bce", "binary_crossentropy", "mean_squared_error", "mean_absolute_error",
+    "categorical_crossentropy", "kl_divergence", "cosine_similarity", "msle", "poisson",
+]  # fmt: skip
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+
+
+class DataSection(_Section):
+    """Where rows come from and which of them are held out."""
+
+    train: str
+    eval: float | str = Field(default=0.2, description="held-out fraction, or a path")
+    features: Literal["auto", "table", "tensor"] | list[str] = "auto"
+
+
+class PreprocessingSection(_Section):
+    """How rows are brought into a form that a network can take; fitted on the train rows only."""
+
+    scaling: Literal["none", "standard", "minmax", "robust"] = "none"
+    missing: Literal["none", "mean", "median", "zero"] = "none"
+    outliers: Literal["none", "clip"] = "none"
+
+
+class ModelSection(_Section):
+    """The autoencoder: a reference family, the user's own factory, or a saved model."""
+
+    family: Literal["dense"] = "dense"
+    hidden: list[Annotated[int, Field(gt=0)]] = [64, 32]
+    bottleneck: Annotated[int, Field(gt=0)] = 8
+    activation: Activation = "relu"
+    output_activation: Activation = "linear"
+    factory: str | None = Field(default=None, description="module:function that returns a Keras model")
+    path: str | None = Field(default=None, description="a saved .keras model")
+
+
+class TrainingSection(_Section):
+    """How the model is fitted. One trial is one `model.fit` with these arguments."""
+
+    optimizer: OptimizerName = "adam"
+    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
+    loss: Loss = "mse"
+    epochs: Annotated[int, Field(gt=0)] = 100
+    batch_size: Annotated[int, Field(gt=0)] = 32
+    seed: Annotated[int, Field(ge=0)] = 0
+    strategy: Literal["auto", "mirrored", "one_device"] = "auto"
+    replicas: Annotated[int, Field(gt=0)] = 1
+
+
+class DiagnosisSection(_Section):
+    """How much a diagnosis may spend, and how good a reconstruction has to be."""
+
+    budget: Annotated[float, Field(gt=0)] = Field(default=8.0, description="in multiples of the user's own training")
+    target: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.30, description="score that counts as good")
+    thresholds: dict[str, float] = Field(default={}, description="overrides of aetfx.diagnosis.thresholds, by name")
+
+
+class Study(_Section):
+    """A whole request. `name` becomes the run directory `runs/<name>`."""
+
+    name: str = "study"
+    data: DataSection
+    preprocessing: PreprocessingSection = PreprocessingSection()
+    model: ModelSection = ModelSection()
+    training: TrainingSection = TrainingSection()
+    compare: dict[str, list[Any]] = {}
+    diagnosis: DiagnosisSection = DiagnosisSection()
+
+    def with_changes(self, changes: dict[str, Any]) -> Study:
+        """Returns a copy with dotted keys replaced.
+
+        Args:
+          changes: dotted key to value, e.g. `{"training.learning_rate": 0.01}`.
+
+        Raises:
+          StudyError: a key is unknown or a value is out of range.
+        """
+        tree = self.model_dump(mode="python")
+        for dotted, value in changes.items():
+            *parents, leaf = dotted.split(".")
+            node = tree
+            for part in parents:
+                if not isinstance(node.get(part), dict):
+                    raise StudyError(f"compare: unknown key '{dotted}'.{nearest(dotted, _dotted_keys())}")
+                node = node[part]
+            if leaf not in node or not parents:
+                raise StudyError(f"compare: unknown key '{dotted}'.{nearest(dotted, _dotted_keys())}")
+            node[leaf] = value
+        return parse_study(tree, where="compare")
+
+    def alternatives(self) -> list[tuple[str, Study]]:
+        """Returns every configuration of `compare` (the product), the baseline first.
+
+        The name of each says what differs from the baseline, e.g. `learning_rate=0.01`.
+        """
+        keys = list(self.compare)
+        plain = self.model_copy(update={"compare": {}})
+        found = [("baseline", plain)]
+        for values in itertools.product(*(self.compare[key] for key in keys)):
+            changed = plain.with_changes(dict(zip(keys, values, strict=True)))
+            if changed != plain:
+                pairs = zip(keys, values, strict=True)
+                named = [f"{k.split('.')[-1]}={v}" for k, v in pairs if _at(plain, k) != v]
+                found.append((",".join(named), changed))
+        return found
+
+    def to_yaml(self) -> str:
+        """Returns the study as YAML with every default written out."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def load_study(path: str | Path) -> Study:
+    """Reads and checks a study file. Paths of local files in it are relative to the file's folder.
+
+    Raises:
+      StudyError: the file is missing, is not YAML, or holds an unknown key or a value out of range.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise StudyError(f"{path}: no such study file. Give the path of a YAML file (see 'aetfx --help').") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StudyError(f"{path}: cannot be read as text ({error}). Give the path of a YAML file.") from None
+    try:
+        tree = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise StudyError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+    if not isinstance(tree, dict):
+        raise StudyError(f"{path}: expected keys such as 'data:' and 'model:' but got {type(tree).__name__}.")
+    tree.setdefault("name", path.stem)
+    study = parse_study(tree, where=str(path))
+    return _relative_to(study, path.parent)
+
+
+def parse_study(tree: dict[str, Any], where: str = "study") -> Study:
+    """Checks a study given as nested dictionaries.
+
+    Raises:
+      StudyError: one line that names the key, what was expected, and the nearest valid key.
+    """
+    try:
+        study = Study.model_validate(tree)
+    except pydantic.ValidationError as error:
+        raise StudyError(f"{where}: {_explain(error)}") from None
+    _check_whole(study, where)
+    return study
+
+
+def _check_whole(study: Study, where: str) -> None:
+    """Checks what one key alone cannot tell."""
+    fraction = study.data.eval
+    if isinstance(fraction, float) and not 0 < fraction < 1:
+        raise StudyError(f"{where}: data.eval must be a path or a fraction between 0 and 1 but got {fraction}.")
+    if study.model.factory and study.model.path:
+        raise StudyError(f"{where}: model.factory and model.path exclude each other. Keep one of them.")
+    if study.model.factory and study.model.factory.count(":") != 1:
+        raise StudyError(
+            f"{where}: model.factory must be 'module:function' but got '{study.model.factory}', e.g. 'my_module:build'."
+        )
+    if study.training.batch_size < study.training.replicas:
+        raise StudyError(
+            f"{where}: training.batch_size must be at least training.replicas ({study.training.replicas}) "
+            f"but got {study.training.batch_size}."
+        )
+    for key, values in study.compare.items():
+        if not values:
+            raise StudyError(f"{where}: compare.{key} lists no values. Give at least one, e.g. [0.001, 0.01].")
+        for value in values:
+            study.model_copy(update={"compare": {}}).with_changes({key: value})
+
+
+def _relative_to(study: Study, folder: Path) -> Study:
+    def resolve(value: str | None) -> str | None:
+        if value is None or "://" in value or Path(value).is_absolute():
+            return value
+        return str(folder / value)
+
+    data = study.data.model_copy(
+        update={
+            "train": resolve(study.data.train),
+            "eval": resolve(study.data.eval) if isinstance(study.data.eval, str) else study.data.eval,
+        }
+    )
+    model = study.model.model_copy(update={"path": resolve(study.model.path)})
+    return study.model_copy(update={"data": data, "model": model})
+
+
+def _at(study: Study, dotted: str) -> Any:
+    node: Any = study
+    for part in dotted.split("."):
+        node = getattr(node, part)
+    return node
+
+
+def _dotted_keys() -> list[str]:
+    return [
+        f"{name}.{key}"
+        for name, section in Study.model_fields.items()
+        if isinstance(section.annotation, type) and issubclass(section.annotation, BaseModel)
+        for key in section.annotation.model_fields
+    ]
+
+
+def _explain(error: pydantic.ValidationError) -> str:
+    """Turns pydantic's first complaint into one line with the dotted key and a suggestion."""
+    first = error.errors()[0]
+    location = [str(part) for part in first["loc"]]
+    dotted = ".".join(location)
+    if first["type"] == "extra_forbidden":
+        section: Any = Study
+        for part in location[:-1]:
+            section = section.model_fields[part].annotation
+        return f"unknown key '{dotted}'.{nearest(location[-1], section.model_fields)}"
+    if first["type"] == "missing":
+        return f"'{dotted}' is missing. It is required."
+    if first["type"] == "literal_error":
+        given = first["input"]
+        choices = first["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
+        return f"{dotted} is not known: got {given!r}.{nearest(str(given), choices)}"
+    return f"{dotted}: {first['msg'][:1].lower()}{first['msg'][1:]} but got {first['input']!r}."
