@@ -6,22 +6,37 @@ Q the number of kept quantiles. All figures but the counts are over *finite* val
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+if TYPE_CHECKING:
+    from aetfx.validation.combiners.edges import EdgeValues
+
 QUANTILES = (0.0, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0)
+BUCKETS = 10  # of the histograms, as in TFDV
 
 
 @dataclass(frozen=True)
 class Spike:
-    """One exact value that many rows of a column share."""
+    """One exact value that many rows of a column share.
+
+    Attributes:
+      column: column index.
+      value, count: the value and the number of rows that hold it.
+      gap: distance to the nearest value of the column's bulk (0 inside it; NaN where nothing in the
+        column stands apart, see `aetfx.validation.combiners.repeats`).
+      rest_low, rest_high: 1st and 99th percentile of that bulk.
+    """
 
     column: int
     value: float
     count: int
+    gap: float = float("nan")
+    rest_low: float = float("nan")
+    rest_high: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -39,6 +54,11 @@ class ColumnStatistics:
       minimum, maximum: extremes.
       quantiles: shape (Q, D), at the levels of `QUANTILES`.
       spikes: exact values that repeat in >= 3 rows, at most a few per column, most frequent first.
+      n_distinct: distinct finite values per column (a lower bound where `exact` is False), or None.
+      edges: the few smallest and largest distinct values with their exact counts, or None.
+      histogram: share of the finite cells in each of `BUCKETS` equal-width buckets, shape (BUCKETS, D), or None.
+      deciles: quantiles at 0, 0.1, ..., 1, shape (BUCKETS + 1, D), or None.
+      exact: quantiles, histogram and spike counts are exact, not from sketches.
     Columns without any finite value have NaN figures.
     """
 
@@ -54,6 +74,16 @@ class ColumnStatistics:
     maximum: np.ndarray
     quantiles: np.ndarray
     spikes: tuple[Spike, ...] = field(default=())
+    n_distinct: np.ndarray | None = None
+    edges: EdgeValues | None = None
+    histogram: np.ndarray | None = None
+    deciles: np.ndarray | None = None
+    exact: bool = True
+
+    @property
+    def n_finite(self) -> np.ndarray:
+        """Finite cells per column, shape (D,)."""
+        return self.n_rows - self.n_missing - self.n_infinite
 
     def quantile(self, level: float) -> np.ndarray:
         """Returns the quantile at `level` (one of `QUANTILES`) per column, shape (D,)."""
@@ -92,43 +122,8 @@ def summarize(values: np.ndarray, names: Sequence[str] | None = None) -> ColumnS
       values: shape (n, ...), any numeric dtype; trailing axes are flattened to D columns.
       names: D column names; by default "0", "1", ...
     """
-    flat = np.asarray(values, dtype=np.float64).reshape(len(values), -1)
-    n_columns = flat.shape[1]
-    names = tuple(names) if names is not None else tuple(str(j) for j in range(n_columns))
-    missing, infinite = np.isnan(flat), np.isinf(flat)
-    finite = np.where(missing | infinite, np.nan, flat)
-    with warnings.catch_warnings(), np.errstate(invalid="ignore"):
-        warnings.simplefilter("ignore", RuntimeWarning)  # columns without any finite value
-        some_missing = bool(missing.any() or infinite.any())
-        quantile = np.nanquantile if some_missing else np.quantile
-        quantiles = quantile(finite, QUANTILES, axis=0)
-        mean, sd = np.nanmean(finite, axis=0), np.nanstd(finite, axis=0)
-    return ColumnStatistics(
-        names=names,
-        n_rows=len(flat),
-        n_missing=missing.sum(axis=0),
-        n_infinite=infinite.sum(axis=0),
-        n_zero=(flat == 0).sum(axis=0),
-        n_integer=(finite == np.rint(finite)).sum(axis=0),
-        mean=mean,
-        sd=sd,
-        minimum=quantiles[0],
-        maximum=quantiles[-1],
-        quantiles=quantiles,
-        spikes=_spikes(finite),
-    )
+    from aetfx.validation.combiners.base import Cells
+    from aetfx.validation.combiners.columns import Columns
 
-
-def _spikes(finite: np.ndarray, least: int = 3, most_per_column: int = 5) -> tuple[Spike, ...]:
-    """Finds repeated exact values at the edges of each column, where sentinels live, and the mode."""
-    found = []
-    for j in range(finite.shape[1]):
-        column = finite[:, j]
-        column = column[~np.isnan(column)]
-        values, counts = np.unique(column, return_counts=True)
-        order = np.argsort(-counts, kind="stable")[:most_per_column]
-        edges = {0, 1, len(values) - 2, len(values) - 1} & set(range(len(values)))
-        for i in sorted(set(order.tolist()) | edges, key=lambda i: -counts[i]):
-            if counts[i] >= least:
-                found.append(Spike(j, float(values[i]), int(counts[i])))
-    return tuple(found)
+    cells = Cells(np.asarray(values))
+    return Columns(cells.n_columns, names, exact_bytes=cells.values.nbytes).add(cells).result()

@@ -1,0 +1,39 @@
+# `make` alone lists the targets. Each calls setup when it is needed; after setup none touches the network.
+.DEFAULT_GOAL := help
+.PHONY: help setup lock demo test lint examples wheel clean
+
+BIN := .venv/bin
+# TensorFlow's start-up notices say nothing about us and hide what matters in a test log.
+export TF_CPP_MIN_LOG_LEVEL ?= 3
+
+help: ## Show this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+
+setup: ## Make .venv from requirements.lock (about 3 GB; does nothing when it is up to date)
+	@sh tools/setup.sh
+
+demo: setup ## Diagnose a real autoencoder on real data: runs/demo
+	@$(BIN)/aetfx demo
+
+test: lint ## Lint, types, layers and all tests
+	@$(BIN)/python -m pytest
+
+lint: setup ## Style, format, import layers and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check --quiet . || { echo "lint: run '$(BIN)/ruff format .'" >&2; exit 1; }
+	@$(BIN)/lint-imports --no-cache
+	@$(BIN)/mypy
+
+examples: setup ## Run every example and check its verdict (up to 40 minutes)
+	@$(BIN)/python examples/check.py
+
+wheel: setup ## Build dist/aetfx-*.whl and the source archive
+	@$(BIN)/uv build --quiet --offline --no-build-isolation --python $(BIN)/python --out-dir dist
+	@ls dist
+
+lock: ## Write requirements.lock anew (needs the network)
+	@sh tools/lock.sh
+
+clean: ## Remove what can be made again, except .venv and runs
+	@rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache *.egg-info
+	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

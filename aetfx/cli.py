@@ -1,0 +1,347 @@
+"""The command line: each command parses, calls one function of aetfx, and shows what it returns.
+
+This module is loaded for `aetfx --help` and for every mistyped argument, so it imports nothing that is slow:
+TensorFlow (10-20 s), Beam (5-8 s), NumPy (0.5 s) and rich wait until a command has to work. What belongs
+to a machine (`--json`) goes to stdout alone; progress and errors go to stderr.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gc
+import json
+import logging
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from aetfx.errors import AetfxError, StudyError
+
+_PURPOSE = "Finds out why a TensorFlow autoencoder gives back the wrong data, and which one change fixes it."
+
+app = typer.Typer(
+    name="aetfx",
+    epilog="Start with 'aetfx demo'; 'aetfx COMMAND --help' shows examples.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,  # rich would double the time that a mistyped argument costs
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
+
+StudyFile = Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study: what to train, on which data.")]
+Out = Annotated[
+    Path | None, typer.Option("--out", metavar="DIR", help="Run directory; by default runs/<name>.", show_default=False)
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout, and nothing else there.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress, only the result.")]
+Replicas = Annotated[
+    int | None,
+    typer.Option(
+        "--replicas", metavar="N", min=1, help="Train on N replicas; the results are the same.", show_default=False
+    ),
+]
+
+_NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def main() -> None:
+    """Runs the command line: a user's mistake is one line on stderr, anything else keeps its traceback."""
+    _silence_libraries()
+    try:
+        app(prog_name="aetfx")
+    except AetfxError as error:
+        _fail(str(error), error.exit_code)
+    except Exception as error:
+        # TensorFlow and h5py word a full disk in their own exceptions.
+        if not _is_full_disk(error):
+            raise
+        _fail("no space left to write the run. Free some disk space or choose another --out; then run it again.", 2)
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        import aetfx
+
+        typer.echo(f"aetfx {aetfx.__version__}")
+        raise typer.Exit
+
+
+@app.callback(help=_PURPOSE)
+def _root(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", help="Show the version and exit.", is_eager=True, callback=_show_version, show_default=False
+        ),
+    ] = False,
+) -> None:
+    """Takes the options that stand before a command."""
+
+
+@app.command(short_help="Diagnose a real autoencoder on real data.")
+def demo(out: Out = None, replicas: Replicas = None, as_json: Json = False, quiet: Quiet = False) -> None:
+    """Diagnose a real autoencoder on real data: Wisconsin breast cancer, 569 rows of 30 columns.
+
+    It needs no file and no network. A second run shows the result again at once; an interrupted one goes on.
+
+    \b
+    Examples:
+      aetfx demo
+      aetfx demo --out /tmp/demo --json > diagnosis.json
+    """
+    with _working(as_json) as show:
+        from aetfx.demo import demo_study
+
+        out = out or Path("runs") / "demo"
+        _diagnose(demo_study(out), out, replicas, quiet, show)
+
+
+@app.command(short_help="Check data for what makes autoencoders fail.")
+def validate(
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A .csv, .parquet, .npy or .npz file, or a glob.")],
+    against: Annotated[
+        str | None, typer.Option(metavar="DATA", help="Also compare with these rows, e.g. the evaluation set.")
+    ] = None,
+    schema: Annotated[
+        str | None, typer.Option(metavar="FILE", help="Check against this TFDV schema instead of inferring one.")
+    ] = None,
+    features: Annotated[
+        str, typer.Option(metavar="KIND", help="auto, table, tensor, or the columns to read: age,height.")
+    ] = "auto",
+    out: Out = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Check data for what makes autoencoders fail: unlike scales, missing values, outliers, constants, drift.
+
+    No model is needed. Statistics, schema and anomalies are written in TFDV's own formats.
+
+    \b
+    Examples:
+      aetfx validate data/train.csv
+      aetfx validate 'data/train-*.parquet' --against data/eval.parquet
+      aetfx validate table.csv --features age,height --json
+    """
+    with _working(as_json) as show:
+        from aetfx.validation import api
+
+        kind: str | list[str] = features if features in ("auto", "table", "tensor") else features.split(",")
+        out = out or Path("runs") / _stem(data)
+        with _busy(f"Checking {data}", quiet):
+            found = api.validate(data, against, schema=schema, features=kind, out=out).to_json()
+        show(found, lambda: _console().print_findings(found))
+
+
+@app.command(short_help="Find out why a study's autoencoder fails.")
+def diagnose(
+    study: StudyFile, out: Out = None, replicas: Replicas = None, as_json: Json = False, quiet: Quiet = False
+) -> None:
+    """Find out why the autoencoder of a study reconstructs badly, by measuring one change at a time.
+
+    Exits 0 whatever the verdict. The run directory holds the diagnosis, the repaired model, report.html and
+    TensorBoard logs; the same command goes on where an interrupted one stopped.
+
+    \b
+    Examples:
+      aetfx diagnose study.yaml
+      aetfx diagnose study.yaml --out runs/monday --replicas 2
+      aetfx diagnose study.yaml --json | jq '.causes[0].code'
+
+    \b
+    The smallest study:
+      data: {train: data/table.csv}
+    """
+    with _working(as_json) as show:
+        request = _load(study)
+        _diagnose(request, out or Path("runs") / request.name, replicas, quiet, show)
+
+
+@app.command(short_help="Train and rank all configurations of a study.")
+def compare(
+    study: StudyFile, out: Out = None, replicas: Replicas = None, as_json: Json = False, quiet: Quiet = False
+) -> None:
+    """Train every configuration under 'compare:' in a study and rank them on the same held-out rows.
+
+    \b
+    Examples:
+      aetfx compare study.yaml
+      aetfx compare study.yaml --json | jq '.rows'
+
+    \b
+    In the study (the product of the values is trained):
+      compare:
+        training.learning_rate: [1.0e-3, 1.0e-2]
+        model.bottleneck: [4, 8, 16]
+    """
+    with _working(as_json) as show:
+        request = _load(study)
+        from aetfx.comparison.api import compare_study
+
+        out = out or Path("runs") / request.name
+        result = compare_study(request, out, replicas=replicas, progress=not quiet)
+        show(result, lambda: _console().print_comparison(result["rows"]))
+
+
+@app.command(short_help="Write report.html of a finished run again.")
+def report(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, such as runs/demo.")],
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Also copy the page here.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Write report.html of a finished run again: one file that opens without a network.
+
+    \b
+    Examples:
+      aetfx report runs/demo
+      aetfx report runs/demo --out demo.html
+    """
+    with _working(as_json) as show:
+        from aetfx.report.html import write_report
+        from aetfx.run import write_bytes
+
+        page = write_report(run)
+        if out is not None:
+            write_bytes(out, page.read_bytes())
+            page = out
+        show({"report": str(page)}, lambda: typer.echo(page))
+
+
+def _diagnose(study: Any, out: Path, replicas: int | None, quiet: bool, show: Callable[..., None]) -> None:
+    from aetfx.diagnosis.api import diagnose_study
+
+    diagnosis = diagnose_study(study, out, replicas=replicas, progress=not quiet)
+    show(diagnosis, lambda: _console().print_diagnosis(diagnosis, out))
+
+
+def _load(path: Path) -> Any:
+    # Asked here as well as in load_study, because importing the study's models takes most of half a second.
+    if not path.exists():
+        raise StudyError(f"{path}: no such study file. Give the path of a YAML file (see 'aetfx --help').")
+    with _light_import():
+        from aetfx.study import load_study
+
+    return load_study(path)
+
+
+@contextlib.contextmanager
+def _light_import() -> Iterator[None]:
+    """Imports pydantic's models without its search for plugins and without garbage collection.
+
+    A mistyped key has to answer within 0.5 s; these two save a tenth of it (benchmarks/cli.py).
+    """
+    wanted = os.environ.get("PYDANTIC_DISABLE_PLUGINS")
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+        del os.environ["PYDANTIC_DISABLE_PLUGINS"]
+        if wanted is not None:
+            os.environ["PYDANTIC_DISABLE_PLUGINS"] = wanted
+
+
+def _console() -> Any:
+    from aetfx.report import console
+
+    return console
+
+
+@contextlib.contextmanager
+def _working(as_json: bool) -> Iterator[Callable[[Any, Callable[[], None]], None]]:
+    """Yields `show(result, print_it)`; with `as_json` whatever else is printed on stdout goes to stderr.
+
+    The file descriptor is moved, not only `sys.stdout`, because native code and child processes print too.
+    """
+    stdout = os.dup(1) if as_json else None
+    if as_json:
+        sys.stdout.flush()
+        os.dup2(2, 1)
+
+    def show(result: Any, print_it: Callable[[], None]) -> None:
+        if stdout is None:
+            print_it()
+        else:
+            with os.fdopen(os.dup(stdout), "w", encoding="utf-8") as machine:
+                machine.write(_json_text(result))
+
+    try:
+        yield show
+    except KeyboardInterrupt:
+        _fail("stopped. What was finished is kept; the same command goes on from there.", 130)
+    finally:
+        if stdout is not None:
+            sys.stdout.flush()
+            os.dup2(stdout, 1)
+            os.close(stdout)
+
+
+@contextlib.contextmanager
+def _busy(what: str, quiet: bool) -> Iterator[None]:
+    """Shows on a terminal's stderr that work is going on."""
+    if quiet or not sys.stderr.isatty():
+        yield
+        return
+    from rich.console import Console
+
+    with Console(stderr=True).status(what):
+        yield
+
+
+def _json_text(value: Any) -> str:
+    """Words a result as the JSON files do: NaN and infinities are null, NumPy's scalars plain numbers."""
+    text = json.dumps(value, default=lambda item: item.tolist() if hasattr(item, "tolist") else str(item))
+    return json.dumps(json.loads(text, parse_constant=lambda _: None), indent=2) + "\n"
+
+
+def _stem(data: str) -> str:
+    """Names the run of a data file or glob.
+
+    >>> _stem("data/wdbc.csv"), _stem("gs://bucket/train-*.parquet"), _stem("*.csv")
+    ('wdbc', 'train', 'data')
+    """
+    name = data.rstrip("/").rsplit("/", 1)[-1].split(".", 1)[0]
+    return re.sub(r"[^\w-]+", "", name).strip("-_") or "data"
+
+
+def _fail(message: str, code: int) -> None:
+    typer.echo(f"aetfx: error: {' '.join(message.split())}" if code != 130 else f"aetfx: {message}", err=True)
+    sys.exit(code)
+
+
+def _is_full_disk(error: Exception) -> bool:
+    if isinstance(error, OSError) and error.errno in _NO_SPACE:
+        return True
+    return any(os.strerror(code) in str(error) for code in _NO_SPACE)
+
+
+def _silence_libraries() -> None:
+    """Keeps the notices of TensorFlow, gRPC, Beam and Google's packages off the terminal, unless the user set them.
+
+    The environment is used where it can be, because trials may run in child processes.
+    """
+    for name, value in {
+        "TF_CPP_MIN_LOG_LEVEL": "3",  # also the CUDA factories that register twice (TensorFlow 2.16)
+        "GRPC_VERBOSITY": "ERROR",
+        "AUTOGRAPH_VERBOSITY": "0",
+        "PYTHONWARNINGS": "ignore::FutureWarning",  # google.api_core, about the end of support for Python 3.11
+    }.items():
+        os.environ.setdefault(name, value)
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore", FutureWarning)
+    # Beam says so on the root logger at import; nothing of ours writes TFRecords through it.
+    logging.getLogger().addFilter(lambda record: "crcmod package not found" not in record.getMessage())
+
+
+if __name__ == "__main__":
+    main()

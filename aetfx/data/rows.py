@@ -1,0 +1,200 @@
+"""Rows in memory: what `load` reads from a source, and `rows_from` from anything a user hands over."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aetfx.data.sources import Features, Quarantined, Source, open_source
+from aetfx.data.sources.base import element_names, float_dtype, select
+from aetfx.data.sources.npy import check_array
+from aetfx.errors import DataError
+
+
+@dataclass(frozen=True)
+class Rows:
+    """All rows of a data set.
+
+    Attributes:
+      values: shape (n, *shape), float32 or float64; missing cells are NaN.
+      names: names of the D numbers of a row, flattened.
+      shape: shape of one row.
+      declared_shape: rows are tensors by their file or array (more than 2 dimensions), not tables.
+      n_read: rows read = n + the number of quarantined rows.
+      quarantined: rows that could not be read, with file, position and reason.
+      skipped_text: columns left out because they hold no numbers.
+    """
+
+    values: np.ndarray
+    names: tuple[str, ...]
+    shape: tuple[int, ...]
+    declared_shape: bool
+    n_read: int
+    quarantined: list[Quarantined] = field(default_factory=list)
+    skipped_text: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+def load(source: Source) -> Rows:
+    """Reads a whole source into memory.
+
+    Raises:
+      DataError: the files are damaged, no row is left, or a column holds no numbers at all.
+    """
+    parts: list[np.ndarray] = []
+    quarantined: list[Quarantined] = []
+    for batch in source.batches():
+        if batch.n_rows:
+            parts.append(batch.values())
+        quarantined += batch.quarantined
+    if not parts:
+        raise DataError(f"{source.path}: no row is left: all {len(quarantined)} rows are quarantined. Mend the file.")
+    values = np.concatenate(parts).reshape(-1, *source.shape)
+    check_columns(source.path, source.names, np.isfinite(values.reshape(len(values), -1)).any(axis=0))
+    return Rows(
+        values, source.names, source.shape, source.declared_shape, len(values) + len(quarantined), quarantined,
+        source.skipped_text,
+    )  # fmt: skip
+
+
+def rows_from(data: Any, features: Features = "auto") -> Rows:
+    """Brings data of any accepted kind into memory.
+
+    Args:
+      data: an array of shape (n, ...), a pandas data frame, a finite `tf.data.Dataset` (of rows or
+        batches; of pairs, the first part is taken), or a path or glob.
+      features: as for `open_source`.
+
+    Raises:
+      DataError: the data cannot be used.
+    """
+    if isinstance(data, Rows):
+        return data
+    if isinstance(data, str | os.PathLike):
+        return load(open_source(data, features))
+    if hasattr(data, "element_spec") and hasattr(data, "as_numpy_iterator"):
+        return _from_array(_dataset_array(data), features, "dataset")
+    if hasattr(data, "columns") and hasattr(data, "to_numpy"):
+        return _from_frame(data, features)
+    return _from_array(np.asarray(data), features, "array")
+
+
+def write_array(array: np.ndarray, directory: str | os.PathLike[str], name: str = "data") -> Path:
+    """Writes an array once as `<directory>/<name>.npy`, so that workers read it from there.
+
+    Raises:
+      DataError: the array cannot be used.
+      RunError: the disk is full or the folder cannot be written.
+    """
+    from aetfx.run import atomic
+
+    array = np.asarray(array)
+    check_array(name, array.shape, array.dtype)
+    path = Path(directory) / f"{name}.npy"
+    with atomic(path) as temporary:
+        np.save(temporary, np.ascontiguousarray(array, dtype=float_dtype(array.dtype)), allow_pickle=False)
+    return path
+
+
+def check_columns(where: str, names: Sequence[str], has_numbers: np.ndarray) -> None:
+    """Checks that every column holds at least one number; `has_numbers` is bool of shape (D,).
+
+    Raises:
+      DataError: names the first column without any.
+    """
+    empty = np.flatnonzero(~has_numbers)
+    if len(empty):
+        more = f" (nor do {len(empty) - 1} others)" if len(empty) > 1 else ""
+        raise DataError(
+            f"{where}: column '{names[empty[0]]}' holds no numbers at all{more}: every cell is NaN or empty. "
+            "Leave it out with data.features."
+        )
+
+
+def _from_array(array: np.ndarray, features: Features, where: str) -> Rows:
+    check_array(where, array.shape, array.dtype)
+    values = np.ascontiguousarray(array, dtype=float_dtype(array.dtype))
+    names, shape, is_tensor = element_names(values.shape[1:]), values.shape[1:], values.ndim > 2
+    if not isinstance(features, str):
+        places = select(names, features, where)
+        values = values.reshape(len(values), -1)[:, list(places)]
+        names, shape, is_tensor = tuple(names[i] for i in places), (len(places),), False
+    elif features != "auto":
+        is_tensor = features == "tensor"
+    check_columns(where, names, np.isfinite(values.reshape(len(values), -1)).any(axis=0))
+    return Rows(values, names, shape, is_tensor, len(values))
+
+
+def _from_frame(frame: Any, features: Features) -> Rows:
+    import pandas as pd
+
+    names = [str(name) for name in frame.columns]
+    numeric = [pd.api.types.is_numeric_dtype(kind) and getattr(kind, "kind", "f") != "c" for kind in frame.dtypes]
+    if isinstance(features, str):
+        places = tuple(i for i, is_numeric in enumerate(numeric) if is_numeric)
+    else:
+        places = select(names, features, "data frame")
+        for i in places:
+            if not numeric[i]:
+                column = frame.iloc[:, i]
+                value = next((v for v in column if not pd.isna(v)), None)
+                raise DataError(
+                    f"data frame: column '{names[i]}' holds no numbers ({column.dtype}): the first value is {value!r}. "
+                    "Leave it out of data.features, or convert it with pandas.to_numeric."
+                )
+    if not places:
+        raise DataError(f"data frame: no column holds numbers (columns: {', '.join(names[:8]) or 'none'}).")
+    if not len(frame):
+        raise DataError("data frame: it has no rows. Give data with at least one row.")
+    columns = [frame.iloc[:, i].to_numpy(dtype=np.float64, na_value=np.nan) for i in places]
+    values = np.stack(columns, axis=1)
+    chosen = tuple(names[i] for i in places)
+    check_columns("data frame", chosen, np.isfinite(values).any(axis=0))
+    skipped = tuple(name for name, ok in zip(names, numeric, strict=True) if not ok) if features == "auto" else ()
+    return Rows(values, chosen, (len(chosen),), features == "tensor", len(values), [], skipped)
+
+
+def _dataset_array(dataset: Any) -> np.ndarray:
+    """Collects a `tf.data.Dataset` of rows or batches into one array.
+
+    Raises:
+      DataError: it repeats without end, is empty, or its elements are no tensors.
+    """
+    if int(dataset.cardinality()) == -1:  # tf.data.INFINITE_CARDINALITY
+        raise DataError("dataset: it repeats without end. Give a finite one, e.g. dataset.take(n).")
+    spec = dataset.element_spec
+    while isinstance(spec, tuple | list):
+        spec = spec[0]
+    if not hasattr(spec, "shape") or isinstance(spec, dict):
+        raise DataError("dataset: its elements are not tensors. Map it to the tensor that the autoencoder gets.")
+    parts = []
+    for element in dataset.as_numpy_iterator():
+        while isinstance(element, tuple | list):
+            element = element[0]
+        parts.append(np.asarray(element))
+    if not parts:
+        raise DataError("dataset: it has no elements. Give data with at least one row.")
+    return np.concatenate(parts) if _is_batched(dataset, spec) else np.stack(parts)
+
+
+def _is_batched(dataset: Any, spec: Any) -> bool:
+    """Whether elements are batches: by an open first dimension, else by a batching step in the dataset's history."""
+    if spec.shape.rank is None or (spec.shape.rank and spec.shape[0] is None):
+        return True
+    pending = [dataset]
+    while pending:
+        step = pending.pop()
+        kind = type(step).__name__
+        if "Unbatch" in kind:
+            return False
+        if "Batch" in kind:
+            return True
+        pending += step._inputs() if hasattr(step, "_inputs") else []
+    return False

@@ -1,0 +1,170 @@
+"""`diagnose`: from a study or from arrays to a finished run. Checks first, spends later.
+
+A request is checked whole (study, model file, data headers, split) before TensorFlow is imported;
+a run that is finished and whose inputs hash the same is read back without importing it at all.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+
+from aetfx.data import Rows, load, open_source, rows_from, write_array
+from aetfx.data.split import halve, held_out
+from aetfx.training.progress import Progress
+from aetfx.diagnosis.request import Request, study_inputs
+from aetfx.diagnosis.result import Diagnosis, load_run
+from aetfx.errors import DataError
+from aetfx.models.load import check_model_request
+from aetfx.run import Run
+from aetfx.study import Study, parse_study
+
+
+def diagnose_study(
+    study: Study, out: Path, *, replicas: int | None = None, progress: Progress | None = None
+) -> Diagnosis:
+    """Diagnoses a study and writes a run directory.
+
+    Args:
+      study: checked.
+      out: run directory; a finished run with the same inputs is read back.
+      replicas: overrides `training.replicas`.
+      progress: told what is being done.
+
+    Raises:
+      AetfxError: the request, the data or the model is wrong, or the directory cannot be written.
+    """
+    if replicas is not None:
+        study = study.with_changes({"training.replicas": replicas})
+    check_model_request(study.model)
+    source = open_source(study.data.train, study.data.features)
+    if isinstance(study.data.eval, str):
+        eval_source = open_source(study.data.eval, source.column_selection or study.data.features)
+        if eval_source.shape != source.shape:
+            raise DataError(
+                f"{study.data.eval}: rows of shape {eval_source.shape}, but {study.data.train} has rows of shape "
+                f"{source.shape}. Give train and eval the same columns."
+            )
+    else:
+        eval_source = None
+    inputs = study_inputs(study, [source, eval_source])
+    if _finished(Path(out), inputs):
+        return load_run(out)
+    rows = load(source)
+    eval_rows = load(eval_source) if eval_source is not None else None
+    request = Request(
+        study=study,
+        rows=rows,
+        eval_rows=eval_rows,
+        train_path=study.data.train,
+        eval_path=study.data.eval if isinstance(study.data.eval, str) else None,
+        inputs=inputs,
+    )
+    check_split(rows, eval_rows, study)
+    from aetfx.diagnosis.session import run_request
+
+    return run_request(request, Path(out), progress=progress)
+
+
+def diagnose(
+    model: Any,
+    x_train: Any,
+    x_val: Any = None,
+    *,
+    epochs: int,
+    batch_size: int = 32,
+    budget: float = 8.0,
+    target: float = 0.30,
+    features: str | Sequence[str] = "auto",
+    seed: int = 0,
+    name: str = "diagnosis",
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Diagnosis:
+    """Finds out why an autoencoder reconstructs badly, and which single change fixes it.
+
+    Args:
+      model: a compiled Keras 3 model, or a zero-argument function that returns one. It is not changed:
+        experiments run on rebuilt copies with new weights.
+      x_train: rows (n, ...): an array, data frame, finite `tf.data.Dataset`, path or glob; original units.
+      x_val: held-out rows of the same kind; None holds out a fifth of `x_train` by row hash.
+      epochs, batch_size: as in your `model.fit`.
+      budget: in multiples of one such training; at least 90 seconds' worth.
+      target: score that counts as good: 0 is perfect, 1 predicts the mean.
+      features: "auto", "table" (one score per column), "tensor" (pooled), or a list of columns.
+      seed: of splits and trials.
+      out: run directory to keep; None keeps nothing on disk.
+
+    Returns:
+      A `Diagnosis` with `.causes`, `.status`, `.fixed_model` and `.save(dir)`.
+
+    Raises:
+      AetfxError: the data or the model cannot be used; the message says what to do.
+    """
+    rows = rows_from(x_train, features)
+    eval_rows = rows_from(x_val, features) if x_val is not None else None
+    if eval_rows is not None and eval_rows.shape != rows.shape:
+        raise DataError(
+            f"x_val has rows of shape {eval_rows.shape}, but x_train has rows of shape {rows.shape}. "
+            "Give both the same columns."
+        )
+    with ExitStack() as stack:
+        if out is None:
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aetfx-")))
+        else:
+            directory = Path(out)
+        train_path = x_train if isinstance(x_train, str | Path) else None
+        eval_path = x_val if isinstance(x_val, str | Path) else None
+        tree: dict[str, Any] = {
+            "name": name,
+            "data": {
+                "train": str(train_path or directory / "data" / "train.npy"),
+                "eval": 0.2 if eval_rows is None else str(eval_path or directory / "data" / "eval.npy"),
+                "features": features if isinstance(features, str) else list(features),
+            },
+            "training": {"epochs": epochs, "batch_size": batch_size, "seed": seed},
+            "diagnosis": {"budget": budget, "target": target},
+        }
+        study = parse_study(tree, where="diagnose")
+        check_split(rows, eval_rows, study)
+        if train_path is None:
+            write_array(rows.values, directory / "data", "train")
+        if eval_rows is not None and eval_path is None:
+            write_array(eval_rows.values, directory / "data", "eval")
+        request = Request(
+            study=study,
+            rows=rows,
+            eval_rows=eval_rows,
+            train_path=study.data.train,
+            eval_path=study.data.eval if isinstance(study.data.eval, str) else None,
+            inputs=None,
+            model=model,
+        )
+        from aetfx.diagnosis.session import run_request
+
+        return run_request(request, directory, progress=progress, keep=out is not None)
+
+
+def check_split(rows: Rows, eval_rows: Rows | None, study: Study) -> None:
+    """Checks that every side of the split has rows, before anything heavy is imported.
+
+    Raises:
+      DataError: a side is empty.
+    """
+    if eval_rows is None:
+        assert isinstance(study.data.eval, float)
+        out = rows.values[held_out(rows.values, study.data.eval, study.training.seed)]
+    else:
+        out = eval_rows.values
+    halve(out, study.training.seed)
+
+
+def _finished(out: Path, inputs: str) -> bool:
+    if not (out / "lineage.json").exists():
+        return False
+    with Run(out) as run:
+        return run.done("diagnosis", inputs)

@@ -1,0 +1,56 @@
+"""Cells that are NaN, infinite, or a number that stands for "missing"."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aetfx.diagnosis.case import Case
+from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+
+
+class Missing(Cause):
+    code = "data.missing"
+    title = "Missing values"
+    meaning = "Missing cells poison the loss (NaN) or are learnt as if they were measurements (sentinels such as -999)."
+    order = 20
+
+    def admit(self, case: Case) -> Admission:
+        if case.recipe.preprocessing.get("missing", "none") != "none":
+            return Admission.no(f"missing cells are already filled ({case.recipe.preprocessing['missing']})")
+        rows = case.lab.split().train
+        missing = int((~np.isfinite(rows)).sum())
+        evidence = []
+        if missing:
+            columns = int((~np.isfinite(rows)).reshape(len(rows), -1).any(axis=0).sum())
+            evidence.append(f"{missing:,} cells in {columns} columns of the train rows are NaN or infinite")
+        for column, values in case.lab.sentinels.items():
+            flat = rows.reshape(len(rows), -1)[:, column]
+            listed = ", ".join(f"{value:g}" for value in values)
+            share = float(np.isin(flat, values).mean())
+            evidence.append(f"'{case.lab.names[column]}' holds {listed} in {share:.1%} of the rows, far from all else")
+        if len(evidence) > 4:
+            evidence = [*evidence[:3], f"and {len(evidence) - 3} more columns like these"]
+        return Admission.yes(*evidence) if evidence else Admission.no("no NaN, infinite or sentinel cells in the train rows")
+
+    def experiments(self, case: Case) -> list[Experiment]:
+        recipe = case.recipe.changed(
+            name="missing=median",
+            preprocessing={**case.recipe.preprocessing, "missing": "median"},
+            masked_loss=True,
+        )
+        sentinel = next((values[0] for values in case.lab.sentinels.values()), None)
+        lines = [] if sentinel is None else [f"x_train = np.where(x_train == {sentinel:g}, np.nan, x_train)"]
+        lines += [
+            "known = np.isfinite(x_train)",
+            "filled = np.where(known, x_train, np.nanmedian(x_train, axis=0))",
+            "model.fit(filled, filled, sample_weight=known, ...)  # missing cells do not count in the loss",
+        ]
+        return [
+            Experiment(
+                self.code,
+                recipe,
+                remedy="Fill missing cells with the column's median at the input and leave them out of the loss.",
+                keras="\n".join(lines),
+                study={"preprocessing.missing": "median"},
+            )
+        ]

@@ -1,0 +1,86 @@
+"""Columns of unlike scales, or values far from what the network's layers can take."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import numpy as np
+
+from aetfx.diagnosis.case import Case
+from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+
+
+class Scaling(Cause):
+    code = "data.scaling"
+    title = "Unscaled data"
+    meaning = (
+        "Values on unlike or unsuitable scales let a few columns own the loss, or lie where the output cannot reach; "
+        "the rest is hardly learnt."
+    )
+    order = 22
+    _kinds: ClassVar = {"standard": "(x - mean) / sd", "minmax": "(x - min) / (max - min)"}
+
+    def admit(self, case: Case) -> Admission:
+        if case.recipe.preprocessing.get("scaling", "none") != "none":
+            return Admission.no(f"the rows are already scaled ({case.recipe.preprocessing['scaling']})")
+        t, s = case.thresholds, case.statistics
+        mean, sd = case.level
+        evidence = []
+        # A ratio over columns is about unlike units; pixels that are mostly black are not.
+        if case.is_table and case.range_ratio > t.range_ratio:
+            ranges = np.where(s.ranges > 0, s.ranges, np.nan)
+            low, high = int(np.nanargmin(ranges)), int(np.nanargmax(ranges))
+            evidence.append(
+                f"column ranges differ by a factor of {ranges[high] / ranges[low]:,.0f}: "
+                f"'{s.names[high]}' spans {ranges[high]:.4g}, '{s.names[low]}' spans {ranges[low]:.4g}"
+            )
+        off_scale = (
+            abs(mean) > t.far_mean * sd
+            or not t.tiny_sd <= sd <= t.large_sd
+            or (np.nanmin(s.minimum) >= 0 and np.nanmax(s.maximum) > 2)
+        )
+        if case.outside_share > t.outside_share and off_scale:
+            output = case.architecture.output_range
+            evidence.append(
+                f"{case.outside_share:.0%} of the values lie outside what a {output.name} output can give "
+                f"({output.low:g} to {output.high:g}); mean {mean:.4g}, sd {sd:.4g}"
+            )
+        if case.recipe.optimizer_name == "sgd" and not t.tiny_sd <= sd <= t.large_sd:
+            evidence.append(f"values with sd {sd:.4g} under plain SGD, whose steps grow with the square of the scale")
+        if evidence:
+            return Admission.yes(*evidence)
+        if case.is_noise and not t.tiny_sd <= sd <= t.large_sd:
+            return Admission.yes(f"independent noise with sd {sd:.4g}: a uniform scale", report_only=True)
+        return Admission.no(
+            f"scales are alike (range ratio {case.range_ratio:.1f}, sd {sd:.3g}) and fit the output"
+        )
+
+    def experiments(self, case: Case) -> list[Experiment]:
+        bounded = case.architecture.output_range.bounded or case.recipe.loss_name == "bce"
+        kind = "minmax" if bounded else "standard"
+        scope = "column" if case.is_table else "pooled"
+        recipe = case.recipe.changed(
+            name=f"scaling={kind}", preprocessing={**case.recipe.preprocessing, "scaling": kind, "scope": scope}
+        )
+        return [
+            Experiment(
+                self.code,
+                recipe,
+                remedy=f"Scale the rows ({self._kinds[kind]}, fitted on the train rows) and undo it at the output.",
+                keras=_keras(kind, scope),
+                study={"preprocessing.scaling": kind},
+            )
+        ]
+
+
+def _keras(kind: str, scope: str) -> str:
+    axis = "axis=0" if scope == "column" else ""
+    if kind == "standard":
+        fit = f"mean, sd = x_train.mean({axis}), x_train.std({axis})"
+    else:
+        fit = f"mean, sd = x_train.min({axis}), np.ptp(x_train{', ' + axis if axis else ''})  # minimum and range"
+    return (
+        f"{fit}\n"
+        "x_scaled = (x_train - mean) / sd\n"
+        "model.fit(x_scaled, x_scaled, ...)  # and give back: model.predict((x - mean) / sd) * sd + mean"
+    )

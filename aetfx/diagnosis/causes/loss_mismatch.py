@@ -1,0 +1,63 @@
+"""A loss that does not fit the data."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aetfx.diagnosis.case import Case
+from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.diagnosis.causes.keras_code import compile_line
+from aetfx.models.rewriting import set_activations
+
+_NOT_FOR_ROWS = ("categorical_crossentropy", "kl_divergence", "cosine_similarity")
+
+
+class LossMismatch(Cause):
+    code = "loss.mismatch"
+    title = "A loss that does not fit the data"
+    meaning = "The loss rewards something else than giving the rows back, or barely notices what matters in them."
+    order = 30
+
+    def admit(self, case: Case) -> Admission:
+        s, loss = case.statistics, case.recipe.loss_name
+        low, high = float(np.nanmin(s.minimum)), float(np.nanmax(s.maximum))
+        if loss == "bce" and (low < -1e-6 or high > 1 + 1e-6):
+            return Admission.yes(f"binary cross-entropy on values from {low:.4g} to {high:.4g}: it needs 0 to 1")
+        if loss in _NOT_FOR_ROWS:
+            return Admission.yes(f"{loss} compares directions or class shares, not values")
+        if loss == "msle" and low < 0:
+            return Admission.yes(f"a logarithmic loss on values down to {low:.4g}")
+        if loss == "poisson" and low < 0:
+            return Admission.yes(f"a Poisson loss on values down to {low:.4g}")
+        if case.is_binary and loss in ("mse", "mae", "huber", "log_cosh"):
+            ones = float(np.nanmean(case.fed_cells))
+            if ones <= case.thresholds.sparse_ones:
+                return Admission.yes(f"{loss} on binary rows with {ones:.1%} ones: answering 0 everywhere is nearly free")
+            return Admission.no(f"{loss} on binary rows with {ones:.0%} ones does little harm")
+        return Admission.no(f"{loss} fits the data")
+
+    def experiments(self, case: Case) -> list[Experiment]:
+        if not case.is_binary:
+            recipe = case.recipe.changed(name="loss=mse", loss="mse")
+            return [self._experiment(recipe, {"training.loss": "mse"}, "Use the mean squared error.")]
+        recipe = case.recipe.changed(name="loss=bce", loss="bce")
+        study = {"training.loss": "bce"}
+        remedy = "Use binary cross-entropy."
+        output = case.architecture.output
+        if output and output.activation != "sigmoid":
+            if not case.rewritable:
+                return []
+            # Cross-entropy is defined for probabilities: the output activation is part of this loss.
+            blueprint = set_activations(
+                recipe.source.blueprint, case.architecture, "sigmoid", {output.name}
+            )
+            recipe = recipe.changed(source=recipe.source.with_blueprint(blueprint), name="loss=bce,output=sigmoid")
+            study["model.output_activation"] = "sigmoid"
+            remedy = "Use binary cross-entropy with a sigmoid output."
+        return [self._experiment(recipe, study, remedy)]
+
+    def _experiment(self, recipe, study: dict, remedy: str) -> Experiment:  # type: ignore[no-untyped-def]
+        keras = compile_line(recipe)
+        if "model.output_activation" in study:
+            keras = 'keras.layers.Dense(n_columns, activation="sigmoid")  # the last layer\n' + keras
+        return Experiment(self.code, recipe, remedy=remedy, keras=keras, study=study)

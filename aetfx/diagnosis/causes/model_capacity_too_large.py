@@ -1,0 +1,66 @@
+"""A model that learns its train rows by heart."""
+
+from __future__ import annotations
+
+from aetfx.diagnosis.case import Case
+from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.models.rewriting import set_kernel_penalty, set_widths
+
+
+class CapacityTooLarge(Cause):
+    code = "model.capacity_too_large"
+    title = "Capacity too large for the rows"
+    meaning = "The model learns its train rows by heart, and new rows come back worse."
+    order = 93
+
+    def admit(self, case: Case) -> Admission:
+        seen = f"score {case.train_score:.3f} on train rows, {case.select_score:.3f} on held-out rows"
+        if case.trial.diverged or case.overfit_ratio <= case.thresholds.overfit_ratio:
+            return Admission.no(f"no overfitting: {seen}")
+        return Admission.yes(f"{seen}: {case.overfit_ratio:.1f} times worse on rows that it has not seen")
+
+    def experiments(self, case: Case) -> list[Experiment]:
+        recipe = case.recipe
+        found = [
+            self._experiment(
+                recipe.changed(name="early_stopping", early_stopping=True),
+                "Stop at the epoch that does best on held-out rows.",
+                'stop = keras.callbacks.EarlyStopping("val_loss", patience=10, restore_best_weights=True)\n'
+                "model.fit(x_train, x_train, validation_data=(x_val, x_val), callbacks=[stop], ...)",
+            )
+        ]
+        if not case.rewritable:
+            return found
+        names = {layer.name for layer in case.architecture.layers}
+        for l2 in (1e-4, 1e-3):
+            blueprint = set_kernel_penalty(recipe.source.blueprint, names, l2)
+            found.append(
+                self._experiment(
+                    recipe.changed(name=f"l2={l2:g}", source=recipe.source.with_blueprint(blueprint)),
+                    f"Penalise large weights (L2 {l2:g} on every layer).",
+                    f"keras.layers.Dense(..., kernel_regularizer=keras.regularizers.L2({l2:g}))  # each layer",
+                )
+            )
+        for divisor in (4, 16):
+            widths = {
+                layer.name: max(2 * (case.architecture.code_width or 1), layer.units // divisor)
+                for layer in case.architecture.hidden
+            }
+            if all(widths[layer.name] >= layer.units for layer in case.architecture.hidden):
+                continue
+            widths = {layer.name: min(widths[layer.name], layer.units) for layer in case.architecture.hidden}
+            blueprint = set_widths(recipe.source.blueprint, widths)
+            found.append(
+                self._experiment(
+                    recipe.changed(name=f"hidden=/{divisor}", source=recipe.source.with_blueprint(blueprint)),
+                    f"Make the hidden layers {divisor} times narrower.",
+                    "\n".join(
+                        f'keras.layers.{layer.kind}({widths[layer.name]}, ...)  # layer "{layer.name}", was {layer.units}'
+                        for layer in case.architecture.hidden
+                    ),
+                )
+            )
+        return found
+
+    def _experiment(self, recipe, remedy: str, keras: str) -> Experiment:  # type: ignore[no-untyped-def]
+        return Experiment(self.code, recipe, remedy=remedy, keras=keras, shortenable=False)

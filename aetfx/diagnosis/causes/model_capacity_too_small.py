@@ -1,0 +1,97 @@
+"""Layers or a code too narrow for what the data hold."""
+
+from __future__ import annotations
+
+from aetfx.diagnosis.case import Case
+from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.evaluation.baselines import spectrum_ratio
+from aetfx.models.rewriting import set_widths
+
+_TRAIN_HIGH_TOO = 0.6  # share of the eval score that the train score must reach: the model misses train rows as well
+
+
+class CapacityTooSmall(Cause):
+    code = "model.capacity_too_small"
+    title = "Capacity too small"
+    meaning = "The layers or the code are too narrow to carry what distinguishes the rows."
+    order = 92
+    generous = True
+
+    def admit(self, case: Case) -> Admission:
+        evidence = [*self._hidden_evidence(case), *self._code_evidence(case)]
+        if evidence:
+            return Admission.yes(*evidence)
+        return Admission.no(self._why_not(case))
+
+    def experiments(self, case: Case) -> list[Experiment]:
+        if not case.rewritable or case.architecture.code is None:
+            return []
+        found = []
+        if self._hidden_evidence(case):
+            found += [self._widen_hidden(case, factor) for factor in (2, 4)]
+        if self._code_evidence(case):
+            found += [self._widen_code(case, factor) for factor in (2, 4)]
+        return found
+
+    def _hidden_evidence(self, case: Case) -> list[str]:
+        if not case.architecture.hidden or case.pca is None or case.train_score < _TRAIN_HIGH_TOO * case.select_score:
+            return []
+        if case.pca > case.thresholds.pca_close * case.select_score:
+            return []
+        return [
+            f"PCA with the same {case.architecture.code_width} numbers per row reaches {case.pca:.3f}, the model "
+            f"{case.select_score:.3f} ({case.train_score:.3f} on its train rows)"
+        ]
+
+    def _code_evidence(self, case: Case) -> list[str]:
+        k = case.architecture.code_width
+        if k is None or case.select_score <= case.target or case.trial.diverged:
+            return []
+        if 2 * k > min(case.fed.shape) / 2:
+            return []
+        ratio = spectrum_ratio(case.spectrum, k)
+        if ratio < case.thresholds.spectrum_ratio:
+            return []
+        return [
+            f"a code of {k} numbers for {case.fed.shape[1]} values: the next {k} principal directions carry "
+            f"{ratio:.1f} times the variance of the rest, so there is structure left to keep"
+        ]
+
+    def _why_not(self, case: Case) -> str:
+        if case.architecture.code_width is None:
+            return "the layers cannot be seen in this model"
+        pca = "" if case.pca is None else f"; PCA at this width reaches {case.pca:.3f}, the model {case.select_score:.3f}"
+        return f"no sign that wider layers or a wider code of {case.architecture.code_width} are needed{pca}"
+
+    def _widen_hidden(self, case: Case, factor: int) -> Experiment:
+        widths = {layer.name: layer.units * factor for layer in case.architecture.hidden}
+        return self._experiment(case, widths, f"hidden=x{factor}", f"Make the hidden layers {factor} times as wide.", False)
+
+    def _widen_code(self, case: Case, factor: int) -> Experiment:
+        code = case.architecture.code
+        assert code is not None
+        units = code.units * factor
+        widths = {code.name: units}
+        for layer in case.architecture.hidden:
+            # A hidden layer narrower than twice the code would become the bottleneck itself (METHOD section 5).
+            if layer.width < 2 * code.width * factor:
+                widths[layer.name] = max(layer.units, -(-2 * code.width * factor * layer.units // layer.width))
+        remedy = f"Widen the code from {code.units} to {units} (hidden layers at least twice as wide)."
+        return self._experiment(case, widths, f"bottleneck={units}", remedy, True)
+
+    def _experiment(self, case: Case, widths: dict[str, int], name: str, remedy: str, late: bool) -> Experiment:
+        source = case.recipe.source
+        recipe = case.recipe.changed(name=name, source=source.with_blueprint(set_widths(source.blueprint, widths)))
+        lines = [
+            f'keras.layers.{layer.kind}({widths[layer.name]}, ...)  # layer "{layer.name}", was {layer.units}'
+            for layer in case.architecture.layers
+            if layer.name in widths and widths[layer.name] != layer.units
+        ]
+        study: dict[str, object] = {}
+        code, hidden = case.architecture.code, case.architecture.hidden
+        if code and code.name in widths:
+            study["model.bottleneck"] = widths[code.name]
+        encoder = [layer for layer in hidden if layer.name.startswith("encoder_")]
+        if encoder:
+            study["model.hidden"] = [widths.get(layer.name, layer.units) for layer in encoder]
+        return Experiment(self.code, recipe, remedy=remedy, keras="\n".join(lines), study=study, late=late)

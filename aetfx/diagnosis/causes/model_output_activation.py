@@ -1,0 +1,45 @@
+"""An output activation that cannot give the values that are asked of it."""
+
+from __future__ import annotations
+
+from aetfx.diagnosis.case import Case
+from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.models.rewriting import set_activations
+
+
+class OutputActivation(Cause):
+    code = "model.output_activation"
+    title = "An output activation that cannot reach the data"
+    meaning = "Values outside the range of the last layer's activation can never be given back."
+    order = 40
+
+    def admit(self, case: Case) -> Admission:
+        output = case.architecture.output_range
+        if case.architecture.opaque:
+            return Admission.no("the output layer cannot be seen in this model")
+        if output.name == "softmax":
+            return Admission.yes("a softmax output: the values of each row are forced to sum to one")
+        if case.outside_share <= case.thresholds.outside_share:
+            return Admission.no(f"a {output.name} output can give {1 - case.outside_share:.0%} of the values")
+        return Admission.yes(
+            f"{case.outside_share:.0%} of the values as fed lie outside what a {output.name} output can give "
+            f"({output.low:g} to {output.high:g})"
+        )
+
+    def experiments(self, case: Case) -> list[Experiment]:
+        output = case.architecture.output
+        if not case.rewritable or output is None:
+            return []
+        blueprint = set_activations(case.recipe.source.blueprint, case.architecture, "linear", {output.name})
+        recipe = case.recipe.changed(
+            name="output_activation=linear", source=case.recipe.source.with_blueprint(blueprint)
+        )
+        return [
+            Experiment(
+                self.code,
+                recipe,
+                remedy="Make the last layer linear.",
+                keras=f'keras.layers.{output.kind}({output.units}, activation="linear")  # layer "{output.name}"',
+                study={"model.output_activation": "linear"},
+            )
+        ]

@@ -1,0 +1,52 @@
+"""A learning rate so high that training jumps about or never settles."""
+
+from __future__ import annotations
+
+from aetfx.diagnosis.case import Case
+from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.diagnosis.causes.keras_code import compile_line
+
+_SETTLED_GAIN = 0.10  # what both a third and a tenth of the rate must gain where the loss itself looks calm
+
+
+class LearningRateTooHigh(Cause):
+    code = "optimizer.learning_rate_too_high"
+    title = "Learning rate too high"
+    meaning = "Steps overshoot: the loss rises, jumps, becomes NaN, or gets stuck far from where it could be."
+    order = 70
+
+    def admit(self, case: Case) -> Admission:
+        rate = f"{case.recipe.optimizer_name} at learning rate {case.recipe.learning_rate:g}"
+        if case.unsteady:
+            return Admission.yes(f"{rate}: {case.unsteady}")
+        if case.at_the_mean and not case.usual_rate and case.recipe.learning_rate > case.thresholds.usual_rate_high:
+            return Admission.yes(f"{rate}: above the usual range, and nothing is learnt (train score {case.train_score:.2f})")
+        return Admission.yes(f"{rate}: lower rates are tried, though the loss is calm")
+
+    def experiments(self, case: Case) -> list[Experiment]:
+        found = []
+        for divisor in (3, 10, 100):
+            if divisor == 100 and not (case.unsteady or self.unusual(case)):
+                continue
+            rate = float(f"{case.recipe.learning_rate / divisor:.3g}")
+            recipe = case.recipe.with_learning_rate(rate).changed(name=f"learning_rate={rate:g}")
+            found.append(
+                Experiment(
+                    self.code,
+                    recipe,
+                    remedy=f"Lower the learning rate from {case.recipe.learning_rate:g} to {rate:g}.",
+                    keras=compile_line(recipe),
+                    study={"training.learning_rate": rate},
+                    shortenable=False,
+                )
+            )
+        return found
+
+    def may_be_named(self, case: Case, gains: dict[str, float]) -> bool:
+        if case.unsteady or self.unusual(case):
+            return True
+        # A calm loss: one lower rate may do better by chance, a third and a tenth not.
+        return len(gains) >= 2 and sum(gain >= _SETTLED_GAIN for gain in gains.values()) >= 2
+
+    def unusual(self, case: Case) -> bool:
+        return not case.usual_rate and case.recipe.learning_rate > case.thresholds.usual_rate_high

@@ -1,0 +1,46 @@
+"""A learning rate so low that training ends long before it is done."""
+
+from __future__ import annotations
+
+from aetfx.diagnosis.case import Case
+from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.diagnosis.causes.keras_code import compile_line
+
+
+class LearningRateTooLow(Cause):
+    code = "optimizer.learning_rate_too_low"
+    title = "Learning rate too low"
+    meaning = "Steps are so small that the given epochs end long before the loss is down."
+    order = 71
+
+    def admit(self, case: Case) -> Admission:
+        if not case.still_falling:
+            return Admission.no(f"the loss has settled (it fell {case.fall:.1%} over the last fifth of the epochs)")
+        best, _ = case.best_rate
+        rate = case.recipe.learning_rate
+        if rate >= case.thresholds.range_test_share * best * 0.999:
+            return Admission.no(f"a range test likes {best:.2g} best, near the rate of {rate:g}")
+        fall = "the train score is still at the mean" if case.at_the_mean else f"the loss still falls ({case.fall:.0%} over the last fifth of the epochs)"
+        return Admission.yes(f"{fall}, and a range test finds {best:.2g} best, {best / rate:,.0f} times the rate of {rate:g}")
+
+    def experiments(self, case: Case) -> list[Experiment]:
+        best, _ = case.best_rate
+        rate = case.recipe.learning_rate
+        rates = {rate * factor for factor in (3, 10, 100, 1000) if best / 30 <= rate * factor <= best * 3.1} | {best}
+        found = []
+        for new in sorted(float(f"{value:.3g}") for value in rates if value > rate * 1.01):
+            recipe = case.recipe.with_learning_rate(new).changed(name=f"learning_rate={new:g}")
+            found.append(
+                Experiment(
+                    self.code,
+                    recipe,
+                    remedy=f"Raise the learning rate from {rate:g} to {new:g}.",
+                    keras=compile_line(recipe),
+                    study={"training.learning_rate": new},
+                    shortenable=False,
+                )
+            )
+        return found
+
+    def unusual(self, case: Case) -> bool:
+        return not case.usual_rate and case.recipe.learning_rate < case.thresholds.usual_rate_low

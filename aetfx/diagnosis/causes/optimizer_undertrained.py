@@ -1,0 +1,45 @@
+"""Too few epochs."""
+
+from __future__ import annotations
+
+from aetfx.diagnosis.case import Case
+from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.diagnosis.causes.keras_code import fit_line
+
+
+class Undertrained(Cause):
+    code = "optimizer.undertrained"
+    title = "Too few epochs"
+    meaning = "Training ended while the loss was still falling at a learning rate that is right."
+    order = 80
+    generous = True
+
+    def admit(self, case: Case) -> Admission:
+        if not case.still_falling:
+            return Admission.no(f"the loss has settled (it fell {case.fall:.1%} over the last fifth of the epochs)")
+        best, _ = case.best_rate
+        rate = case.recipe.learning_rate
+        usual = case.usual_rate and case.recipe.optimizer_name != "sgd"
+        if not usual and rate < case.thresholds.range_test_share * best * 0.999:
+            return Admission.no(f"the learning rate of {rate:g} is the nearer reason: a range test finds {best:.2g} best")
+        return Admission.yes(
+            f"after {case.recipe.epochs} epochs the loss still fell by {case.fall:.0%} over the last fifth of them"
+        )
+
+    def experiments(self, case: Case) -> list[Experiment]:
+        found = []
+        for factor in (2, 4, 16) if case.at_the_mean else (2, 4):
+            recipe = case.recipe.changed(
+                name=f"epochs={case.recipe.epochs * factor}", epochs=case.recipe.epochs * factor
+            )
+            found.append(
+                Experiment(
+                    self.code,
+                    recipe,
+                    remedy=f"Train for {recipe.epochs} epochs instead of {case.recipe.epochs}.",
+                    keras=fit_line(recipe),
+                    study={"training.epochs": recipe.epochs},
+                    shortenable=False,
+                )
+            )
+        return found

@@ -1,0 +1,208 @@
+"""Confirming: candidates at full length, with fresh seeds, on rows that nobody selected on (METHOD section 4)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+
+from aetfx.comparison.paired import (
+    Gain,
+    alike,
+    detectable_gain,
+    gain_over_resplits,
+    gain_over_seeds,
+    holm,
+    pooled_log_variance,
+)
+from aetfx.diagnosis.causes import REGISTRY, Experiment
+from aetfx.diagnosis.lab import Lab
+from aetfx.diagnosis.thresholds import Thresholds
+from aetfx.evaluation.score import paired_row_variance
+from aetfx.training.recipe import Recipe
+
+_SEEDS = 3
+_SEEDS_FEW_ROWS = 5
+_RESPLITS = 5
+_MORE = 3
+_REJECT_AFTER = 2
+
+
+Pools = dict[str, dict[tuple[int, int], float]]
+
+
+@dataclass
+class Candidate:
+    """An experiment under confirmation and what came of it.
+
+    Attributes:
+      experiment: the change.
+      screened: its gain in the screen.
+      before, after: paired scores.
+      gain: the estimate, once there are pairs enough.
+      level: the level at which Holm's procedure tests it.
+      decision: verified | improvement | suspected | no effect.
+    """
+
+    experiment: Experiment
+    screened: float
+    before: list[float] = field(default_factory=list)
+    after: list[float] = field(default_factory=list)
+    gain: Gain | None = None
+    level: float = 0.05
+    decision: str = "no effect"
+
+    @property
+    def lower(self) -> float:
+        return self.gain.lower_at(self.level) if self.gain else -math.inf
+
+
+class Confirmation:
+    """Trains baseline and candidates on the same seeds or re-splits and decides.
+
+    Args:
+      lab: where trials come from.
+      baseline: the recipe of this step.
+      thresholds: the numbers of the method.
+      step: of the chain; the error level is halved at each.
+      pools: scores of the whole run, by configuration, then by (seed, split), from which the between-seed variance is pooled.
+    """
+
+    def __init__(
+        self, lab: Lab, baseline: Recipe, thresholds: Thresholds, step: int, pools: Pools
+    ):
+        self.lab = lab
+        self.baseline = baseline
+        self.thresholds = thresholds
+        self.alpha = thresholds.level / 2**step
+        self.pools = pools
+        self.resplit = lab.resplits and len(lab.split().held_out) < thresholds.few_rows
+        self.extra = 0
+
+    def pairs(self) -> list[tuple[int, int]]:
+        """Returns (seed, split index) of each pair."""
+        first = self.lab.seed + 1
+        if self.resplit:
+            return [(first + i, 1 + i) for i in range(_RESPLITS + self.extra)]
+        few = len(self.lab.split().held_out) < self.thresholds.few_rows
+        return [(first + i, 0) for i in range((_SEEDS_FEW_ROWS if few else _SEEDS) + self.extra)]
+
+    def cost(self, candidates: list[Experiment]) -> float:
+        """Returns the cost of confirming, in units, without what is trained already."""
+        n_pairs = len(self.pairs())
+        return n_pairs * sum(self.lab.cost(recipe) for recipe in [self.baseline, *(c.recipe for c in candidates)])
+
+    def run(self, candidates: list[Candidate]) -> None:
+        """Measures all candidates and writes gain and decision into each."""
+        if not candidates:
+            return
+        self._measure(candidates)
+        self._decide(candidates)
+        undecided = [c for c in candidates if c.decision == "suspected" and len(c.after) == len(self.pairs())]
+        if undecided:
+            self.extra = _MORE
+            self._measure(undecided)
+            self._decide(candidates)
+
+    def best(self, candidates: list[Candidate], unusual: set[str]) -> tuple[Candidate | None, list[Candidate]]:
+        """Returns the verified candidate to name, and those that do as well.
+
+        Of fixes that are alike, a setting outside its usual range goes first, then the order of the causes.
+        """
+        verified = [c for c in candidates if c.decision == "verified"]
+        if not verified:
+            return None, []
+        leader = max(verified, key=lambda c: c.gain.log_ratio if c.gain else -math.inf)
+        same = [c for c in verified if c is leader or self._alike(leader, c)]
+        same.sort(key=lambda c: (c.experiment.code not in unusual, REGISTRY[c.experiment.code].order))
+        return same[0], same[1:]
+
+    def detectable(self) -> float | None:
+        """Returns the gain that would have been found with 80 % power, from the noise of this run."""
+        variance, df = self._pooled()
+        if df < 1:
+            return None
+        n_pairs = len(self.pairs())
+        share = 1 / n_pairs + (self._ratio() if self.resplit else 0.0)
+        df = n_pairs - 1 if self.resplit else df
+        return detectable_gain(math.sqrt(2 * variance * share), df, self.alpha, least=self.thresholds.least_gain)
+
+    def _measure(self, candidates: list[Candidate]) -> None:
+        stops = any(c.experiment.recipe.early_stopping for c in candidates) or self.baseline.early_stopping
+        rows = "held_out" if self.resplit and not stops else "confirm"
+        for i, (seed, index) in enumerate(self.pairs()):
+            before = self._score(self.baseline, seed, index, rows)
+            for candidate in candidates:
+                if len(candidate.after) > i or self._hopeless(candidate):
+                    continue
+                candidate.before.append(before)
+                candidate.after.append(self._score(candidate.experiment.recipe, seed, index, rows))
+
+    def _score(self, recipe: Recipe, seed: int, index: int, rows: str) -> float:
+        trial = self.lab.trial(recipe, seed=seed, index=index)
+        value = self.lab.score(trial, rows, index).value
+        self.pools.setdefault(recipe.identity, {})[(seed, index)] = value
+        return value
+
+    def _pooled(self) -> tuple[float, int]:
+        return pooled_log_variance([list(scores.values()) for scores in self.pools.values()])
+
+    def _hopeless(self, candidate: Candidate) -> bool:
+        if len(candidate.after) < _REJECT_AFTER:
+            return False
+        floor = self.thresholds.score_floor
+        logs = [math.log(max(b, floor) / max(a, floor)) for b, a in zip(candidate.before, candidate.after, strict=True)]
+        return max(logs) < -math.log(1 - self.thresholds.early_rejection_gain)
+
+    def _estimate(self, before: list[float], after: list[float], row_variance: float) -> Gain:
+        if self.resplit:
+            return gain_over_resplits(before, after, test_train_ratio=self._ratio(), alpha=self.alpha)
+        return gain_over_seeds(before, after, pooled=self._pooled(), row_variance=row_variance, alpha=self.alpha)
+
+    def _ratio(self) -> float:
+        split = self.lab.split(0)
+        return len(split.held_out) / len(split.train)
+
+    def _decide(self, candidates: list[Candidate]) -> None:
+        t = self.thresholds
+        for c in candidates:
+            if len(c.after) < len(self.pairs()) - self.extra:
+                c.decision, c.gain = "no effect", None
+                continue
+            c.gain = self._estimate(c.before, c.after, self._row_variance(c))
+        measured = [c for c in candidates if c.gain is not None]
+        bounds = {id(c): self._bound(c) for c in measured}
+        levels = holm([c.gain.p_value(bounds[id(c)]) for c in measured if c.gain], self.alpha)
+        for c, level in zip(measured, levels, strict=True):
+            assert c.gain is not None
+            c.level = level
+            drop = float(np.mean(c.before) - np.mean(c.after))
+            if c.gain.gain >= t.least_gain and drop >= t.least_drop:
+                c.decision = "verified" if c.lower >= bounds[id(c)] else "suspected"
+            elif c.lower > t.improvement_lower_bound:
+                c.decision = "improvement"
+            else:
+                c.decision = "no effect"
+
+    def _bound(self, candidate: Candidate) -> float:
+        generous = REGISTRY[candidate.experiment.code].generous
+        return self.thresholds.least_lower_bound_generous if generous else self.thresholds.least_lower_bound
+
+    def _row_variance(self, candidate: Candidate) -> float:
+        """Variance of ln(before / after) over redrawn confirm rows; re-splits redraw the rows themselves."""
+        if self.resplit:
+            return 0.0
+        rows = self.lab.split().confirm
+        scorer = self.lab.scorer()
+        if self.lab.judge:
+            rows = rows[scorer.inlier_rows(rows)]
+        seed, index = self.pairs()[0]
+        before = self.lab.trial(self.baseline, seed=seed, index=index).predict(rows)
+        after = self.lab.trial(candidate.experiment.recipe, seed=seed, index=index).predict(rows)
+        return paired_row_variance(scorer, rows, before, after, seed=self.lab.seed)
+
+    def _alike(self, a: Candidate, b: Candidate) -> bool:
+        n = min(len(a.after), len(b.after))
+        return alike(a.after[:n], b.after[:n], partial(self._estimate, row_variance=0.0))

@@ -1,0 +1,195 @@
+"""The chain: look, screen, confirm, name, apply the fix, and go on with the rest (METHOD sections 3 to 6)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from aetfx.diagnosis.case import Case
+from aetfx.diagnosis.causes import REGISTRY, Admission, Experiment, in_order
+from aetfx.diagnosis.confirm import Candidate, Confirmation, Pools
+from aetfx.diagnosis.lab import Lab
+from aetfx.diagnosis.result import CauseVerdict
+from aetfx.diagnosis.screen import Plan, Screened, checkpoints, leaders, plan, screen
+from aetfx.diagnosis.thresholds import Thresholds
+from aetfx.training.recipe import Recipe
+from aetfx.validation.findings import Finding
+
+_SCREEN_SHARE = 0.5  # of the remaining budget; the rest is for confirming
+
+
+@dataclass
+class Step:
+    """All that one step of the chain did."""
+
+    case: Case
+    admissions: dict[str, Admission]
+    plan: Plan
+    screened: list[Screened]
+    candidates: list[Candidate]
+    named: Candidate | None
+    equivalents: list[Candidate]
+    confirmation: Confirmation
+
+
+@dataclass
+class Outcome:
+    """What the chain came to.
+
+    Attributes:
+      causes: verified, in the order of the chain.
+      improvements, suspected: of the user's own recipe and of later steps.
+      steps: what was done.
+      recipe: the last recipe of the chain: the user's own, or the repaired one.
+      short_of_budget: something was admitted that could not be paid for.
+    """
+
+    causes: list[CauseVerdict] = field(default_factory=list)
+    improvements: list[CauseVerdict] = field(default_factory=list)
+    suspected: list[dict[str, Any]] = field(default_factory=list)
+    steps: list[Step] = field(default_factory=list)
+    recipe: Recipe | None = None
+    short_of_budget: bool = False
+    pools: Pools = field(default_factory=dict)
+
+
+def run_chain(
+    lab: Lab,
+    recipe: Recipe,
+    findings: list[Finding],
+    *,
+    target: float,
+    budget: float,
+    thresholds: Thresholds,
+) -> Outcome:
+    """Diagnoses a recipe.
+
+    Args:
+      lab: rows, score and trials.
+      recipe: the user's own.
+      findings: of the raw data.
+      target: score that counts as good.
+      budget: in units of the user's own training.
+      thresholds: the numbers of the method.
+    """
+    outcome = Outcome(recipe=recipe)
+    fixed: frozenset[str] = frozenset()
+    for number in range(1, int(thresholds.most_steps) + 1):
+        trial = lab.trial(recipe, score_at=checkpoints(recipe.epochs))
+        case = Case(lab, recipe, trial, thresholds, target, findings, fixed, number)
+        step = _run_step(case, outcome, budget)
+        outcome.steps.append(step)
+        _collect(step, outcome)
+        if step.named is None:
+            break
+        fixed |= {step.named.experiment.code}
+        recipe = step.named.experiment.recipe
+        outcome.recipe = recipe
+    return outcome
+
+
+def _run_step(case: Case, outcome: Outcome, budget: float) -> Step:
+    lab, t = case.lab, case.thresholds
+    admissions = {cause.code: _admit(case, cause.code) for cause in in_order()}
+    experiments = [
+        experiment
+        for cause in in_order()
+        if admissions[cause.code].admitted
+        for experiment in cause.experiments(case)
+        if _buildable(lab, experiment)
+    ]
+    confirmation = Confirmation(lab, case.recipe, t, case.step, outcome.pools)
+    left = max(0.0, budget - lab.spent)
+    planned = plan(case, experiments, left * _SCREEN_SHARE)
+    lab.planned = lab.spent + planned.cost + min(left, confirmation.cost(experiments[:2]))
+    screened = screen(case, planned)
+    report_only = {code for code, admission in admissions.items() if admission.report_only}
+    chosen = leaders(case, screened, report_only)
+    candidates = [Candidate(item.experiment, item.gain) for item in chosen]
+    affordable = list(candidates)
+    while len(affordable) > 1 and confirmation.cost([c.experiment for c in affordable]) > max(budget - lab.spent, 0.0):
+        affordable.pop()
+    if affordable and confirmation.cost([affordable[0].experiment]) > 1.5 * max(budget - lab.spent, 0.0) and case.step > 1:
+        affordable = []
+    outcome.short_of_budget |= len(affordable) < len(candidates) or bool(planned.dropped)
+    lab.planned = lab.spent + confirmation.cost([c.experiment for c in affordable])
+    confirmation.run(affordable)
+    unusual = {code for code, cause in REGISTRY.items() if cause.unusual(case)}
+    named, equivalents = confirmation.best(affordable, unusual)
+    return Step(case, admissions, planned, screened, affordable, named, equivalents, confirmation)
+
+
+def _admit(case: Case, code: str) -> Admission:
+    if code in case.fixed and code != "model.capacity_too_small":
+        return Admission.no("mended in an earlier step")
+    return REGISTRY[code].admit(case)
+
+
+def _buildable(lab: Lab, experiment: Experiment) -> bool:
+    """A change of widths may not fit the rest of a model (a fixed reshape); such an experiment is left out."""
+    from aetfx.errors import ModelError
+
+    try:
+        lab.store.parameters(experiment.recipe)
+    except ModelError:
+        return False
+    return True
+
+
+def _collect(step: Step, outcome: Outcome) -> None:
+    """Turns a step's decisions into verdicts."""
+    if step.named is not None:
+        outcome.causes.append(_verdict(step, step.named, "verified"))
+        # What was seen against the unrepaired recipe is looked at again in the next step.
+        return
+    for candidate in step.candidates:
+        if candidate.decision == "improvement":
+            outcome.improvements.append(_verdict(step, candidate, "improvement"))
+        elif candidate.decision == "suspected" and candidate.gain is not None:
+            cause = REGISTRY[candidate.experiment.code]
+            low = candidate.lower
+            outcome.suspected.append(
+                {
+                    "code": cause.code,
+                    "title": cause.title,
+                    "evidence": [
+                        *step.admissions[cause.code].evidence,
+                        f"{candidate.experiment.recipe.name} gained {candidate.gain.gain:.0%}, but the lower bound of "
+                        f"that is only {low:.0%}",
+                    ],
+                    "gain": candidate.gain.gain,
+                    "gain_interval": list(candidate.gain.interval),
+                    "experiment": candidate.experiment.recipe.identity,
+                    "experiment_name": candidate.experiment.recipe.name,
+                    "remedy": candidate.experiment.remedy,
+                    "step": step.case.step,
+                }
+            )
+
+
+def _verdict(step: Step, candidate: Candidate, verdict: str) -> CauseVerdict:
+    experiment, gain = candidate.experiment, candidate.gain
+    assert gain is not None
+    cause = REGISTRY[experiment.code]
+    same = [c.experiment.code for c in step.equivalents] if candidate is step.named else []
+    return CauseVerdict(
+        code=cause.code,
+        verdict=verdict,
+        gain=gain.gain,
+        gain_interval=gain.interval,
+        score_before=float(np.mean(candidate.before)),
+        score_after=float(np.mean(candidate.after)),
+        equivalents=same,
+        evidence=list(step.admissions[cause.code].evidence),
+        remedy=experiment.remedy,
+        keras=experiment.keras,
+        study=experiment.study,
+        title=cause.title,
+        meaning=cause.meaning,
+        experiment=experiment.recipe.identity,
+        experiment_name=experiment.recipe.name,
+        seeds=len(candidate.after),
+        step=step.case.step,
+    )

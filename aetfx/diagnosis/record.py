@@ -1,0 +1,226 @@
+"""The content of `diagnosis.json` (public format, DESIGN section 8) and of the files beside it."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+from aetfx.diagnosis.causes import REGISTRY, in_order
+from aetfx.diagnosis.engine import Outcome, Step
+from aetfx.diagnosis.lab import Lab
+from aetfx.diagnosis.status import Status
+from aetfx.training.recipe import Recipe
+
+SCHEMA_VERSION = 1
+
+
+def build_record(
+    *,
+    lab: Lab,
+    outcome: Outcome,
+    status: Status,
+    study_name: str,
+    data: dict[str, Any],
+    seconds: float,
+    score_as_given: float | None,
+) -> dict[str, Any]:
+    """Builds the whole record. See DESIGN section 8 for the fields."""
+    first, last = outcome.steps[0], outcome.steps[-1]
+    split = lab.split()
+    scorer = lab.scorer()
+    before = measured(lab, outcome, first.case.recipe)
+    after = measured(lab, outcome, outcome.recipe) if outcome.causes else None
+    detectable = last.confirmation.detectable()
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "status": status.word,
+        "healthy": status.word == "healthy",
+        "score_metric": scorer.metric,
+        "study_name": study_name,
+        "data": {
+            **data,
+            "columns": int(np.prod(lab.shape)),
+            "shape": list(lab.shape),
+            "features": scorer.features,
+            "binary": scorer.metric == "deviance",
+            "excluded": list(scorer.excluded),
+            "judged_on": lab.judge or "all",
+        },
+        "model": describe_recipe(first),
+        "causes": [cause.to_json() for cause in outcome.causes],
+        "improvements": [item.to_json() for item in outcome.improvements],
+        "suspected": outcome.suspected,
+        "notes": _notes(first),
+        "statements": status.statements,
+        "ruled_out": ruled_out(outcome),
+        "experiments": [item for step in outcome.steps for item in experiments(step)],
+        "code_curve": code_curve(last),
+        "baseline": {
+            "score": before[0],
+            "score_interval": list(before[1]),
+            "pca_score": first.case.pca,
+            "bottleneck": first.case.architecture.code_width,
+            "mean_score": 1.0,
+            "score_as_given": score_as_given,
+            "train_score": first.case.train_score,
+        },
+        "fixed": None
+        if after is None
+        else {"score": after[0], "interval": list(after[1]), "path": "fixed/model.keras"},
+        "sensitivity": {
+            "detectable_gain": detectable,
+            "sentence": ""
+            if detectable is None
+            else f"A fault worth {detectable:.0%} or more would have been found with 80 % power.",
+        },
+        "target": last.case.target,
+        "rows": {"train": len(split.train), "select": len(split.select), "confirm": len(split.confirm)},
+        "cost": {"training_multiple": round(lab.spent, 2), "seconds": round(seconds, 1)},
+        "trials": len(lab.trials),
+        "seed": lab.seed,
+        "truncated": False,
+    }
+
+
+def measured(lab: Lab, outcome: Outcome, recipe: Recipe | None) -> tuple[float, tuple[float, float]]:
+    """Returns a recipe's mean score over its confirming trials and a 95 % interval of that mean (on the log scale)."""
+    assert recipe is not None
+    scores = list(outcome.pools.get(recipe.identity, {}).values())
+    if not scores:
+        value = lab.score(lab.trial(recipe), "held_out").value
+        return value, (value, value)
+    if len(scores) < 2:
+        return scores[0], (scores[0], scores[0])
+    from scipy.special import stdtrit
+
+    logs = np.log(np.maximum(scores, 1e-6))
+    share = 1 / len(logs) + (len(lab.split().held_out) / len(lab.split().train) if lab.resplits else 0.0)
+    half = float(stdtrit(len(logs) - 1, 0.975)) * math.sqrt(float(logs.var(ddof=1)) * share)
+    middle = float(logs.mean())
+    return float(np.mean(scores)), (math.exp(middle - half), math.exp(middle + half))
+
+
+def describe_recipe(step: Step) -> dict[str, Any]:
+    """Describes the model and how it is trained, for people."""
+    architecture, recipe = step.case.architecture, step.case.recipe
+    return {
+        "kind": architecture.kind,
+        "widths": architecture.widths,
+        "bottleneck": architecture.code_width,
+        "parameters": architecture.n_parameters,
+        "activations": [layer.activation for layer in architecture.layers[:-1]],
+        "output_activation": architecture.output.activation if architecture.output else None,
+        "loss": recipe.loss_name,
+        "optimizer": recipe.optimizer_name,
+        "learning_rate": recipe.learning_rate,
+        "batch_size": recipe.batch_size,
+        "epochs": recipe.epochs,
+        "preprocessing": dict(recipe.preprocessing),
+        "final_train_loss": float(step.case.trial.losses[-1]) if len(step.case.trial.losses) else None,
+    }
+
+
+def ruled_out(outcome: Outcome) -> list[dict[str, Any]]:
+    """Lists every cause that was neither named nor suspected, with the reason of the last step that looked at it."""
+    step = outcome.steps[-1]
+    taken = {cause.code for cause in [*outcome.causes, *outcome.improvements]}
+    taken |= {item["code"] for item in outcome.suspected}
+    found = []
+    for cause in in_order():
+        if cause.code in taken:
+            continue
+        admission = step.admissions[cause.code]
+        tried = [s for s in step.screened if s.experiment.code == cause.code]
+        entry: dict[str, Any] = {"code": cause.code, "title": cause.title, "experiment": None, "experiment_name": None, "gain": None}
+        if not admission.admitted:
+            entry["reason"] = admission.evidence[0]
+        elif not tried:
+            dropped = any(e.code == cause.code for e in step.plan.dropped)
+            entry["reason"] = (
+                "admitted, but the budget did not allow the experiment" if dropped
+                else "admitted, but this model's layers cannot be rewritten for it"
+            )  # fmt: skip
+        else:
+            best = max(tried, key=lambda s: s.gain)
+            entry |= {"experiment": best.experiment.recipe.identity, "experiment_name": best.experiment.recipe.name}
+            entry["gain"] = best.gain
+            others = ", ".join(f"{s.experiment.recipe.name}: {_signed(s.gain)}" for s in tried)
+            entry["reason"] = f"{admission.evidence[0]}; tried: {others}"
+        found.append(entry)
+    return found
+
+
+def experiments(step: Step) -> list[dict[str, Any]]:
+    """Lists what a step screened and confirmed."""
+    found = []
+    for s in step.screened:
+        found.append(
+            {
+                "name": s.experiment.recipe.name,
+                "code": s.experiment.code,
+                "title": REGISTRY[s.experiment.code].title,
+                "configuration": s.experiment.recipe.identity,
+                "stage": "screen",
+                "step": step.case.step,
+                "score_before": step.case.select_score,
+                "score": s.score,
+                "gain": s.gain,
+                "gain_interval": None,
+                "decision": "screened",
+            }
+        )
+    for c in step.candidates:
+        found.append(
+            {
+                "name": c.experiment.recipe.name,
+                "code": c.experiment.code,
+                "title": REGISTRY[c.experiment.code].title,
+                "configuration": c.experiment.recipe.identity,
+                "stage": "confirm",
+                "step": step.case.step,
+                "score_before": float(np.mean(c.before)) if c.before else None,
+                "score": float(np.mean(c.after)) if c.after else None,
+                "gain": c.gain.gain if c.gain else None,
+                "gain_interval": list(c.gain.interval) if c.gain else None,
+                "decision": c.decision,
+            }
+        )
+    return found
+
+
+def code_curve(step: Step) -> list[dict[str, Any]]:
+    """Returns score against code width, with PCA's, where wider codes were tried."""
+    case = step.case
+    width = case.architecture.code_width
+    if width is None:
+        return []
+    points = {width: case.select_score}
+    for s in step.screened:
+        if s.experiment.late:
+            points[int(s.experiment.study["model.bottleneck"])] = s.score
+    return [{"bottleneck": k, "score": score, "pca": case.pca_at(k)} for k, score in sorted(points.items())]
+
+
+def histories(lab: Lab, outcome: Outcome) -> dict[str, Any]:
+    """Returns loss and score curves of the trials on the main split, by configuration name."""
+    codes = {s.experiment.recipe.identity: s.experiment.code for step in outcome.steps for s in step.screened}
+    found = {}
+    for (_, seed, index), trial in lab.trials.items():
+        if seed == lab.seed and index == 0:
+            found[trial.recipe.name] = {
+                "code": codes.get(trial.recipe.identity, ""),
+                "loss": [float(v) if np.isfinite(v) else None for v in trial.losses],
+                "score": [[epoch, score] for epoch, score in sorted(trial.scores.items())],
+            }
+    return found
+
+
+def _notes(step: Step) -> list[str]:
+    width = step.case.architecture.code_width
+    return ["no_bottleneck"] if width is not None and width >= math.prod(step.case.lab.shape) else []
+
+
+def _signed(gain: float) -> str:
+    return f"{gain:.0%} better" if gain >= 0 else f"{-gain:.0%} worse" if gain > -1 else f"{1 - gain:.1f} times worse"

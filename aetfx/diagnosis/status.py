@@ -1,0 +1,84 @@
+"""Faulty, healthy, limited or inconclusive: the first that holds (METHOD section 4)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from aetfx.diagnosis.case import Case
+from aetfx.diagnosis.engine import Outcome
+from aetfx.evaluation.baselines import linear_bound
+
+_PCA_HEALTHY = 1.1  # no worse than this times PCA at the same width
+_PCA_LIMITED = 1.5  # worse than this times PCA is a symptom, so the width alone does not explain the score
+_NOISE_SLACK = 0.97  # share of the linear bound: on noise nobody does better, up to sampling error
+
+
+@dataclass(frozen=True)
+class Status:
+    """The status word, and plain sentences that explain it."""
+
+    word: str
+    statements: list[str]
+
+
+def decide(outcome: Outcome, case: Case, score: float) -> Status:
+    """Decides the status.
+
+    Args:
+      outcome: of the chain.
+      case: of its last step.
+      score: of the last recipe, on rows nobody selected on.
+    """
+    statements = _noise_statements(outcome, case, score)
+    if outcome.causes:
+        return Status("faulty", statements)
+    if outcome.suspected:
+        codes = ", ".join(item["code"] for item in outcome.suspected)
+        return Status("inconclusive", [*statements, f"A suspicion is left that these rows could not settle: {codes}."])
+    pca = case.pca
+    if score <= case.target:
+        return Status("healthy", [*statements, f"The score of {score:.3f} is below the target of {case.target:g}."])
+    if case.is_noise and score >= _NOISE_SLACK * _bound(case):
+        return Status("limited", statements)
+    if pca is not None and score <= _PCA_HEALTHY * pca:
+        sentence = f"The model does as well as PCA with the same code width ({score:.3f} against {pca:.3f})."
+        return Status("healthy", [*statements, sentence])
+    if outcome.short_of_budget:
+        return Status("inconclusive", [*statements, "The budget ended before all admitted causes were tried. Raise diagnosis.budget."])
+    if pca is not None and score <= _PCA_LIMITED * pca:
+        sentence = (
+            f"A code of {case.architecture.code_width} numbers explains the score: PCA with as many reaches {pca:.3f}, "
+            f"the model {score:.3f}. Only a wider code keeps more; how much more is a choice."
+        )
+        return Status("limited", [*statements, sentence])
+    return Status(
+        "inconclusive",
+        [*statements, "Nothing that was tried changes the score enough, and the score is not good. More rows would tell more."],
+    )
+
+
+def _bound(case: Case) -> float:
+    return linear_bound(case.fed.shape[1], case.architecture.code_width or 0)
+
+
+def _noise_statements(outcome: Outcome, case: Case, score: float) -> list[str]:
+    if not case.is_noise or case.architecture.code_width is None:
+        return []
+    width, k = case.fed.shape[1], case.architecture.code_width
+    bound = _bound(case)
+    tried = [s.score for step in outcome.steps for s in step.screened if not s.experiment.late]
+    best = min([score, *tried])
+    statements = [
+        f"The columns look like independent noise: no linear code of {k} numbers for {width} columns can do better than "
+        f"1 - {k}/{width} = {bound:.3f}, and the best of the {len(tried) + 1} trained models reached {best:.3f}."
+    ]
+    for step in outcome.steps:
+        for s in step.screened:
+            if s.experiment.code == "data.scaling" and step.admissions["data.scaling"].report_only:
+                before = step.case.select_score
+                verdict = "did not matter" if abs(before - s.score) < 0.05 else "changed little that counts here"
+                statements.append(
+                    f"A uniform scale {verdict} to {step.case.recipe.optimizer_name.capitalize()} with a "
+                    f"{step.case.architecture.output_range.name} output: {before:.3f} as given, {s.score:.3f} scaled."
+                )
+    return statements

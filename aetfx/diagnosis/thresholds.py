@@ -1,0 +1,73 @@
+"""Every number that a verdict depends on, with its reason; each can be overridden in the study.
+
+`diagnosis: {thresholds: {least_gain: 0.3}}` in a study file replaces one of them by name. Where a
+reason names a section it is that of docs/method.md.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aetfx.errors import StudyError, nearest
+
+
+@dataclass(frozen=True)
+class Thresholds:
+    """Starting values of the method, all dimensionless unless named otherwise."""
+
+    # Naming (section 4)
+    least_gain: float = 0.25  # below this, healthy models improve too: twice the width gains 20 %
+    least_lower_bound: float = 0.10  # lower bound of the gain for changes that do not help healthy models
+    least_lower_bound_generous: float = 0.20  # ... and for those that do: epochs, width, batch, activations
+    least_drop: float = 0.03  # absolute drop of the score: 0.010 -> 0.005 is no fault
+    improvement_lower_bound: float = 0.05  # worth a mention, not a fault
+    level: float = 0.05  # one-sided error level, halved at each step of the chain
+    score_floor: float = 1e-6  # ln(score) of a perfect reconstruction
+    # Screening
+    screen_gain: float = 0.15  # a leader must gain this much in one seed to be confirmed
+    most_candidates: float = 3  # confirmed at once: each costs as much as the baseline
+    most_steps: float = 4  # length of the chain of compound faults
+    early_rejection_gain: float = 0.10  # after two pairs below this, the rest is not trained
+    # Rows (section 2)
+    few_rows: float = 400  # held-out rows below which re-splits replace seeds
+    # Admission (section 3)
+    still_falling: float = 0.06  # relative fall of the train loss over the last fifth of the epochs
+    at_the_mean: float = 0.90  # a train score above this has learnt next to nothing
+    sparse_ones: float = 0.10  # share of ones below which binary rows are sparse
+    large_sd: float = 10.0  # sd as fed above which values are large
+    tiny_sd: float = 0.1  # ... and below which they are tiny
+    range_ratio: float = 30.0  # scales this unlike are a table; digits 1.0, diabetes 1.05, wine 401
+    outside_share: float = 0.01  # share of values outside the output range
+    far_mean: float = 3.0  # |mean| in sd that marks uncentred data
+    pca_close: float = 1.1  # PCA within 10 % of the model, or better
+    overfit_ratio: float = 1.5  # eval score over train score
+    oscillation: float = 0.05  # median relative step of the loss between late epochs that keeps changing sign
+    rise: float = 1.10  # last loss over the lowest one
+    curved_gain: float = 0.05  # held-out share of the PCA residual that squares of the codes explain
+    usual_rate_low: float = 1e-4  # Adam's usual learning rates
+    usual_rate_high: float = 1e-2
+    range_test_share: float = 1 / 3  # a rate below this share of the best one is low
+    small_batch: float = 4
+    least_batch: float = 8
+    batch_norm_batch: float = 8  # batch norm needs this many rows for its statistics
+    large_batch_share: float = 0.25  # of the train rows
+    good_batch: float = 32
+    # Code width (section 5)
+    doubling_gain: float = 0.25  # gain that each doubling of the code must bring
+    spectrum_ratio: float = 2.0  # next k eigenvalues against the rest; flat = 1
+    code_advantage: float = 0.5  # 4x code must leave less than this share of any other single fix
+
+    @classmethod
+    def with_overrides(cls, overrides: Mapping[str, float]) -> Thresholds:
+        """Returns the thresholds with some replaced by name.
+
+        Raises:
+          StudyError: there is no threshold of that name.
+        """
+        names = [field.name for field in dataclasses.fields(cls)]
+        for name in overrides:
+            if name not in names:
+                raise StudyError(f"diagnosis.thresholds: unknown key '{name}'.{nearest(name, names)}")
+        return cls(**overrides)

@@ -1,0 +1,295 @@
+"""The score: which part of the data's variance a reconstruction leaves unexplained (METHOD §1).
+
+A `Scorer` is chosen from the train rows once, before anything is trained, and is the same for all configurations
+of a study. 0 is a perfect reconstruction, 1 is as good as predicting the train mean, `CAP` the worst value given.
+
+  scorer = Scorer.fit(x_train, features="auto", declared_shape=False, sentinels=None, fences=None)
+  scorer.score(x_held_out, model.predict(x_held_out)).value
+
+Terms: n rows of shape `shape` are flattened to D columns. A *scored cell* is finite and not a sentinel; masked
+cells count neither in the error nor in the denominator. *Fences* are bounds per column, fitted on train.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from aetfx.errors import DataError, ModelError
+from aetfx.evaluation import columns
+from aetfx.evaluation.interval import FLOOR, paired_row_variance, score_interval
+from aetfx.evaluation.sums import CAP, RowSums, add_up
+
+__all__ = ["CAP", "FLOOR", "Score", "Scorer", "paired_row_variance", "score_interval"]
+
+PROBABILITY_MARGIN = 1e-3  # outputs and means are clipped to [margin, 1 - margin] for the deviance
+# A held-out column whose mean denominator is below this part of its train variance has nothing to be scored against.
+NEGLIGIBLE = 1e-9
+
+
+@dataclass(frozen=True)
+class Score:
+    """How well some rows were given back.
+
+    Attributes:
+      value: the score, each group capped at `CAP`; what everybody calls the score.
+      raw: the same without a cap; infinite where a prediction is not finite.
+      per_feature: float64 (D,), score per column, capped; NaN where excluded or nothing to be scored against.
+      raw_per_feature: float64 (D,), the same without a cap.
+      per_group: float64 (G,), capped score per group: one pooled, one per channel, or one per included column.
+      diverged: some prediction of a scored cell is NaN or infinite; the score is then `CAP`.
+      n_rows: rows that were scored.
+      recall: for binary data the fraction of ones predicted above 0.5, else None.
+      sums: per-row sums for bootstraps.
+    """
+
+    value: float
+    raw: float
+    per_feature: np.ndarray
+    raw_per_feature: np.ndarray
+    per_group: np.ndarray
+    diverged: bool
+    n_rows: int
+    recall: float | None
+    sums: RowSums
+
+
+@dataclass(frozen=True)
+class Scorer:
+    """How rows of one study are scored. Make one with `Scorer.fit`.
+
+    Attributes:
+      features: "table" (mean over columns) or "tensor" (pooled, or the mean over channels).
+      metric: "fvu" (fraction of variance unexplained) or "deviance" (fraction of Bernoulli deviance unexplained).
+      shape: shape of one row.
+      names: D column names.
+      included: bool (D,), columns that are scored.
+      excluded: names of the columns that are not.
+      range_ratio: how unlike the scales of the columns are (METHOD §1), over scored cells inside the fences.
+      channels: channels (last axis) are scored apart, because their scales are unlike.
+      train_mean: float64 (D,), over scored cells inside the fences; NaN for columns without any.
+      train_spread: float64 (D,), mean error of the train-mean prediction on the same cells.
+      group: int (D,), the group of each column, -1 where excluded.
+      sentinels: values per column that stand for "missing".
+      fences: (low, high), float64 (D,) each, or None.
+    """
+
+    features: str
+    metric: str
+    shape: tuple[int, ...]
+    names: tuple[str, ...]
+    included: np.ndarray
+    excluded: tuple[str, ...]
+    range_ratio: float
+    channels: bool
+    train_mean: np.ndarray
+    train_spread: np.ndarray
+    group: np.ndarray
+    sentinels: dict[int, tuple[float, ...]]
+    fences: tuple[np.ndarray, np.ndarray] | None
+
+    @classmethod
+    def fit(
+        cls,
+        x_train: np.ndarray,
+        *,
+        features: str = "auto",
+        declared_shape: bool = False,
+        sentinels: dict[int, tuple[float, ...]] | None = None,
+        fences: tuple[np.ndarray, np.ndarray] | None = None,
+        names: Sequence[str] | None = None,
+    ) -> Scorer:
+        """Chooses the score from the train rows.
+
+        Args:
+          x_train: (n, *shape), raw units, any numeric dtype; NaN and infinite cells are allowed.
+          features: "table", "tensor", or "auto": a tensor where the data declare a shape or the columns' scales
+            are alike (range ratio <= 30).
+          declared_shape: the rows came as tensors (images, sequences), not as columns.
+          sentinels: flat column number to the values that stand for "missing".
+          fences: (low, high), shape (D,) each; NaN or infinite where a column has none.
+          names: D column names; by default "0", "1", ...
+
+        Raises:
+          DataError: no rows, or no column with variance.
+        """
+        if features not in ("auto", "table", "tensor"):
+            raise ValueError(f"features must be auto, table or tensor but got {features!r}")
+        if len(x_train) == 0:
+            raise DataError("train: no rows to choose a score from. Give at least two rows.")
+        shape = tuple(int(size) for size in x_train.shape[1:])
+        flat = columns.flatten(x_train)
+        names = tuple(names) if names is not None else tuple(str(j) for j in range(flat.shape[1]))
+        fences = columns.as_fences(fences)
+        sentinels = {int(j): tuple(float(v) for v in values) for j, values in (sentinels or {}).items() if len(values)}
+        kept = columns.scored_cells(flat, sentinels)
+        if fences is not None:
+            kept &= columns.inside(flat, fences)
+        facts = columns.ColumnFacts.of(flat, kept)
+        if features == "auto":
+            features = "tensor" if declared_shape or facts.range_ratio <= columns.UNLIKE else "table"
+        binary = facts.binary()
+        included = facts.varies if features == "tensor" or binary else facts.varies & facts.often_differs
+        if not included.any():
+            raise DataError(
+                f"train: none of the {flat.shape[1]} columns varies enough to be scored (constant, or over 95 % of "
+                f"the rows at one value). Check the file, or choose other columns with data.features."
+            )
+        channels = features == "tensor" and columns.unlike_channels(flat, kept, included, shape)
+        mean = facts.mean
+        if binary:
+            clipped = np.clip(mean, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
+            spread = -(mean * np.log(clipped) + (1 - mean) * np.log1p(-clipped))
+        else:
+            spread = facts.variance
+        return cls(
+            features=features,
+            metric="deviance" if binary else "fvu",
+            shape=shape,
+            names=names,
+            included=included,
+            excluded=tuple(name for name, kept_column in zip(names, included, strict=True) if not kept_column),
+            range_ratio=facts.range_ratio,
+            channels=channels,
+            train_mean=mean,
+            train_spread=spread,
+            group=_groups(included, features, shape[-1] if channels else 0),
+            sentinels=sentinels,
+            fences=fences,
+        )
+
+    def mask(self, y: np.ndarray) -> np.ndarray:
+        """Returns which cells are scored: finite and not a sentinel, bool (n, D). `included` has no say in it."""
+        return columns.scored_cells(columns.flatten(y), self.sentinels)
+
+    def inlier_rows(self, y: np.ndarray) -> np.ndarray:
+        """Returns the rows whose scored cells all lie inside the fences, bool (n,); all rows without fences."""
+        if self.fences is None:
+            return np.ones(len(y), dtype=bool)
+        flat = columns.flatten(y)
+        return (columns.inside(flat, self.fences) | ~self.mask(flat)).all(axis=1)
+
+    def score(self, y_true: np.ndarray, y_pred: np.ndarray, *, rows: str | np.ndarray | None = None) -> Score:
+        """Scores a reconstruction.
+
+        Args:
+          y_true: (n, *shape), raw units.
+          y_pred: the same shape, raw units.
+          rows: None for all rows, "inliers" for those inside the fences, or bool (n,).
+
+        Raises:
+          DataError: no scored cell is left.
+          ModelError: the shapes differ.
+        """
+        y_true, y_pred = self._pair(y_true, y_pred)
+        chosen = self.chosen_rows(y_true, rows)
+        if chosen is not None:
+            y_true, y_pred = y_true[chosen], y_pred[chosen]
+        if len(y_true) == 0:
+            raise DataError("no rows left to score. Give more held-out rows.")
+        totals = add_up(
+            y_true,
+            y_pred,
+            cells=self._cells,
+            included=self.included,
+            group=self.group,
+            sentinels=self.sentinels,
+            negligible=NEGLIGIBLE * self.train_spread,
+            bits=self.metric == "deviance",
+        )
+        ratios = totals.sums.ratios()[0]
+        if np.isnan(ratios).all():
+            raise DataError(
+                "no scored cell is left in the held-out rows: all are missing, or equal to the train mean. "
+                "Hold out more rows, or check them."
+            )
+        per_group = np.minimum(ratios, CAP)
+        return Score(
+            value=CAP if totals.diverged else float(np.nanmean(per_group)),
+            raw=math.inf if totals.diverged else float(np.nanmean(ratios)),
+            per_feature=np.minimum(totals.per_column, CAP),
+            raw_per_feature=totals.per_column,
+            per_group=per_group,
+            diverged=totals.diverged,
+            n_rows=len(y_true),
+            recall=totals.recall,
+            sums=totals.sums,
+        )
+
+    def row_errors(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
+        """Returns the error of each row as a fraction of what the train mean leaves on average, float64 (n,).
+
+        Over a group of columns it is `sum_j e_ij / sum_j v_j` over the scored cells of row i, with `v_j` the mean
+        denominator of column j over these rows; the mean over groups follows. Without masked cells the mean over
+        rows is the raw score. Infinite where a prediction is not finite, NaN where a row has no scored cell.
+        """
+        y_true, y_pred = self._pair(y_true, y_pred)
+        mask = self.mask(y_true)[:, self.included]
+        truth = columns.flatten(y_true)[:, self.included]
+        with np.errstate(over="ignore", invalid="ignore"):
+            error, denominator = self._cells(truth, columns.flatten(y_pred)[:, self.included], self.included)
+        error = np.where(np.isfinite(error), error, np.inf)
+        group = self.group[self.included]
+        count = mask.sum(axis=0)
+        v = np.where(mask, denominator, 0.0).sum(axis=0) / np.maximum(count, 1)
+        v = np.where(v > NEGLIGIBLE * self.train_spread[self.included], v, 0.0)
+        mask = mask & (v > 0)
+        top, bottom = np.where(mask, error, 0.0), np.where(mask, v, 0.0)
+        n_groups = int(group.max()) + 1
+        if n_groups < len(group):
+            top = np.stack([top[:, group == g].sum(axis=1) for g in range(n_groups)], axis=1)
+            bottom = np.stack([bottom[:, group == g].sum(axis=1) for g in range(n_groups)], axis=1)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratio = np.where(bottom > 0, top / bottom, np.nan)
+            known = ~np.isnan(ratio)
+            return np.where(known, ratio, 0.0).sum(axis=1) / np.where(known.any(axis=1), known.sum(axis=1), np.nan)
+
+    def _pair(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
+        if tuple(y_true.shape[1:]) != self.shape:
+            raise DataError(f"held-out rows have shape {y_true.shape[1:]} but the train rows have {self.shape}.")
+        if y_pred.shape != y_true.shape:
+            raise ModelError(
+                f"the model gives back rows of shape {y_pred.shape[1:]} ({len(y_pred)} rows) for rows of shape "
+                f"{y_true.shape[1:]} ({len(y_true)} rows). The output layer of an autoencoder must match its input."
+            )
+        return y_true, y_pred
+
+    def chosen_rows(self, y_true: np.ndarray, rows: str | np.ndarray | None) -> np.ndarray | None:
+        """Turns the `rows` argument of `score` into bool (n,), or None for all rows."""
+        if rows is None or (isinstance(rows, str) and rows == "inliers" and self.fences is None):
+            return None
+        if isinstance(rows, str):
+            if rows != "inliers":
+                raise ValueError(f"rows must be None, 'inliers' or a bool array but got {rows!r}")
+            return self.inlier_rows(y_true)
+        return np.asarray(rows)
+
+    def _cells(self, truth: np.ndarray, guess: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the error and the denominator of each cell for the `chosen` columns, float64."""
+        mean = self.train_mean[chosen]
+        if self.metric == "fvu":
+            return np.square(guess - truth), np.square(mean - truth)
+        return _deviance(truth, guess), _deviance(truth, np.broadcast_to(mean, truth.shape))
+
+
+def _deviance(truth: np.ndarray, probability: np.ndarray) -> np.ndarray:
+    """Bernoulli deviance (half of it) per cell; NaN where the probability is."""
+    p = np.clip(probability, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
+    return -(truth * np.log(p) + (1 - truth) * np.log1p(-p))
+
+
+def _groups(included: np.ndarray, features: str, n_channels: int) -> np.ndarray:
+    """Numbers the groups 0, 1, ... without gaps; -1 for columns that are not scored."""
+    if features == "table":
+        wanted = np.arange(len(included))
+    elif n_channels:
+        wanted = np.arange(len(included)) % n_channels  # the last axis is the fastest
+    else:
+        wanted = np.zeros(len(included), dtype=np.int64)
+    group = np.full(len(included), -1, dtype=np.int64)
+    group[included] = np.unique(wanted[included], return_inverse=True)[1]
+    return group

@@ -1,0 +1,1 @@
+"""Reference autoencoders; loading, reading and rewriting Keras architectures."""

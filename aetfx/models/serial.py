@@ -1,0 +1,150 @@
+"""A Keras model as plain data and back: what makes rewriting, hashing and repeating a model safe.
+
+Terms: a *blueprint* is Keras's own serialised form of an architecture (nested dictionaries, no
+weights). Building one gives freshly initialised weights, drawn from the global seed.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aetfx.errors import ModelError
+from aetfx.run import content_hash
+
+Blueprint = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class ModelSource:
+    """All that is needed to build a user's model again and again.
+
+    Attributes:
+      blueprint: the architecture as Keras serialises it, without weights and without fixed seeds.
+      objects: the user's own classes and functions by the name under which the blueprint knows them.
+      frozen: weights of layers that are not trainable, by layer name: they are part of the recipe.
+      shape: shape of one row.
+    """
+
+    blueprint: Blueprint
+    shape: tuple[int, ...]
+    objects: Mapping[str, Any] = field(default_factory=dict)
+    frozen: Mapping[str, list[Any]] = field(default_factory=dict)
+
+    @property
+    def identity(self) -> str:
+        """Content hash of the architecture and of the source text of the user's own code."""
+        code = {name: _source_text(item) for name, item in sorted(self.objects.items())}
+        frozen = {name: [w.tobytes().hex() for w in weights] for name, weights in sorted(self.frozen.items())}
+        return content_hash([self.blueprint, code, frozen, self.shape])
+
+    def with_blueprint(self, blueprint: Blueprint) -> ModelSource:
+        """Returns the same source with another architecture."""
+        return ModelSource(blueprint, self.shape, self.objects, self.frozen)
+
+    def build(self) -> Any:
+        """Builds a fresh, uncompiled model with newly drawn weights.
+
+        Raises:
+          ModelError: Keras cannot build the model from its own description.
+        """
+        import keras
+        import numpy as np
+
+        try:
+            with keras.saving.custom_object_scope(dict(self.objects)):
+                # The blueprint comes from a model that is already loaded in this process, so Keras's safe mode
+                # has nothing left to protect here; files are read in safe mode (aetfx.models.load).
+                model = keras.saving.deserialize_keras_object(copy.deepcopy(self.blueprint), safe_mode=False)
+                if not model.built or not model.weights:
+                    model(np.zeros((2, *self.shape), "float32"))
+        except Exception as error:
+            raise ModelError(
+                f"the model cannot be rebuilt from its configuration ({type(error).__name__}: {_first_line(error)}). "
+                "Give the class a get_config() that holds every argument of its constructor."
+            ) from error
+        for layer in leaf_layers(model):
+            if layer.name in self.frozen:
+                layer.set_weights(self.frozen[layer.name])
+        return model
+
+
+def describe_model(model: Any, shape: tuple[int, ...]) -> ModelSource:
+    """Turns a live Keras model into a `ModelSource`. The model is only read.
+
+    Raises:
+      ModelError: the model cannot describe itself (a subclass without `get_config`).
+    """
+    import keras
+
+    try:
+        blueprint = keras.saving.serialize_keras_object(model)
+    except Exception as error:
+        raise ModelError(
+            f"the model cannot describe itself ({type(error).__name__}: {_first_line(error)}). "
+            "Subclassed models need a get_config(), or give a function that returns a compiled model."
+        ) from error
+    blueprint = copy.deepcopy(_plain(blueprint))
+    blueprint.pop("compile_config", None)
+    for node in dictionaries(blueprint):
+        node.pop("build_config", None)
+        if "seed" in node and "module" not in node:
+            # A fixed seed would give every trial the same weights; several seeds are how a verdict is reached.
+            node["seed"] = None
+    objects = {}
+    for layer in [model, *model._flatten_layers(include_self=False, recursive=True)]:
+        if not type(layer).__module__.startswith("keras."):
+            objects[type(layer).__name__] = type(layer)
+            registered = keras.saving.get_registered_name(type(layer))
+            objects[registered] = type(layer)
+        for attribute in ("activation",):
+            function = getattr(layer, attribute, None)
+            if inspect.isfunction(function) and not function.__module__.startswith("keras."):
+                objects[function.__name__] = function
+    frozen = {
+        layer.name: [w.copy() for w in layer.get_weights()]
+        for layer in leaf_layers(model)
+        if not layer.trainable and layer.weights
+    }
+    return ModelSource(blueprint, tuple(shape), objects, frozen)
+
+
+def leaf_layers(model: Any) -> list[Any]:
+    """Returns the layers that hold no other layers, in the order in which the model lists them."""
+    return [layer for layer in model._flatten_layers(include_self=False, recursive=True) if not _children(layer)]
+
+
+def dictionaries(node: Any) -> Iterator[dict[str, Any]]:
+    """Yields every dictionary inside nested plain data, outermost first."""
+    if isinstance(node, dict):
+        yield node
+        node = list(node.values())
+    if isinstance(node, list | tuple):
+        for item in node:
+            yield from dictionaries(item)
+
+
+def _children(layer: Any) -> list[Any]:
+    return list(layer._flatten_layers(include_self=False, recursive=False))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+def _source_text(item: Any) -> str:
+    try:
+        return inspect.getsource(item)
+    except (OSError, TypeError):
+        return getattr(item, "__qualname__", repr(type(item)))
+
+
+def _first_line(error: BaseException) -> str:
+    return (str(error).strip().splitlines() or [""])[0][:200]

@@ -1,0 +1,82 @@
+"""Terminal lists beside the diagnosis: findings about the data, and the leaderboard of a comparison."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from aetfx.figures.theme import short
+from aetfx.report import words
+from aetfx.report.plain import output, plain, say
+
+_MARKS = {"error": ("ERROR", "bold red"), "warning": ("warn", "yellow"), "info": ("info", "dim")}
+_MOST = 5  # columns named per code
+
+
+def print_findings(findings_json: dict[str, Any], *, console: Console | None = None) -> None:
+    """Prints the findings, worst first, those of one kind together, and whether all rows were accounted for.
+
+    Args:
+      findings_json: the content of `findings.json`.
+      console: standard output by default.
+    """
+    console = output(console)
+    found = findings_json.get("findings") or []
+    console.print()
+    if not found:
+        console.print(Text("No findings: nothing in these data stands in the way of training.", "bold"))
+    groups: dict[tuple[str, str], list[dict[str, Any]]] = {}
+    for item in found:
+        groups.setdefault((str(item.get("severity")), str(item.get("code"))), []).append(item)
+    order = list(_MARKS)
+    for (severity, code), items in sorted(
+        groups.items(), key=lambda entry: order.index(entry[0][0]) if entry[0][0] in order else len(order)
+    ):
+        mark, style = _MARKS.get(severity, (severity, ""))
+        count = f"  {len(items)} columns" if len(items) > 1 else ""
+        console.print(Text.assemble((f"{mark:<6}", style), plain(code, "bold"), (count, "dim")))
+        for item in items[:_MOST]:
+            name = f"{item['feature']}: " if item.get("feature") else ""
+            say(console, plain(f"{name}{item.get('message') or ''}"), indent=6)
+        if len(items) > _MOST:
+            console.print(f"      and {len(items) - _MOST} more columns")
+        remedies = list(dict.fromkeys(str(item["remedy"]) for item in items if item.get("remedy")))
+        for remedy in remedies[:2]:
+            say(console, plain(remedy, "cyan"), indent=8, mark="      > ")
+        console.print()
+    rows = words.findings_rows(findings_json)
+    if rows:
+        say(console, plain(rows, "dim"))
+
+
+def print_comparison(rows: list[dict[str, Any]], *, console: Console | None = None) -> None:
+    """Prints the leaderboard, best score first.
+
+    Args:
+      rows: one dictionary per configuration: `name`, `score`, and where known `interval` [low, high], `seeds`,
+        `seconds`; the references (mean, PCA) carry `"kind": "reference"`.
+      console: standard output by default.
+    """
+    console = output(console)
+    table = Table(box=box.SIMPLE_HEAD if not console.options.ascii_only else box.ASCII2, pad_edge=False)
+    table.add_column("Configuration", overflow="fold")
+    for head in ("Score", "95 % interval", "Seeds", "Time"):
+        table.add_column(head, justify="right", no_wrap=True)
+    ordered = sorted(rows, key=lambda row: float("inf") if row.get("score") is None else row["score"])
+    best = next((row for row in ordered if row.get("kind") != "reference"), None)
+    for row in ordered:
+        style = "bold" if row is best else "dim" if row.get("kind") == "reference" else ""
+        table.add_row(
+            plain(row.get("name") or "?"),
+            short(row.get("score")),
+            words.interval(row.get("interval"), short) or "-",
+            str(row["seeds"]) if row.get("seeds") else "-",
+            words.duration(row["seconds"]) if row.get("seconds") is not None else "-",
+            style=style,
+        )
+    console.print(table)
+    console.print(Text("Score: 0 is perfect, 1 is predicting the mean. Held-out rows, original units.", "dim"))

@@ -1,0 +1,60 @@
+"""Batches for `fit`: shuffled by seed, the same for every configuration that shares seed and batch size.
+
+With several replicas a last, smaller batch would be split unevenly and each replica's mean would
+count the same. Such a batch is padded with rows of weight zero and its real rows are weighted up,
+which makes the gradient equal to that of one device.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+
+
+def batches(x: np.ndarray, y: np.ndarray, *, batch_size: int, seed: int, replicas: int = 1) -> Any:
+    """Returns an endless `tf.data.Dataset` of epochs; one epoch is ceil(n / batch_size) batches.
+
+    Args:
+      x: rows as fed, float32 (n, *shape), kept in memory.
+      y: targets of the same shape; may be the same array.
+      batch_size: global batch.
+      seed: decides the order of the rows.
+      replicas: devices that share each batch.
+    """
+    import tensorflow as tf
+
+    n_rows = len(x)
+    inputs = tf.constant(x)
+    targets = inputs if y is x else tf.constant(y)
+    pad = needs_padding(n_rows, batch_size, replicas)
+    padded_size = math.ceil(min(batch_size, n_rows) / replicas) * replicas
+
+    def gather(index: Any) -> tuple[Any, ...]:
+        if not pad:
+            rows = tf.gather(inputs, index)
+            return rows, rows if y is x else tf.gather(targets, index)
+        n_real = tf.shape(index)[0]
+        index = tf.gather(index, tf.math.floormod(tf.range(padded_size), n_real))
+        weight = tf.where(tf.range(padded_size) < n_real, tf.cast(padded_size / n_real, tf.float32), 0.0)
+        return tf.gather(inputs, index), tf.gather(targets, index), weight
+
+    order = tf.data.Dataset.range(n_rows).shuffle(n_rows, seed=seed, reshuffle_each_iteration=True)
+    options = tf.data.Options()
+    options.deterministic = True
+    # Rows are in memory: one thread is enough, and starting a pool for each iterator is what costs.
+    options.threading.private_threadpool_size = 1
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return order.batch(batch_size).repeat().map(gather).prefetch(2).with_options(options)
+
+
+def needs_padding(n_rows: int, batch_size: int, replicas: int) -> bool:
+    """Whether some batch of an epoch cannot be split evenly over the replicas."""
+    batch_size = min(batch_size, n_rows)
+    return replicas > 1 and (batch_size % replicas != 0 or (n_rows % batch_size) % replicas != 0)
+
+
+def updates_per_epoch(n_rows: int, batch_size: int) -> int:
+    """Number of optimizer updates in one epoch."""
+    return math.ceil(n_rows / batch_size)

@@ -1,0 +1,128 @@
+"""Where trials are kept: one folder each, so that an interrupted run goes on where it stopped.
+
+`configurations/<name>-<id8>/seed-<n>/` holds `weights.npz`, `model.keras` (raw rows in, raw rows out),
+`history.parquet` and `trial.json`. A trial counts as done when `trial.json` is there: it is written last.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aetfx.preprocessing.fit import Preprocessing
+from aetfx.run import atomic, read_json, write_json
+from aetfx.training.recipe import Recipe
+from aetfx.training.trial import Trial
+
+
+class TrialStore:
+    """Saves and loads trials under a run directory; without one, keeps nothing.
+
+    Args:
+      directory: the run directory, or None.
+    """
+
+    def __init__(self, directory: Path | None):
+        self.directory = directory
+        self._parameters: dict[str, int] = {}
+
+    def folder(self, recipe: Recipe, seed: int, index: int = 0) -> Path:
+        """Returns the folder of a trial; re-split trials say which split they saw."""
+        assert self.directory is not None
+        seed_name = f"seed-{seed}" if index == 0 else f"seed-{seed}-split-{index}"
+        return self.directory / "configurations" / configuration_folder(recipe) / seed_name
+
+    def save(self, trial: Trial, index: int = 0, *, score: float) -> None:
+        """Writes a finished trial. A model that cannot be saved is kept in memory only."""
+        if self.directory is None:
+            return
+        from aetfx.training import logs
+
+        folder = self.folder(trial.recipe, trial.seed, index)
+        self._save_model(trial, folder)
+        _write_history(folder / "history.parquet", trial)
+        run = folder.relative_to(self.directory / "configurations")
+        logs.write_trial(self.directory / "tensorboard" / run, trial, score)
+        write_json(
+            folder / "trial.json",
+            {
+                "schema_version": 1,
+                "configuration": trial.recipe.identity,
+                "name": trial.recipe.name,
+                "seed": trial.seed,
+                "split": index,
+                "losses": [float(loss) if np.isfinite(loss) else str(loss) for loss in trial.losses],
+                "scores": trial.scores,
+                "best_epoch": trial.best_epoch,
+                "seconds": round(trial.seconds, 3),
+            },
+        )
+
+    def load(self, recipe: Recipe, seed: int, index: int, preprocessing: Preprocessing) -> Trial | None:
+        """Returns a trial that was finished before, or None."""
+        if self.directory is None:
+            return None
+        folder = self.folder(recipe, seed, index)
+        if not (folder / "trial.json").exists():
+            return None
+        record = read_json(folder / "trial.json")
+        if record["configuration"] != recipe.identity:
+            return None
+        model = recipe.source.build()
+        with np.load(folder / "weights.npz", allow_pickle=False) as weights:
+            model.set_weights([weights[name] for name in weights.files])
+        return Trial(
+            recipe=recipe,
+            seed=seed,
+            model=model,
+            preprocessing=preprocessing,
+            losses=np.array([float(loss) for loss in record["losses"]]),
+            scores={int(epoch): score for epoch, score in record["scores"].items()},
+            best_epoch=record["best_epoch"],
+            seconds=record["seconds"],
+        )
+
+    def parameters(self, recipe: Recipe) -> int:
+        """Returns the number of weights of a recipe's model, building it once."""
+        key = recipe.source.identity
+        if key not in self._parameters:
+            self._parameters[key] = int(recipe.source.build().count_params())
+        return self._parameters[key]
+
+    def _save_model(self, trial: Trial, folder: Path) -> None:
+        """Writes the weights, and the whole model where Keras can save it."""
+        from aetfx.preprocessing.layers import wrap
+
+        with atomic(folder / "weights.npz") as temporary:
+            np.savez(temporary, *trial.model.get_weights())
+        # Opaque subclasses cannot be saved whole; their weights are, which is enough to go on.
+        with contextlib.suppress(TypeError, ValueError, NotImplementedError):
+            whole: Any = wrap(trial.model, trial.preprocessing)
+            with atomic(folder / "model.keras") as temporary:
+                whole.save(temporary)
+
+
+def configuration_folder(recipe: Recipe) -> str:
+    """Returns `<name>-<id8>`: readable, and unique by content."""
+    plain = re.sub(r"[^A-Za-z0-9.=_+-]+", "_", recipe.name).strip("_") or "configuration"
+    return f"{plain[:60]}-{recipe.identity[:8]}"
+
+
+def _write_history(path: Path, trial: Trial) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    epochs = np.arange(1, len(trial.losses) + 1)
+    table = pa.table(
+        {
+            "epoch": epochs,
+            "loss": trial.losses,
+            "score": pa.array([trial.scores.get(int(epoch)) for epoch in epochs], pa.float64()),
+        }
+    )
+    with atomic(path) as temporary:
+        pq.write_table(table, temporary)

@@ -1,0 +1,193 @@
+"""One trial: one recipe, one seed, one `model.fit`.
+
+The whole epoch is one call into TensorFlow (`steps_per_execution`), batches come from memory, and
+progress is read once per epoch: that is where the time of small models goes.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from aetfx.errors import ModelError
+from aetfx.preprocessing.fit import Preprocessing
+from aetfx.training.feed import batches, needs_padding, updates_per_epoch
+from aetfx.training.recipe import Recipe
+
+_PREDICT_ROWS = 4096
+
+
+@dataclass
+class Trial:
+    """A finished training.
+
+    Attributes:
+      recipe, seed: what was trained.
+      model: the trained core model (rows as fed in and out).
+      preprocessing: fitted on the rows that it was trained on.
+      losses: reported training loss per epoch, float64; shorter than `epochs` where it became NaN.
+      scores: epoch (1-based) to score on the select rows, where it was asked for.
+      best_epoch: the epoch whose weights were kept, where the recipe stops early.
+      seconds: wall time.
+    """
+
+    recipe: Recipe
+    seed: int
+    model: Any
+    preprocessing: Preprocessing
+    losses: np.ndarray
+    scores: dict[int, float] = field(default_factory=dict)
+    best_epoch: int | None = None
+    seconds: float = 0.0
+
+    @property
+    def diverged(self) -> bool:
+        """Whether the loss became NaN or infinite."""
+        return bool(len(self.losses) == 0 or not np.isfinite(self.losses[-1]))
+
+    def predict(self, rows: np.ndarray) -> np.ndarray:
+        """Reconstructs raw rows (n, *shape) in original units, float64."""
+        return predict(self.model, self.preprocessing, rows)
+
+
+def predict(model: Any, preprocessing: Preprocessing, rows: np.ndarray) -> np.ndarray:
+    """Feeds raw rows through preprocessing, the core model and back; (n, *shape) float64."""
+    fed = preprocessing.apply(rows)
+    parts = [
+        np.asarray(model(fed[start : start + _PREDICT_ROWS], training=False))
+        for start in range(0, len(fed), _PREDICT_ROWS)
+    ]
+    return preprocessing.invert(np.concatenate(parts))
+
+
+def train(
+    recipe: Recipe,
+    rows: np.ndarray,
+    preprocessing: Preprocessing,
+    *,
+    seed: int,
+    strategy: Any = None,
+    score: Callable[[Callable[[np.ndarray], np.ndarray]], float] | None = None,
+    score_at: Iterable[int] = (),
+    on_epoch: Callable[[int], None] | None = None,
+) -> Trial:
+    """Trains a fresh model.
+
+    Args:
+      recipe: what to train.
+      rows: raw train rows (n, *shape).
+      preprocessing: fitted on these rows.
+      seed: of the initial weights and the order of the rows; shared by configurations that are compared.
+      strategy: a `tf.distribute.Strategy`; None for the current one.
+      score: maps a predictor (raw rows to raw rows) to its score on the select rows.
+      score_at: epochs (1-based) after which `score` is asked; early stopping adds its own.
+      on_epoch: called after each epoch with its number (1-based).
+
+    Raises:
+      ModelError: the model cannot be built, compiled or fitted.
+    """
+    import keras
+    import tensorflow as tf
+
+    started = time.perf_counter()
+    keras.utils.set_random_seed(seed)
+    fed = preprocessing.apply(rows)
+    target = preprocessing.apply(rows, impute=False) if recipe.masked_loss else fed
+    strategy = strategy or tf.distribute.get_strategy()
+    replicas = strategy.num_replicas_in_sync
+    with strategy.scope():
+        model = recipe.source.build()
+        compile_model(model, recipe, padded=needs_padding(len(fed), recipe.batch_size, replicas), n_rows=len(fed))
+    asked = set(score_at)
+    if recipe.early_stopping:
+        asked |= set(np.unique(np.linspace(1, recipe.epochs, min(recipe.epochs, 40)).round().astype(int)).tolist())
+    watch = _watcher(model, preprocessing, score, asked, recipe.early_stopping, on_epoch)
+    try:
+        history = model.fit(
+            batches(fed, target, batch_size=recipe.batch_size, seed=seed, replicas=replicas),
+            epochs=recipe.epochs,
+            steps_per_epoch=updates_per_epoch(len(fed), recipe.batch_size),
+            verbose=0,
+            callbacks=[watch],
+        )
+    except (KeyboardInterrupt, MemoryError):
+        raise
+    except Exception as error:
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        raise ModelError(
+            f"training '{recipe.name}' stopped: {type(error).__name__}: {(lines or ['no message'])[0][:240]}. "
+            "Check that the model can be fitted with model.fit(x, x)."
+        ) from error
+    losses = np.array(history.history.get("loss", []), dtype=np.float64)
+    if "padding_correction" in history.history:
+        losses += np.array(history.history["padding_correction"])
+    if watch.best_weights is not None:
+        model.set_weights(watch.best_weights)
+    return Trial(
+        recipe, seed, model, preprocessing, losses, watch.scores, watch.best_epoch, time.perf_counter() - started
+    )
+
+
+def compile_model(model: Any, recipe: Recipe, *, padded: bool, n_rows: int) -> None:
+    """Compiles a freshly built model by its recipe; one execution is one epoch."""
+    import keras
+
+    with keras.saving.custom_object_scope(dict(recipe.source.objects)):
+        optimizer = keras.optimizers.deserialize(recipe.optimizer)
+        loss = recipe.loss
+        if isinstance(loss, dict):
+            loss = keras.saving.deserialize_keras_object(loss, safe_mode=False)
+    if recipe.masked_loss and loss is not None:
+        from aetfx.training.losses import MaskedLoss
+
+        loss = MaskedLoss(loss)
+    metrics = None
+    if padded and loss is not None:
+        from aetfx.training.losses import PaddingCorrection
+
+        metrics = [PaddingCorrection(loss)]
+    model.compile(
+        optimizer=optimizer,
+        loss=loss,
+        weighted_metrics=metrics,
+        # Bounded, so that a huge epoch still reports progress and can be interrupted.
+        steps_per_execution=min(updates_per_epoch(n_rows, recipe.batch_size), 256),
+    )
+
+
+def _watcher(
+    model: Any,
+    preprocessing: Preprocessing,
+    score: Callable[[Callable[[np.ndarray], np.ndarray]], float] | None,
+    asked: set[int],
+    keep_best: bool,
+    on_epoch: Callable[[int], None] | None,
+) -> Any:
+    """Makes the callback that scores, keeps the best weights, and ends a training that became NaN."""
+    import keras
+
+    class Watcher(keras.callbacks.Callback):
+        def __init__(self) -> None:
+            super().__init__()
+            self.scores: dict[int, float] = {}
+            self.best_epoch: int | None = None
+            self.best_weights: list[np.ndarray] | None = None
+
+        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+            epoch += 1
+            loss = (logs or {}).get("loss")
+            if score is not None and epoch in asked:
+                self.scores[epoch] = float(score(lambda rows: predict(model, preprocessing, rows)))
+                if keep_best and self.scores[epoch] <= min(self.scores.values()):
+                    self.best_epoch, self.best_weights = epoch, model.get_weights()
+            if on_epoch is not None:
+                on_epoch(epoch)
+            if loss is not None and not math.isfinite(loss):
+                self.model.stop_training = True
+
+    return Watcher()

@@ -1,0 +1,43 @@
+"""The checks, each a pure function of statistics. Adding a check is adding a file and a line to `CHECKS`."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+
+from aetfx.validation.checks import constant_features, missing, outliers, scaling
+from aetfx.validation.checks.base import Context
+from aetfx.validation.findings import Finding, by_severity
+from aetfx.validation.statistics import ColumnStatistics
+
+Check = Callable[[ColumnStatistics, Context], list[Finding]]
+
+CHECKS: dict[str, Check] = {
+    "data.scaling": scaling.check,
+    "data.missing": missing.check,
+    "data.outliers": outliers.check,
+    "data.constant_features": constant_features.check,
+}
+
+__all__ = ["CHECKS", "Check", "Context", "run_checks"]
+
+
+def run_checks(statistics_by_split: dict[str, ColumnStatistics], context: Context | None = None) -> list[Finding]:
+    """Runs every check on every split, errors first.
+
+    What is already said of the train split is not said again of another: of those, only findings with a new code
+    are kept.
+
+    Args:
+      statistics_by_split: "train" first, then "eval" where there is one.
+      context: what is known of data and model; its `split` is set here.
+    """
+    context = context or Context()
+    found: list[Finding] = []
+    said: set[str] = set()
+    for split, statistics in statistics_by_split.items():
+        here = dataclasses.replace(context, split=split)
+        fresh = [finding for check in CHECKS.values() for finding in check(statistics, here)]
+        found += [finding for finding in fresh if finding.code not in said]
+        said |= {finding.code for finding in fresh}
+    return by_severity(found)

@@ -1,0 +1,144 @@
+"""`data.missing`: cells that are NaN, empty or infinite, and sentinels that stand for a missing value.
+
+A sentinel is one exact value in at least `sentinel_share` of the rows that is farther from all other values than
+their 1-99 % range, so that it is recognised whatever the column's scale (METHOD section 3). The same in fewer
+rows (from three cells on) may as well be an outlier; it is reported as a warning and belongs to both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from aetfx.validation.checks.base import Context, columns_word, number, only, worst
+from aetfx.validation.findings import Finding
+from aetfx.validation.statistics import ColumnStatistics, Spike
+from aetfx.validation.thresholds import Thresholds
+
+_REMEDY = "Impute and leave them out of the loss: preprocessing.missing: mean."
+
+
+def check(statistics: ColumnStatistics, context: Context) -> list[Finding]:
+    """One finding each for empty cells, infinite cells, sentinels and rare repeated spikes."""
+    found = []
+    for counts, what in ((statistics.n_missing, "missing (NaN or empty)"), (statistics.n_infinite, "infinite")):
+        if counts.any():
+            found.append(_cells(statistics, context, counts, what))
+    for spikes, rare in ((sentinel_spikes(statistics, context.thresholds), False),
+                         (rare_spikes(statistics, context.thresholds), True)):  # fmt: skip
+        if spikes:
+            found.append(_spikes(statistics, context, spikes, rare))
+    return found
+
+
+def find_sentinels(statistics: ColumnStatistics, thresholds: Thresholds | None = None) -> dict[int, tuple[float, ...]]:
+    """Finds values that stand for "missing".
+
+    Returns:
+      Column index to its sentinel values; columns without any are left out.
+    """
+    found: dict[int, tuple[float, ...]] = {}
+    for spike in sentinel_spikes(statistics, thresholds or Thresholds()):
+        found[spike.column] = (*found.get(spike.column, ()), spike.value)
+    return found
+
+
+def missing_mask(values: np.ndarray, sentinels: Mapping[int, Sequence[float]] | None = None) -> np.ndarray:
+    """Marks the cells that are NaN, infinite or a sentinel of their column.
+
+    Args:
+      values: shape (n, ...), any float dtype; trailing axes are flattened to find the column.
+      sentinels: column index to values, as from `find_sentinels`.
+
+    Returns:
+      bool, the shape of `values`.
+    """
+    values = np.asarray(values)
+    mask = ~np.isfinite(values).reshape(len(values), -1)
+    flat = values.reshape(len(values), -1)
+    for column, marks in (sentinels or {}).items():
+        for mark in marks:
+            mask[:, column] |= flat[:, column] == flat.dtype.type(mark)
+    return mask.reshape(values.shape)
+
+
+def sentinel_spikes(statistics: ColumnStatistics, thresholds: Thresholds) -> list[Spike]:
+    """Spikes apart from the bulk in enough rows to be sentinels."""
+    return [spike for spike in _apart(statistics, thresholds) if spike.count >= _least(statistics, thresholds)]
+
+
+def rare_spikes(statistics: ColumnStatistics, thresholds: Thresholds) -> list[Spike]:
+    """Spikes apart from the bulk in too few rows to be sure: a sentinel or an outlier."""
+    return [spike for spike in _apart(statistics, thresholds) if spike.count < _least(statistics, thresholds)]
+
+
+def _apart(statistics: ColumnStatistics, thresholds: Thresholds) -> list[Spike]:
+    return [
+        spike
+        for spike in statistics.spikes
+        if spike.gap > spike.rest_high - spike.rest_low and spike.count >= thresholds.least_repeats
+    ]
+
+
+def _least(statistics: ColumnStatistics, thresholds: Thresholds) -> float:
+    return thresholds.sentinel_share * statistics.n_rows
+
+
+def _cells(statistics: ColumnStatistics, context: Context, counts: np.ndarray, what: str) -> Finding:
+    order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
+    names = [statistics.names[j] for j in order]
+    share = counts / max(1, statistics.n_rows)
+    total = int(counts.sum())
+    verb = "is" if total == 1 else "are"
+    return Finding(
+        "data.missing",
+        only(names),
+        context.split,
+        "error",
+        f"{total:,} cell{'s' * (total != 1)} {verb} {what}, in {columns_word(names)}, up to "
+        f"{share.max():.1%} of a column; one such cell turns the loss to NaN",
+        {
+            "cells": total,
+            "columns": len(names),
+            "largest_share": float(share.max()),
+            "worst": worst(
+                statistics.names, {"cells": counts, "share": share}, order, context.thresholds.most_columns_shown
+            ),
+        },
+        _REMEDY,
+    )
+
+
+def _spikes(statistics: ColumnStatistics, context: Context, spikes: list[Spike], rare: bool) -> Finding:
+    spikes = sorted(spikes, key=lambda spike: -spike.count)
+    names = list(dict.fromkeys(statistics.names[spike.column] for spike in spikes))
+    first = spikes[0]
+    seen = (
+        f"the value {number(first.value)} stands in {first.count:,} rows of column '{statistics.names[first.column]}'"
+    )
+    others = f" (and such values in {len(names) - 1} other columns)" if len(names) > 1 else ""
+    away = f"far from all others, which span {number(first.rest_low)} to {number(first.rest_high)}"
+    return Finding(
+        "data.missing.sentinel",
+        only(names),
+        context.split,
+        "warning" if rare else "error",
+        f"{seen}{others}, {away}: "
+        + ("a mark for a missing value, or an outlier" if rare else "a mark for a missing value"),
+        {
+            "columns": len(names),
+            "worst": [
+                {
+                    "column": statistics.names[spike.column],
+                    "value": spike.value,
+                    "cells": spike.count,
+                    "share": spike.count / max(1, statistics.n_rows),
+                    "others_low": spike.rest_low,
+                    "others_high": spike.rest_high,
+                }
+                for spike in spikes[: context.thresholds.most_columns_shown]
+            ],
+        },
+        "Check the value. " + ("If it is a mark: " if rare else "") + _REMEDY,
+    )

@@ -1,0 +1,111 @@
+"""`data.outliers`: cells beyond robust fences that a heavy tail does not explain (METHOD section 3).
+
+Tukey's fences (quartiles and a multiple of their distance) flag every lognormal column. These fences follow
+the tail instead: on each side the distances of the 75th, 90th and 95th percentile from the median tell
+how fast the tail grows, as the parameter g of Tukey's g distribution, x = m + A (exp(g z) - 1) / g with z normal
+(g = 0 is the normal distribution, g = 1 the lognormal); the fence is its value at z = `fence_reach`. With reach 8,
+samples of 100 to 100,000 rows of normal, uniform, exponential, gamma (0.3), beta (0.3, 0.3), Poisson and
+lognormal (sigma 1 and 2) columns all stay inside; of Student's t3 columns with 10,000 rows 6 % have a cell outside.
+Up to 5 % of gross cells, half on each side, are found.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aetfx.validation.checks.base import Context, columns_word, number, only, worst
+from aetfx.validation.checks.missing import find_sentinels
+from aetfx.validation.findings import Finding
+from aetfx.validation.statistics import ColumnStatistics
+from aetfx.validation.thresholds import Thresholds
+
+_Z75, _Z90, _Z95 = 0.6744897501960817, 1.2815515655446004, 1.6448536269514722  # normal quantiles
+_G = np.linspace(0.0, 5.0, 501)
+
+
+def check(statistics: ColumnStatistics, context: Context) -> list[Finding]:
+    """One finding for all columns with cells beyond the fences; sentinel cells are not outliers."""
+    low, high = fences(statistics, context.thresholds)
+    minimum, maximum = _extremes(statistics)
+    middle = statistics.quantile(0.5)
+    with np.errstate(invalid="ignore"):
+        far_high = np.where(maximum > high, (maximum - middle) / (high - middle), 0.0)
+        far_low = np.where(minimum < low, (middle - minimum) / (middle - low), 0.0)
+    far = np.nan_to_num(np.maximum(far_high, far_low))
+    order = np.argsort(-far, kind="stable")[: np.count_nonzero(far)]
+    if not len(order):
+        return []
+    names = [statistics.names[j] for j in order]
+    j = order[0]
+    extreme = maximum[j] if far_high[j] >= far_low[j] else minimum[j]
+    figures = {"minimum": minimum, "maximum": maximum, "fence_low": low, "fence_high": high}
+    return [
+        Finding(
+            "data.outliers",
+            only(names),
+            context.split,
+            "error" if far[j] > context.thresholds.gross_outlier else "warning",
+            f"{columns_word(names)} {'holds' if len(names) == 1 else 'hold'} cells far outside: {number(extreme)} in "
+            f"'{names[0]}', where 98 % lie between {number(statistics.quantile(0.01)[j])} and "
+            f"{number(statistics.quantile(0.99)[j])}; a squared loss follows such cells",
+            {
+                "columns": len(names),
+                "farthest": float(far[j]),
+                "worst": worst(statistics.names, figures, order, context.thresholds.most_columns_shown),
+            },
+            "Clip them and scale robustly: preprocessing: {outliers: clip, scaling: robust}; or training.loss: huber.",
+        )
+    ]
+
+
+def fences(statistics: ColumnStatistics, thresholds: Thresholds | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Robust fences per column.
+
+    Returns:
+      low, high: float64 (D,). Infinite where the 90th (10th) percentile is the median, for columns of a few distinct
+        values, and for columns without any finite value.
+    """
+    thresholds = thresholds or Thresholds()
+    middle = statistics.quantile(0.5)
+    up75, up90, up95 = (statistics.quantile(level) - middle for level in (0.75, 0.9, 0.95))
+    down25, down10, down05 = (middle - statistics.quantile(level) for level in (0.25, 0.1, 0.05))
+    high = middle + _reach(up75, up90, up95, thresholds.fence_reach)
+    low = middle - _reach(down25, down10, down05, thresholds.fence_reach)
+    codes = np.isnan(middle)
+    if statistics.n_distinct is not None:
+        codes |= statistics.n_distinct < thresholds.fence_distinct
+    return np.where(codes, -np.inf, low), np.where(codes, np.inf, high)
+
+
+def _reach(at75: np.ndarray, at90: np.ndarray, at95: np.ndarray, z: float) -> np.ndarray:
+    """Distance of the fence from the median, from the distances of three percentiles on that side."""
+    with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+        growth = np.maximum(_growth(at90 / at75, _Z75, _Z90), _growth(at95 / at75, _Z75, _Z95))
+        from75 = _extrapolated(at75, _Z75, growth, z)
+        from90 = _extrapolated(at90, _Z90, _growth(at95 / at90, _Z90, _Z95), z)
+    return np.where(at75 > 0, from75, np.where(at90 > 0, from90, np.inf))
+
+
+def _growth(ratio: np.ndarray, z_inner: float, z_outer: float) -> np.ndarray:
+    """The g at which two percentiles of the g distribution stand in this ratio; 0 for tails lighter than the normal."""
+    return np.interp(ratio, _shape(_G, z_outer) / _shape(_G, z_inner), _G)
+
+
+def _extrapolated(distance: np.ndarray, z_inner: float, g: np.ndarray, z: float) -> np.ndarray:
+    return distance * _shape(g, z) / _shape(g, z_inner)
+
+
+def _shape(g: np.ndarray, z: float) -> np.ndarray:
+    """(exp(g z) - 1) / g, and z at g = 0."""
+    small = g < 1e-9
+    return np.where(small, z, np.expm1(g * z) / np.where(small, 1.0, g))
+
+
+def _extremes(statistics: ColumnStatistics) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest cells that are not sentinels, shape (D,) each."""
+    minimum, maximum = statistics.minimum.copy(), statistics.maximum.copy()
+    if statistics.edges is not None:
+        for j, marks in find_sentinels(statistics).items():
+            minimum[j] = next((v for v in statistics.edges.low[:, j] if v not in marks), minimum[j])
+            maximum[j] = next((v for v in statistics.edges.high[:, j] if v not in marks), maximum[j])
+    return minimum, maximum

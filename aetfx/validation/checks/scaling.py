@@ -1,0 +1,145 @@
+"""`data.scaling`: columns of unlike scale, and values far from what the model takes (METHOD sections 1 and 3)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aetfx.validation.checks.base import Context, number, worst
+from aetfx.validation.checks.missing import find_sentinels
+from aetfx.validation.findings import Finding
+from aetfx.validation.output_range import OutputRange
+from aetfx.validation.statistics import QUANTILES, ColumnStatistics, range_ratio
+
+_REMEDY = "Scale the columns: preprocessing.scaling: standard (fitted on the train rows, inverted at the output)."
+
+
+def check(statistics: ColumnStatistics, context: Context) -> list[Finding]:
+    """At most one finding about unlike scales, and one about the range as a whole."""
+    found = _unlike(statistics, context)
+    return found + (_outside(statistics, context) or ([] if found else _size(statistics, context)))
+
+
+def masked_ranges(statistics: ColumnStatistics) -> np.ndarray:
+    """Ranges of METHOD section 1 with sentinel cells left out, shape (D,); 0 for constants."""
+    ranges = statistics.ranges.copy()
+    sentinels = find_sentinels(statistics)
+    for spike in statistics.spikes:
+        if spike.column in sentinels and spike.value in sentinels[spike.column]:
+            ranges[spike.column] = spike.rest_high - spike.rest_low
+    return ranges
+
+
+def _unlike(statistics: ColumnStatistics, context: Context) -> list[Finding]:
+    ranges = masked_ranges(statistics)
+    ratio = range_ratio(ranges)
+    if ratio <= context.thresholds.range_ratio:
+        return []
+    order = np.argsort(ranges)
+    order = order[np.isfinite(ranges[order]) & (ranges[order] > 0)]
+    small, large = order[0], order[-1]
+    most = context.thresholds.most_columns_shown
+    return [
+        Finding(
+            "data.scaling",
+            None,
+            context.split,
+            "error",
+            f"the columns have unlike scales (range ratio {number(ratio)}): '{statistics.names[small]}' spans "
+            f"{number(ranges[small])}, '{statistics.names[large]}' {number(ranges[large])}; the largest own the loss",
+            {
+                "range_ratio": ratio,
+                "threshold": context.thresholds.range_ratio,
+                "largest": worst(statistics.names, {"range": ranges}, order[::-1], most),
+                "smallest": worst(statistics.names, {"range": ranges}, order, most),
+            },
+            _REMEDY,
+        )
+    ]
+
+
+def _outside(statistics: ColumnStatistics, context: Context) -> list[Finding]:
+    """Values that a bounded output cannot give."""
+    output = context.output_range
+    if output is None or not output.bounded:
+        return []
+    per_column = outside_share(statistics, output)
+    weight = statistics.n_finite / max(1, statistics.n_finite.sum())
+    share = float(np.nansum(per_column * weight))
+    if share <= context.thresholds.outside_share:
+        return []
+    order = np.argsort(-np.nan_to_num(per_column))
+    low, high = float(np.nanmin(statistics.minimum)), float(np.nanmax(statistics.maximum))
+    fits = np.isfinite(output.low) and np.isfinite(output.high)
+    return [
+        Finding(
+            "data.scaling",
+            None,
+            context.split,
+            "error",
+            f"{share:.0%} of the values lie outside [{number(output.low)}, {number(output.high)}], all that the output "
+            f"activation '{output.name}' can give (values from {number(low)} to {number(high)})",
+            {
+                "outside_share": share,
+                "output_low": output.low,
+                "output_high": output.high,
+                "output_activation": output.name,
+                "minimum": low,
+                "maximum": high,
+                "worst": worst(statistics.names, {"outside_share": per_column}, order, 5),
+            },
+            ("Bring the data into that range (preprocessing.scaling: minmax), or make" if fits else "Make")
+            + " the output linear (model.output_activation: linear).",
+        )
+    ]
+
+
+def outside_share(statistics: ColumnStatistics, output: OutputRange) -> np.ndarray:
+    """Share of each column's finite values outside the output range, read off its quantiles, shape (D,)."""
+    shares = np.zeros(len(statistics.names))
+    slack = 1e-6 * np.nanmax(np.abs([statistics.minimum, statistics.maximum]), initial=1.0, axis=0)
+    for j in range(len(shares)):
+        curve = statistics.quantiles[:, j]
+        if np.isnan(curve).any():
+            continue
+        if curve[0] < output.low - slack[j]:
+            shares[j] += _rank(curve, output.low, "left")
+        if curve[-1] > output.high + slack[j]:
+            shares[j] += 1 - _rank(curve, output.high, "right")
+    return shares
+
+
+def _rank(curve: np.ndarray, value: float, side: str) -> float:
+    """Share of the values below `value` ("left") or not above it ("right"), linear between quantiles."""
+    i = int(np.searchsorted(curve, value, side="left" if side == "left" else "right"))
+    if i == 0 or i == len(curve):
+        return float(i > 0)
+    if curve[i] == value or curve[i] == curve[i - 1]:
+        return QUANTILES[i] if side == "left" else QUANTILES[i - 1]
+    return float(np.interp(value, curve[i - 1 : i + 1], QUANTILES[i - 1 : i + 1]))
+
+
+def _size(statistics: ColumnStatistics, context: Context) -> list[Finding]:
+    """Values that are large or tiny as a whole: harmless to Adam with a linear output, a fault to plain SGD."""
+    limits = context.thresholds
+    count = statistics.n_finite.astype(np.float64)
+    used = (count > 0) & np.isfinite(statistics.sd)
+    if not used.any():
+        return []
+    weight = count[used] / count[used].sum()
+    mean = float(weight @ statistics.mean[used])
+    deviation = statistics.mean[used] - mean
+    sd = float(np.sqrt(weight @ (statistics.sd[used] ** 2 + deviation**2)))
+    low, high = float(statistics.minimum[used].min()), float(statistics.maximum[used].max())
+    evidence = {"pooled_mean": mean, "pooled_sd": sd, "minimum": low, "maximum": high}
+    if sd > limits.large_sd or 0 < sd < limits.tiny_sd:
+        size = "large" if sd > limits.large_sd else "tiny"
+        message = f"the values are {size} as a whole (standard deviation {number(sd)}): plain SGD "
+        message += "diverges on them" if size == "large" else "hardly moves on them"
+        return [Finding("data.scaling", None, context.split, "warning", message, evidence, _REMEDY)]
+    if low >= 0 and high > limits.counts_maximum:
+        message = (
+            f"no value is negative and the largest is {number(high)}: counts, pixels or lengths, not within [0, 1]"
+        )
+        remedy = "For a sigmoid output or cross-entropy, use preprocessing.scaling: minmax."
+        return [Finding("data.scaling", None, context.split, "info", message, evidence, remedy)]
+    return []

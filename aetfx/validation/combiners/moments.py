@@ -1,0 +1,52 @@
+"""Mean and variance of the finite cells of each column, in float64.
+
+Batches are merged by the pairwise update of Chan, Golub and LeVeque (1979), which keeps its digits where
+"sum of squares minus square of the sum" loses them (a column of 1e9 plus noise of 1).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aetfx.validation.combiners.base import Accumulator, Cells
+
+
+class Moments(Accumulator[tuple[np.ndarray, np.ndarray]]):
+    """count, mean and m2 (sum of squared deviations) per column, shape (D,)."""
+
+    def __init__(self, n_columns: int):
+        super().__init__(n_columns)
+        self.count, self.mean, self.m2 = np.zeros((3, n_columns))
+
+    def add(self, cells: Cells) -> Moments:
+        values = cells.values.astype(np.float64)
+        if cells.all_finite:
+            count = np.full(self.n_columns, float(cells.n_rows))
+        else:
+            use = np.isfinite(values)
+            count = np.count_nonzero(use, axis=0).astype(np.float64)
+            values[~use] = 0.0
+        mean = values.sum(axis=0) / np.maximum(count, 1.0)
+        values -= mean
+        if not cells.all_finite:
+            values[~use] = 0.0
+        m2 = np.einsum("ij,ij->j", values, values)
+        return self._merge(count, mean, m2)
+
+    def merge(self, other: Moments) -> Moments:
+        return self._merge(other.count, other.mean, other.m2)
+
+    def _merge(self, count: np.ndarray, mean: np.ndarray, m2: np.ndarray) -> Moments:
+        total = self.count + count
+        share = count / np.maximum(total, 1.0)
+        delta = mean - self.mean
+        self.m2 = self.m2 + m2 + delta * delta * self.count * share
+        self.mean = self.mean + delta * share
+        self.count = total
+        return self
+
+    def result(self) -> tuple[np.ndarray, np.ndarray]:
+        """Returns mean and population standard deviation; NaN for columns without finite cells."""
+        some = self.count > 0
+        mean = np.where(some, self.mean, np.nan)
+        return mean, np.where(some, np.sqrt(self.m2 / np.maximum(self.count, 1.0)), np.nan)

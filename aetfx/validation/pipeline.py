@@ -1,0 +1,130 @@
+"""The Beam pipeline of validation: shards in, statistics and row counts per split out. One pass over the data.
+
+Shard descriptors travel, rows do not: each worker reads its shards, splits their rows by hash and feeds them to
+accumulators. The runner is always named (Beam's default would first try to download Prism).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import json
+import pickle
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aetfx.data.rows import check_columns
+from aetfx.data.sources import Quarantined, Source
+from aetfx.data.split import check_sides
+from aetfx.errors import DataError
+from aetfx.validation.quiet import quiet
+from aetfx.validation.statistics import ColumnStatistics
+
+TRAIN, EVAL = "train", "eval"
+
+
+@dataclass(frozen=True)
+class RowCounts:
+    """Rows of one split: read = counted + quarantined."""
+
+    read: int = 0
+    counted: int = 0
+    quarantined: int = 0
+
+    def to_json(self) -> dict[str, int]:
+        return dataclasses.asdict(self)
+
+
+@dataclass(frozen=True)
+class Computed:
+    """What the pipeline found, per split. Rows quarantined before they could be split count as train rows."""
+
+    statistics: dict[str, ColumnStatistics]
+    rows: dict[str, RowCounts]
+    quarantined: dict[str, list[Quarantined]] = field(default_factory=dict)
+
+
+def compute(
+    train: Source,
+    evaluation: Source | None = None,
+    *,
+    eval_fraction: float | None = None,
+    seed: int = 0,
+    runner: Any = None,
+    options: Any = None,
+) -> Computed:
+    """Reads everything once and computes the statistics of each split.
+
+    Args:
+      train: where train rows come from.
+      evaluation: where eval rows come from; with names and shapes like those of `train`.
+      eval_fraction: share of the train rows to hold out by row hash, where `evaluation` is None.
+      seed: of the split.
+      runner, options: a Beam runner and its options; by default a local runner in this process.
+
+    Raises:
+      DataError: files are damaged, a split is left without rows, a column holds no numbers at all.
+    """
+    with tempfile.TemporaryDirectory(prefix="aetfx-") as folder, quiet():
+        work = Path(folder)
+        try:
+            _run(work, train, evaluation, eval_fraction, seed, runner, options)
+        except Exception:
+            said = sorted(work.glob("error-*"))  # a worker's own words, without Beam's wrapping
+            if said:
+                raise DataError(said[0].read_text(encoding="utf-8")) from None
+            raise
+        return _collect(work, train, evaluation, eval_fraction)
+
+
+def _run(
+    work: Path, train: Source, evaluation: Source | None, fraction: float | None, seed: int, runner: Any, options: Any
+) -> None:
+    import apache_beam as beam
+    from apache_beam.options.pipeline_options import PipelineOptions
+    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+    from aetfx.validation.combiners.beam import AccumulatorFn
+    from aetfx.validation.combiners.columns import Columns
+    from aetfx.validation.reading import ReadShard, WriteResult
+
+    sources = [(TRAIN, train)] + ([(EVAL, evaluation)] if evaluation is not None else [])
+    todo = [(i, k) for i, (_, source) in enumerate(sources) for k in range(len(source.shards()))]
+    reader = ReadShard(sources, str(work), fraction if evaluation is None else None, seed)
+    empty = functools.partial(Columns, train.n_columns, train.names)
+    pipeline = beam.Pipeline(runner=runner or FnApiRunner(), options=options or PipelineOptions([]))
+    batches = pipeline | "Shards" >> beam.Create(todo, reshuffle=True) | "Read" >> beam.ParDo(reader)
+    (batches | "Accumulate" >> beam.CombinePerKey(AccumulatorFn(empty)) | "Write" >> beam.ParDo(WriteResult(str(work))))
+    pipeline.run().wait_until_finish()
+
+
+def _collect(work: Path, train: Source, evaluation: Source | None, fraction: float | None) -> Computed:
+    """Reads what the workers wrote and checks that it can be used."""
+    statistics: dict[str, ColumnStatistics] = {}
+    quarantined: dict[str, list[Quarantined]] = {}
+    splits = [TRAIN] + ([EVAL] if evaluation is not None or fraction is not None else [])
+    for split in splits:
+        path = work / f"statistics-{split}"
+        if path.exists():
+            statistics[split] = pickle.loads(path.read_bytes())  # written by our own workers, a moment ago
+        quarantined[split] = [
+            Quarantined(**json.loads(line))
+            for part in sorted(work.glob(f"quarantine-{split}-*"))
+            for line in part.read_text(encoding="utf-8").splitlines()
+        ]
+    rows = {}
+    for split in splits:
+        counted = statistics[split].n_rows if split in statistics else 0
+        bad = len(quarantined[split])
+        rows[split] = RowCounts(counted + bad, counted, bad)
+    if fraction is not None and evaluation is None:
+        check_sides(rows[TRAIN].counted, rows[EVAL].counted, fraction)
+    for split, source in ((TRAIN, train), (EVAL, evaluation)):
+        if source is not None and not rows[split].counted:
+            raise DataError(
+                f"{source.path}: no row is left: all {rows[split].quarantined} rows are quarantined. Mend the file."
+            )
+    check_columns(train.path, train.names, statistics[TRAIN].n_finite > 0)
+    return Computed(statistics, rows, {split: bad for split, bad in quarantined.items() if bad})
