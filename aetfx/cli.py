@@ -18,11 +18,17 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from aetfx.errors import AetfxError, StudyError
+
+if TYPE_CHECKING:
+    from aetfx.study import Study
+    from aetfx.training.progress import Progress
+
+Show = Callable[[Any, Callable[[], None]], None]
 
 _PURPOSE = "Finds out why a TensorFlow autoencoder gives back the wrong data, and which one change fixes it."
 
@@ -135,7 +141,9 @@ def validate(
 
         kind: str | list[str] = features if features in ("auto", "table", "tensor") else features.split(",")
         out = out or Path("runs") / _stem(data)
-        with _busy(f"Checking {data}", quiet):
+        with _progress(quiet) as progress:
+            if progress is not None:
+                progress.update(f"checking {data}", 0.0, 0.0)
             found = api.validate(data, against, schema=schema, features=kind, out=out).to_json()
         show(found, lambda: _console().print_findings(found))
 
@@ -186,7 +194,8 @@ def compare(
         from aetfx.comparison.api import compare_study
 
         out = out or Path("runs") / request.name
-        result = compare_study(request, out, replicas=replicas, progress=not quiet)
+        with _progress(quiet) as progress:
+            result = compare_study(request, out, replicas=replicas, progress=progress)
         show(result, lambda: _console().print_comparison(result["rows"]))
 
 
@@ -216,14 +225,26 @@ def report(
         show({"report": str(page)}, lambda: typer.echo(page))
 
 
-def _diagnose(study: Any, out: Path, replicas: int | None, quiet: bool, show: Callable[..., None]) -> None:
+def _diagnose(study: Study, out: Path, replicas: int | None, quiet: bool, show: Show) -> None:
     from aetfx.diagnosis.api import diagnose_study
 
-    diagnosis = diagnose_study(study, out, replicas=replicas, progress=not quiet)
-    show(diagnosis, lambda: _console().print_diagnosis(diagnosis, out))
+    with _progress(quiet) as progress:
+        record = diagnose_study(study, out, replicas=replicas, progress=progress).record
+    _write_report_once(out)
+    show(record, lambda: _console().print_diagnosis(record, out))
 
 
-def _load(path: Path) -> Any:
+def _write_report_once(run: Path) -> None:
+    """Writes `report.html` unless it is there and newer than the diagnosis: a finished run is only shown."""
+    page, diagnosis = run / "report.html", run / "diagnosis.json"
+    if page.exists() and page.stat().st_mtime >= diagnosis.stat().st_mtime:
+        return
+    from aetfx.report.html import write_report
+
+    write_report(run)
+
+
+def _load(path: Path) -> Study:
     # Asked here as well as in load_study, because importing the study's models takes most of half a second.
     if not path.exists():
         raise StudyError(f"{path}: no such study file. Give the path of a YAML file (see 'aetfx --help').")
@@ -258,7 +279,7 @@ def _console() -> Any:
 
 
 @contextlib.contextmanager
-def _working(as_json: bool) -> Iterator[Callable[[Any, Callable[[], None]], None]]:
+def _working(as_json: bool) -> Iterator[Show]:
     """Yields `show(result, print_it)`; with `as_json` whatever else is printed on stdout goes to stderr.
 
     The file descriptor is moved, not only `sys.stdout`, because native code and child processes print too.
@@ -286,16 +307,49 @@ def _working(as_json: bool) -> Iterator[Callable[[Any, Callable[[], None]], None
             os.close(stdout)
 
 
-@contextlib.contextmanager
-def _busy(what: str, quiet: bool) -> Iterator[None]:
-    """Shows on a terminal's stderr that work is going on."""
-    if quiet or not sys.stderr.isatty():
-        yield
-        return
-    from rich.console import Console
+class _Lines:
+    """Progress where stderr is no terminal: a line whenever something else begins."""
 
-    with Console(stderr=True).status(what):
-        yield
+    def __init__(self) -> None:
+        self._doing = ""
+
+    def update(self, doing: str, done: float, total: float) -> None:
+        if doing != self._doing:
+            self._doing = doing
+            typer.echo(f"{done / total if total else 0:4.0%}  {doing}", err=True)
+
+
+class _Bar:
+    """Progress on a terminal: one line with a bar, gone when the work is done."""
+
+    def __init__(self, bar: Any) -> None:
+        self._bar = bar
+        self._task = bar.add_task("starting", total=None)
+
+    def update(self, doing: str, done: float, total: float) -> None:
+        self._bar.update(self._task, description=doing, completed=done, total=total or None)
+
+
+@contextlib.contextmanager
+def _progress(quiet: bool) -> Iterator[Progress | None]:
+    """Yields what long work reports to, or None."""
+    if quiet:
+        yield None
+    elif not sys.stderr.isatty():
+        yield _Lines()
+    else:
+        from rich import progress
+        from rich.console import Console
+
+        columns = (
+            progress.SpinnerColumn(),
+            progress.TimeElapsedColumn(),
+            progress.BarColumn(24),
+            progress.TaskProgressColumn(),
+            progress.TextColumn("{task.description}", markup=False),
+        )
+        with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+            yield _Bar(bar)
 
 
 def _json_text(value: Any) -> str:

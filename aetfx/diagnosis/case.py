@@ -7,9 +7,8 @@ when a cause asks for it, and once.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -51,7 +50,6 @@ class Case:
     findings: list[Finding]
     fixed: frozenset[str] = frozenset()
     step: int = 1
-    _cache: dict[str, Any] = field(default_factory=dict)
 
     @cached_property
     def architecture(self) -> Architecture:
@@ -213,7 +211,12 @@ class Case:
         factors = (1 / 30, 1 / 10, 1 / 3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000)
         rates = [base * f for f in factors if 1e-7 <= base * f <= 1.0] or [base]
         losses = range_test(
-            self.recipe, self.lab.split().train, self.trial.preprocessing, rates, seed=self.lab.seed
+            self.recipe,
+            self.lab.split().train,
+            self.trial.preprocessing,
+            rates,
+            seed=self.lab.seed,
+            workshop=self.lab.workshop,
         )
         least = min(losses.values())
         if not math.isfinite(least):

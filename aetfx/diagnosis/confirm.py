@@ -129,6 +129,13 @@ class Confirmation:
         df = n_pairs - 1 if self.resplit else df
         return detectable_gain(math.sqrt(2 * variance * share), df, self.alpha, least=self.thresholds.least_gain)
 
+    def measure_baseline(self) -> None:
+        """Trains the baseline on all pairs, where that has not been done."""
+        rows = "held_out" if self.resplit and not self.baseline.early_stopping else "confirm"
+        for seed, index in self.pairs():
+            if (seed, index) not in self.pools.get(self.baseline.identity, {}):
+                self._score(self.baseline, seed, index, rows)
+
     def _measure(self, candidates: list[Candidate]) -> None:
         stops = any(c.experiment.recipe.early_stopping for c in candidates) or self.baseline.early_stopping
         rows = "held_out" if self.resplit and not stops else "confirm"

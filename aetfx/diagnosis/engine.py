@@ -11,6 +11,7 @@ from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import REGISTRY, Admission, Experiment, in_order
 from aetfx.diagnosis.confirm import Candidate, Confirmation, Pools
 from aetfx.diagnosis.lab import Lab
+from aetfx.diagnosis.pairs import pair_experiments
 from aetfx.diagnosis.result import CauseVerdict
 from aetfx.diagnosis.screen import Plan, Screened, checkpoints, leaders, plan, screen
 from aetfx.diagnosis.thresholds import Thresholds
@@ -83,8 +84,11 @@ def run_chain(
         outcome.steps.append(step)
         _collect(step, outcome)
         if step.named is None:
+            # The noise between seeds says what a verdict could have seen, so it is always measured.
+            step.confirmation.measure_baseline()
+            _open_the_rest(step, outcome, budget)
             break
-        fixed |= {step.named.experiment.code}
+        fixed |= {step.named.experiment.code, *step.named.experiment.also}
         recipe = step.named.experiment.recipe
         outcome.recipe = recipe
     return outcome
@@ -93,32 +97,61 @@ def run_chain(
 def _run_step(case: Case, outcome: Outcome, budget: float) -> Step:
     lab, t = case.lab, case.thresholds
     admissions = {cause.code: _admit(case, cause.code) for cause in in_order()}
-    experiments = [
-        experiment
-        for cause in in_order()
-        if admissions[cause.code].admitted
-        for experiment in cause.experiments(case)
-        if _buildable(lab, experiment)
-    ]
+    admitted = [code for code, admission in admissions.items() if admission.admitted]
+    experiments = _experiments(case, admitted)
     confirmation = Confirmation(lab, case.recipe, t, case.step, outcome.pools)
     left = max(0.0, budget - lab.spent)
     planned = plan(case, experiments, left * _SCREEN_SHARE)
     lab.planned = lab.spent + planned.cost + min(left, confirmation.cost(experiments[:2]))
     screened = screen(case, planned)
     report_only = {code for code, admission in admissions.items() if admission.report_only}
-    chosen = leaders(case, screened, report_only)
-    candidates = [Candidate(item.experiment, item.gain) for item in chosen]
-    affordable = list(candidates)
-    while len(affordable) > 1 and confirmation.cost([c.experiment for c in affordable]) > max(budget - lab.spent, 0.0):
-        affordable.pop()
-    if affordable and confirmation.cost([affordable[0].experiment]) > 1.5 * max(budget - lab.spent, 0.0) and case.step > 1:
-        affordable = []
-    outcome.short_of_budget |= len(affordable) < len(candidates) or bool(planned.dropped)
-    lab.planned = lab.spent + confirmation.cost([c.experiment for c in affordable])
-    confirmation.run(affordable)
+    chosen = [Candidate(item.experiment, item.gain) for item in leaders(case, screened, report_only)]
+    candidates = _affordable(case, confirmation, chosen, budget)
+    outcome.short_of_budget |= len(candidates) < len(chosen) or bool(planned.dropped)
+    lab.planned = lab.spent + confirmation.cost([c.experiment for c in candidates])
+    confirmation.run(candidates)
     unusual = {code for code, cause in REGISTRY.items() if cause.unusual(case)}
-    named, equivalents = confirmation.best(affordable, unusual)
-    return Step(case, admissions, planned, screened, affordable, named, equivalents, confirmation)
+    named, equivalents = confirmation.best(candidates, unusual)
+    if named is None and case.select_score > case.target and not case.is_noise:
+        named = _try_pairs(case, confirmation, screened, candidates, budget)
+    return Step(case, admissions, planned, screened, candidates, named, equivalents, confirmation)
+
+
+def _experiments(case: Case, codes: list[str]) -> list[Experiment]:
+    """Returns the experiments of some causes, without changes that change nothing or do not fit the model."""
+    return [
+        experiment
+        for code in codes
+        for experiment in REGISTRY[code].experiments(case)
+        if experiment.recipe.identity != case.recipe.identity and _buildable(case.lab, experiment)
+    ]
+
+
+def _affordable(case: Case, confirmation: Confirmation, chosen: list[Candidate], budget: float) -> list[Candidate]:
+    """Returns the leading candidates that can be confirmed; on the user's own recipe always the first."""
+    left = max(budget - case.lab.spent, 0.0)
+    kept = list(chosen)
+    while kept and confirmation.cost([c.experiment for c in kept]) > left and not (len(kept) == 1 and case.step == 1):
+        kept.pop()
+    return kept
+
+
+def _try_pairs(
+    case: Case, confirmation: Confirmation, screened: list[Screened], candidates: list[Candidate], budget: float
+) -> Candidate | None:
+    """Tries two admitted changes together where none helps alone; adds the pair to the candidates."""
+    pairs = [pair for pair in pair_experiments(case, screened) if _buildable(case.lab, pair)]
+    planned = plan(case, pairs, max(0.0, budget - case.lab.spent) * _SCREEN_SHARE)
+    tried = screen(case, planned)
+    singles = min((s.score for s in screened), default=case.select_score)
+    best = min(tried, key=lambda s: s.score, default=None)
+    # Both changes must be needed: the pair has to beat the better of the two by as much as a cause must.
+    if best is None or best.score > (1 - case.thresholds.least_gain) * min(singles, case.select_score):
+        return None
+    pair = Candidate(best.experiment, best.gain)
+    confirmation.run([pair])
+    candidates.append(pair)
+    return pair if pair.decision == "verified" else None
 
 
 def _admit(case: Case, code: str) -> Admission:
@@ -142,6 +175,8 @@ def _collect(step: Step, outcome: Outcome) -> None:
     """Turns a step's decisions into verdicts."""
     if step.named is not None:
         outcome.causes.append(_verdict(step, step.named, "verified"))
+        for code in step.named.experiment.also:
+            outcome.causes.append(_verdict(step, step.named, "verified", code))
         # What was seen against the unrepaired recipe is looked at again in the next step.
         return
     for candidate in step.candidates:
@@ -169,10 +204,46 @@ def _collect(step: Step, outcome: Outcome) -> None:
             )
 
 
-def _verdict(step: Step, candidate: Candidate, verdict: str) -> CauseVerdict:
+def _open_the_rest(step: Step, outcome: Outcome, budget: float) -> None:
+    """Runs what was not admitted once, where the score is bad and nothing explains it (METHOD section 4).
+
+    A gain found this way has no precondition behind it, so that it is a suspicion and never a cause.
+    """
+    case, t = step.case, step.case.thresholds
+    good = case.pca is not None and case.select_score <= t.pca_close * case.pca
+    if outcome.causes or outcome.suspected or case.select_score <= case.target or good or case.is_noise:
+        return
+    rest = [code for code, admission in step.admissions.items() if not admission.admitted]
+    experiments = _experiments(case, rest)
+    planned = plan(case, experiments, max(0.0, budget - case.lab.spent))
+    if planned.share < 1.0:
+        outcome.short_of_budget = True
+        return
+    opened = screen(case, planned)
+    step.screened.extend(opened)
+    for item in opened:
+        if item.gain >= t.least_gain and not REGISTRY[item.experiment.code].generous:
+            cause = REGISTRY[item.experiment.code]
+            outcome.suspected.append(
+                {
+                    "code": cause.code,
+                    "title": cause.title,
+                    "evidence": [f"nothing pointed to it, but {item.experiment.recipe.name} gained {item.gain:.0%} in one trial"],
+                    "gain": item.gain,
+                    "gain_interval": None,
+                    "experiment": item.experiment.recipe.identity,
+                    "experiment_name": item.experiment.recipe.name,
+                    "remedy": item.experiment.remedy,
+                    "step": case.step,
+                }
+            )
+
+
+def _verdict(step: Step, candidate: Candidate, verdict: str, code: str | None = None) -> CauseVerdict:
     experiment, gain = candidate.experiment, candidate.gain
     assert gain is not None
-    cause = REGISTRY[experiment.code]
+    cause = REGISTRY[code or experiment.code]
+    together = [c for c in (experiment.code, *experiment.also) if c != cause.code]
     same = [c.experiment.code for c in step.equivalents] if candidate is step.named else []
     return CauseVerdict(
         code=cause.code,
@@ -182,7 +253,10 @@ def _verdict(step: Step, candidate: Candidate, verdict: str) -> CauseVerdict:
         score_before=float(np.mean(candidate.before)),
         score_after=float(np.mean(candidate.after)),
         equivalents=same,
-        evidence=list(step.admissions[cause.code].evidence),
+        evidence=[
+            *step.admissions[cause.code].evidence,
+            *(f"helps only together with the fix for {other}" for other in together),
+        ],
         remedy=experiment.remedy,
         keras=experiment.keras,
         study=experiment.study,

@@ -21,6 +21,7 @@ from aetfx.training.feed import updates_per_epoch
 from aetfx.training.recipe import Recipe
 from aetfx.training.store import TrialStore
 from aetfx.training.trial import Trial, train
+from aetfx.training.workshop import Workshop
 
 # A small model's training on two slow cores: start-up, Python and TensorFlow per update, arithmetic.
 _START_SECONDS = 0.7
@@ -66,7 +67,7 @@ class Lab:
     fences: tuple[np.ndarray, np.ndarray] | None
     judge: str | None
     store: TrialStore
-    strategy: Any = None
+    workshop: Workshop | None = None
     progress: Progress | None = None
     unit_seconds: float = 1.0
     spent: float = 0.0
@@ -119,7 +120,7 @@ class Lab:
         if key not in self._fitted:
             scope = spec.pop("scope", "column")
             self._fitted[key] = fit_rows(
-                spec, self.split(index).train, scope=scope, sentinels=self.sentinels, fences=self.fences
+                spec, self.split(index).train, scope=scope, sentinels=self.sentinels, fences=self.fences, names=self.names
             )
         return self._fitted[key]
 
@@ -142,7 +143,7 @@ class Lab:
                 self.split(index).train,
                 preprocessing,
                 seed=seed,
-                strategy=self.strategy,
+                workshop=self.workshop,
                 score=lambda predictor: self._select_score(predictor, index),
                 score_at=score_at,
                 on_epoch=self._teller(recipe, cost),

@@ -28,6 +28,7 @@ from aetfx.training.recipe import Recipe
 from aetfx.training.store import TrialStore
 from aetfx.training.strategy import prepare_devices
 from aetfx.training.trial import Trial
+from aetfx.training.workshop import Workshop
 from aetfx.validation.api import Validation, validate
 from aetfx.validation.checks.missing import find_sentinels
 from aetfx.validation.checks.outliers import fences
@@ -116,7 +117,7 @@ def _lab(
         fences=fences(train) if outliers else None,
         judge="inliers" if outliers else None,
         store=store,
-        strategy=strategy,
+        workshop=Workshop(strategy),
         progress=progress,
     )
 

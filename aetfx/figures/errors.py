@@ -33,7 +33,7 @@ def error_distribution(samples: Mapping[str, Any], height: int = 340) -> dict[st
     low, high = np.quantile(pooled, [0.002, 0.998])
     low, high = max(low / 1.15, 1e-6), max(high * 1.15, low * 2)
     edges = np.geomspace(low, high, _BINS + 1)
-    traces, notes, shapes = [], [], []
+    traces = []
     for side, errors in sides.items():
         share = np.histogram(np.clip(errors, edges[0], edges[-1]), edges)[0] / len(errors)
         label = {"before": "before" if len(sides) > 1 else "as it is", "after": "after"}[side]
@@ -51,26 +51,12 @@ def error_distribution(samples: Mapping[str, Any], height: int = 340) -> dict[st
                 "hovertemplate": f"{label}: %{{y:.1%}} of rows near %{{x:.2g}}<extra></extra>",
             }
         )
-    if low < 1 < high:
-        shapes.append(guide(x=1))
-        crowded = np.log10(1 / low) > 0.7 * np.log10(high / low)  # too near the right edge for words
-        notes.append(
-            {
-                "x": 0,
-                "y": 1,
-                "yref": "paper",
-                "text": "the mean",
-                "showarrow": False,
-                "xanchor": "right" if crowded else "left",
-                "xshift": -4 if crowded else 4,
-                "yanchor": "top",
-                "font": {"size": 11},
-            }
-        )
+    inside = low < 1 < high
     return figure(
         traces,
         title="Error per row",
-        caption=f"{len(next(iter(sides.values()))):,} held-out rows; further left is better.",
+        caption=f"{len(next(iter(sides.values()))):,} held-out rows; further left is better."
+        + (" The dotted line is predicting the mean." if inside else ""),
         height=height,
         showlegend=True,
         margin={"l": 8, "r": 16, "t": 34, "b": 44},
@@ -82,6 +68,5 @@ def error_distribution(samples: Mapping[str, Any], height: int = 340) -> dict[st
             "exponentformat": "none",
         },
         yaxis={"tickformat": ".0%", "rangemode": "tozero", "nticks": 5},
-        annotations=notes,
-        shapes=shapes,
+        shapes=[guide(x=1)] if inside else [],
     )

@@ -24,7 +24,8 @@ def gains(diagnosis: dict[str, Any], limit: int = 24) -> dict[str, Any] | None:
         return None
     fixes = {cause.get("step"): cause.get("experiment_name") for cause in diagnosis.get("causes") or []}
     steps = sorted({item.get("step") or 1 for item in chosen})
-    names, values, bounds, places, colours, hover, headers = [], [], [], [], [], [], []
+    names, values, places, colours, hover, headers = [], [], [], [], [], []
+    bounds: list[Any] = []
     place = 0.0
     for step in steps:
         if len(steps) > 1:
@@ -35,7 +36,7 @@ def gains(diagnosis: dict[str, Any], limit: int = 24) -> dict[str, Any] | None:
             gain = item["gain"]
             names.append(str(item.get("name") or item.get("code")))
             values.append(min(1.0, max(_LOWEST, gain)))
-            low_high = item.get("gain_interval")
+            low_high = rungs.whole(item.get("gain_interval"))
             bounds.append([max(_LOWEST, low_high[0]), min(1.0, low_high[1])] if low_high else None)
             places.append(place)
             pale = "faint" if item.get("stage") == "screen" else "muted"
@@ -93,7 +94,7 @@ def _final(experiments: list[dict[str, Any]], limit: int) -> list[dict[str, Any]
 
 
 def _hover(item: dict[str, Any]) -> str:
-    interval = item.get("gain_interval")
+    interval = rungs.whole(item.get("gain_interval"))
     lines = [
         f"<b>{text(item.get('name') or item.get('code'))}</b>",
         text(item.get("code") or ""),

@@ -18,7 +18,9 @@ def ladder(diagnosis: dict[str, Any]) -> dict[str, Any] | None:
     if not steps:
         return None
     values = [step["value"] for step in steps]
-    bounds = [step.get("interval") for step in steps]
+    for step in steps:
+        step["interval"] = rungs.whole(step.get("interval"))
+    bounds = [step["interval"] for step in steps]
     places = list(range(len(steps)))
     bars = rungs.bars(
         values,
@@ -70,7 +72,7 @@ def _rungs(diagnosis: dict[str, Any]) -> list[dict[str, Any]]:
         {"name": "Predicting the mean", "value": 1.0 if mean is None else mean, "role": "muted"}
     ]
     # The baseline's own interval belongs to its own score, which may differ from that of the paired seeds.
-    near = abs(start - baseline.get("score", start)) < 1e-9
+    near = baseline.get("score") is not None and abs(start - baseline["score"]) < 1e-9
     role = "before" if causes or diagnosis.get("status") in ("faulty", "inconclusive") else "after"
     steps.append(
         {"name": "As it is", "value": start, "role": role, "interval": baseline.get("score_interval") if near else None}

@@ -103,7 +103,7 @@ def _table(samples: Mapping[str, Any], kind: str, bands: list[Any]) -> dict[str,
                     if miss[cell] > 1:
                         marks_x.append(int(cell))
                         marks_y.append(middle)
-    traces = [
+    traces: list[dict[str, Any]] = [
         {
             "type": "heatmap",
             "z": cells,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from aetfx.figures.theme import LIGHT, text
@@ -10,7 +10,7 @@ from aetfx.figures.theme import LIGHT, text
 PIXELS = 46  # of height for one bar and its label
 
 
-def labels(names: list[str], positions: list[float], *, bold: Collection[int] = ()) -> list[dict[str, Any]]:
+def labels(names: Sequence[str], positions: Sequence[float], *, bold: Collection[int] = ()) -> list[dict[str, Any]]:
     """Returns the annotations that write each name above its bar, at the left edge of the plot.
 
     Args:
@@ -36,18 +36,25 @@ def labels(names: list[str], positions: list[float], *, bold: Collection[int] = 
     ]
 
 
+def whole(bounds: Any) -> list[float] | None:
+    """Returns `[low, high]`, or None where either end is missing (JSON has no infinity)."""
+    if not bounds or bounds[0] is None or bounds[1] is None:
+        return None
+    return [float(bounds[0]), float(bounds[1])]
+
+
 def y_axis(count: float) -> dict[str, Any]:
     """Returns a hidden axis that runs downwards with room above the first bar for its label."""
     return {"range": [count - 0.45, -0.85], "visible": False}
 
 
 def bars(
-    values: list[float],
-    positions: list[float],
-    bounds: list[Any],
-    colours: list[str],
+    values: Sequence[float],
+    positions: Sequence[float],
+    bounds: Sequence[Any],
+    colours: Sequence[str],
     *,
-    widths: list[float],
+    widths: Sequence[float],
     hover: list[str] | None = None,
 ) -> list[dict[str, Any]]:
     """Returns bar traces, those with an interval apart from those without, so that no empty whisker is drawn.

@@ -83,9 +83,11 @@ DARK: dict[str, str] = {
 }
 
 FONT = 'Inter, ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
-DIVERGING = [[i / 4, LIGHT[role]] for i, role in enumerate(("low2", "low1", "middle", "high1", "high2"))]
-HEAT = [[i / 4, LIGHT[f"heat{i}"]] for i in range(5)]
-POINTS = [[i / 4, LIGHT[f"point{i}"]] for i in range(5)]
+DIVERGING: list[list[Any]] = [
+    [i / 4, LIGHT[role]] for i, role in enumerate(("low2", "low1", "middle", "high1", "high2"))
+]
+HEAT: list[list[Any]] = [[i / 4, LIGHT[f"heat{i}"]] for i in range(5)]
+POINTS: list[list[Any]] = [[i / 4, LIGHT[f"point{i}"]] for i in range(5)]
 
 CLEAR = "rgba(0,0,0,0)"
 

@@ -32,7 +32,7 @@ def print_diagnosis(diagnosis: dict[str, Any], run_directory: Path | None, *, co
     state = words.status(diagnosis)
     causes = diagnosis.get("causes") or []
     console.print()
-    console.print(Text.assemble((words.STATUS[state].upper(), _STYLES[state]), "  ", about(diagnosis)))
+    say(console, Text.assemble((words.STATUS[state].upper(), _STYLES[state]), "  ", about(diagnosis)))
     say(console, plain(words.verdict(diagnosis), "bold"))
     console.print()
     console.print(_bars(diagnosis, console))
@@ -93,7 +93,10 @@ def _cause(console: Console, cause: dict[str, Any], index: int, count: int) -> N
         )
         if part
     )
-    console.print(Text.assemble((f"{number}", "bold"), plain(words.title(cause), "bold"), "  ", _code(cause)))
+    say(
+        console,
+        Text.assemble((number, "bold"), plain(words.title(cause), "bold"), "  ", plain(cause.get("code") or "", "dim")),
+    )
     if cause.get("meaning"):
         say(console, plain(cause["meaning"]), indent=2)
     for line in cause.get("evidence") or []:
@@ -116,10 +119,6 @@ def _cause(console: Console, cause: dict[str, Any], index: int, count: int) -> N
         settings = ", ".join(f"{key}: {value}" for key, value in cause["study"].items())
         say(console, plain(f"In the study: {settings}", "dim"), indent=2)
     console.print()
-
-
-def _code(item: dict[str, Any]) -> Text:
-    return plain(item.get("code") or "", "dim")
 
 
 def _improvement(item: dict[str, Any]) -> Text:

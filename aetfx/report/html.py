@@ -19,7 +19,8 @@ from aetfx.figures.theme import DARK, LIGHT
 from aetfx.report import words
 from aetfx.report.load import RunFiles, load
 from aetfx.report.markup import Markup, join, json_block, tag
-from aetfx.report.sections import Page, build
+from aetfx.report.page import Page
+from aetfx.report.sections import build
 from aetfx.run import write_text
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from aetfx.figures import columns
 from aetfx.figures.png import data_uri
 from aetfx.figures.rows import pixels, value_range
-from aetfx.figures.theme import LIGHT, percent, short
+from aetfx.figures.theme import DIVERGING, LIGHT, percent, short
 from aetfx.report import words
 from aetfx.report.markup import Markup, tag
 
@@ -176,7 +176,7 @@ def _picture(samples: Mapping[str, Any], bands: list[np.ndarray], originals: np.
 
 def diverging(z: np.ndarray) -> np.ndarray:
     """Colours standard deviations from the mean, -3 blue to 3 orange, as RGBA uint8 (..., 4); NaN is clear."""
-    stops = np.array([[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for _, colour in DIVERGING])
+    stops = np.array([[int(stop[1][i : i + 2], 16) for i in (1, 3, 5)] for stop in DIVERGING])
     place = np.clip(np.nan_to_num(z, nan=0.0) / 3, -1, 1)
     out = np.empty((*z.shape, 4), np.uint8)
     for channel in range(3):

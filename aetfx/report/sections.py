@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Any
 
 from aetfx import figures
@@ -10,55 +9,10 @@ from aetfx.figures import columns
 from aetfx.figures.theme import percent, short
 from aetfx.report import words
 from aetfx.report.load import RunFiles
-from aetfx.report.markup import Markup, join, tag
+from aetfx.report.markup import Markup, tag
+from aetfx.report.method import method
+from aetfx.report.page import Page, code, grid, stack
 from aetfx.report.tables import experiment_tables, findings_table
-
-
-@dataclass
-class Page:
-    """A page under construction.
-
-    Attributes:
-      figures: Plotly specifications by name, drawn by `report.js` into `data-figure` places.
-      anchors: (id, title) of each section, for the navigation.
-    """
-
-    hero: Markup = field(default_factory=Markup)
-    sections: list[Markup] = field(default_factory=list)
-    figures: dict[str, Any] = field(default_factory=dict)
-    anchors: list[tuple[str, str]] = field(default_factory=list)
-
-    def plot(self, name: str, made: dict[str, Any] | None, *, fill: bool = False) -> Markup | None:
-        """Registers a figure and returns its place on the page; None where there is nothing to draw.
-
-        Args:
-          name: unique on the page.
-          made: the figure.
-          fill: whether it may grow to the height of its card.
-        """
-        if made is None:
-            return None
-        self.figures[name] = made
-        meta, height = made["layout"]["meta"], made["layout"]["height"]
-        caption = tag("figcaption", tag("h3", meta["title"]), meta["caption"] and tag("p", meta["caption"]))
-        label = f"{meta['title']}. {meta['caption']}".strip()
-        place = tag(
-            "div",
-            class_="plot fill" if fill else "plot",
-            style=f"{'min-height' if fill else 'height'}:{height}px",
-            data_figure=name,
-            role="img",
-            aria_label=label,
-        )
-        return tag("figure", caption, place, class_="card")
-
-    def section(self, anchor: str, short_title: str, title: str, lead: str | None, *content: Any) -> None:
-        """Adds a section unless all of its content is missing."""
-        parts = join(*content)
-        if not parts:
-            return
-        self.anchors.append((anchor, short_title))
-        self.sections.append(tag("section", tag("h2", title), lead and tag("p", lead), parts, id=anchor))
 
 
 def build(files: RunFiles) -> Page:
@@ -72,7 +26,7 @@ def build(files: RunFiles) -> Page:
         "Rows",
         "Rows and their reconstruction",
         _rows_lead(samples),
-        _grid(*(page.plot(f"rows_{kind}", figures.rows(samples, kind)) for kind in ("worst", "median", "best"))),
+        grid(*(page.plot(f"rows_{kind}", figures.rows(samples, kind)) for kind in ("worst", "median", "best"))),
     )
     per_column = [figures.feature_maps(samples, side) for side in ("before", "after")]
     if not any(per_column):
@@ -84,7 +38,7 @@ def build(files: RunFiles) -> Page:
         "Errors",
         "Where the error sits",
         None,
-        _grid(
+        grid(
             *(page.plot(f"both{index}", made) for index, made in enumerate(per_column)),
             page.plot("errors", figures.error_distribution(samples, height)),
             wide=len(per_column) < 2,
@@ -98,7 +52,7 @@ def build(files: RunFiles) -> Page:
         "One colour means the same error everywhere."
         if "latent_before" in samples
         else None,
-        _grid(
+        grid(
             *(page.plot(f"latent_{side}", figures.latent(samples, side)) for side in ("before", "after")),
             page.plot("code_curve", figures.code_curve(diagnosis)),
         ),
@@ -109,11 +63,11 @@ def build(files: RunFiles) -> Page:
         "Data",
         "The data, before and after preprocessing",
         None,
-        _grid(*(page.plot(f"data_{stage}", figures.distributions(samples, stage)) for stage in stages)),
+        grid(*(page.plot(f"data_{stage}", figures.distributions(samples, stage)) for stage in stages)),
         findings_table(files.findings),
     )
     page.section("checked", "Checked", "What else was checked", None, experiment_tables(diagnosis))
-    page.section("method", "Method", "How it was measured", None, _method(files))
+    page.section("method", "Method", "How it was measured", None, method(files))
     return page
 
 
@@ -166,12 +120,6 @@ def _changes(causes: list[dict[str, Any]]) -> list[Markup]:
     return made
 
 
-def code(text: str, *, copy: bool = True) -> Markup:
-    """Returns a block of code with a copy button."""
-    button = tag("button", "Copy", type="button", data_copy=True) if copy else None
-    return tag("div", tag("pre", tag("code", str(text).strip("\n"))), button, class_="code")
-
-
 def _evidence(page: Page, files: RunFiles) -> None:
     diagnosis, histories = files.diagnosis, files.histories
     causes = [_cause(cause, index, diagnosis) for index, cause in enumerate(diagnosis.get("causes") or [])]
@@ -180,16 +128,10 @@ def _evidence(page: Page, files: RunFiles) -> None:
     scores = page.plot("scores", figures.score_curves(histories, diagnosis), fill=True)
     if causes:
         page.section(
-            "evidence", "Evidence", "The evidence", None, _grid(_stack(causes, loss), _stack(gains, scores), wide=True)
+            "evidence", "Evidence", "The evidence", None, grid(stack(causes, loss), stack(gains, scores), wide=True)
         )
     else:
-        page.section("evidence", "Evidence", "What was tried", None, gains, _grid(scores, loss, wide=True))
-
-
-def _stack(*cells: Any) -> Markup | None:
-    """Returns a column of cards; the last one grows to the height of the column beside it."""
-    content = join(*cells)
-    return tag("div", content, class_="stack") if content else None
+        page.section("evidence", "Evidence", "What was tried", None, gains, grid(scores, loss, wide=True))
 
 
 def _cause(cause: dict[str, Any], index: int, diagnosis: dict[str, Any]) -> Markup:
@@ -238,48 +180,3 @@ def _rows_lead(samples: dict[str, Any]) -> str:
         "One cell per column, in standard deviations from its mean: blue is low, orange is high. "
         f"A dot marks the worst cells of a reconstruction; beside it stands the error of the row.{some}"
     )
-
-
-def _grid(*cells: Any, wide: bool = False) -> Markup | None:
-    kept = [cell for cell in cells if cell]
-    return tag("div", kept, class_="grid two" if wide else "grid") if kept else None
-
-
-def _method(files: RunFiles) -> list[Markup]:
-    diagnosis = files.diagnosis
-    data, model = diagnosis.get("data") or {}, diagnosis.get("model") or {}
-    baseline = diagnosis.get("baseline") or {}
-    pieces = {
-        "Data": [data.get("path"), words.data_line(diagnosis)],
-        "Rows": [words.rows_line(diagnosis)],
-        "Model": [
-            model.get("widths"),
-            model.get("output_activation") and f"output {model['output_activation']}",
-            model.get("loss") and f"loss {model['loss']}",
-        ],
-        "Training": [
-            model.get("optimizer"),
-            model.get("learning_rate") is not None and f"learning rate {model['learning_rate']:g}",
-            model.get("batch_size") and f"batch {model['batch_size']}",
-            model.get("epochs") and f"{model['epochs']} epochs",
-        ],
-        "Score": [
-            f"{words.metric(diagnosis)} unexplained, "
-            + ("pooled over all columns" if data.get("features") == "tensor" else "mean over the columns"),
-            "original units, held-out rows",
-        ],
-        "Baseline": [
-            f"score {short(baseline.get('score'))}",
-            words.interval(baseline.get("score_interval"), short),
-            baseline.get("pca_score") is not None and f"PCA {short(baseline['pca_score'])}",
-        ],
-        "Cost": [words.cost_line(diagnosis), diagnosis.get("truncated") and "stopped by the budget"],
-        "Sure how far": [words.sensitivity(diagnosis)],
-    }
-    facts = []
-    for name, parts in pieces.items():
-        said = ", ".join(str(part) for part in parts if part)
-        if said:
-            facts.append(tag("div", tag("dt", name), tag("dd", said)))
-    study = tag("details", tag("summary", "The study as it ran"), code(files.study)) if files.study else None
-    return [tag("div", tag("dl", facts, class_="facts"), study, class_="card")]

@@ -116,7 +116,7 @@ def duration(seconds: float | None) -> str:
     """Words a time span.
 
     >>> duration(4.2), duration(75), duration(4000), duration(None)
-    ('4.2 s', '1 min 15 s', '1 h 7 min', '?')
+    ('4.2 s', '1 min 15 s', '1 h 6 min', '?')
     """
     if seconds is None:
         return "?"
@@ -149,7 +149,7 @@ def data_line(diagnosis: dict[str, Any]) -> str:
     data = diagnosis.get("data") or {}
     parts = []
     if data.get("rows_read") is not None:
-        parts.append(f"{data['rows_read']:,} rows")
+        parts.append(f"{int(data['rows_read']):,} rows")
     shape = data.get("shape") or []
     if len(shape) > 1:
         parts.append(" × ".join(str(size) for size in shape))

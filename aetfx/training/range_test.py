@@ -12,9 +12,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from aetfx.preprocessing.fit import Preprocessing
-from aetfx.training.feed import batches, updates_per_epoch
+from aetfx.training.feed import batches, needs_padding, updates_per_epoch
 from aetfx.training.recipe import Recipe
-from aetfx.training.trial import compile_model
+from aetfx.training.workshop import Workshop
 
 _LEAST_UPDATES = 50
 _MOST_UPDATES = 300
@@ -22,7 +22,13 @@ _PARTS = 5
 
 
 def range_test(
-    recipe: Recipe, rows: np.ndarray, preprocessing: Preprocessing, rates: Sequence[float], *, seed: int
+    recipe: Recipe,
+    rows: np.ndarray,
+    preprocessing: Preprocessing,
+    rates: Sequence[float],
+    *,
+    seed: int,
+    workshop: Workshop | None = None,
 ) -> dict[float, float]:
     """Returns the training loss that each rate reaches after the same few updates.
 
@@ -32,32 +38,32 @@ def range_test(
       preprocessing: fitted on these rows.
       rates: learning rates to try.
       seed: of the initial weights and the order of the rows.
+      workshop: see `aetfx.training.trial.train`.
 
     Returns:
       rate to mean loss over the last fifth of the updates; infinite where it diverged.
     """
     import keras
 
-    keras.utils.set_random_seed(seed)
-    optimizer = {**recipe.optimizer, "config": {**recipe.optimizer["config"], "learning_rate": float(rates[0])}}
-    recipe = recipe.changed(optimizer=optimizer)
+    workshop = workshop or Workshop()
+    if isinstance(recipe.optimizer["config"].get("learning_rate"), dict):
+        constant = {**recipe.optimizer["config"], "learning_rate": float(rates[0])}
+        recipe = recipe.changed(optimizer={**recipe.optimizer, "config": constant})
     fed = preprocessing.apply(rows)
     target = preprocessing.apply(rows, impute=False) if recipe.masked_loss else fed
     total = recipe.epochs * updates_per_epoch(len(fed), recipe.batch_size)
     part = math.ceil(min(max(total, _LEAST_UPDATES), _MOST_UPDATES) / _PARTS)
-    model = recipe.source.build()
-    compile_model(model, recipe, padded=False, n_rows=part * recipe.batch_size)
-    model.optimizer.build(model.trainable_variables)
-    start = model.get_weights()
-    fresh = [np.asarray(variable) for variable in model.optimizer.variables]
-    data = batches(fed, target, batch_size=recipe.batch_size, seed=seed)
+    replicas = workshop.strategy.num_replicas_in_sync
+    bench = workshop.bench(
+        recipe, n_rows=len(fed), padded=needs_padding(len(fed), recipe.batch_size, replicas)
+    )
+    keras.utils.set_random_seed(seed)
+    fresh = recipe.source.build()
+    data = batches(fed, target, batch_size=recipe.batch_size, seed=seed, replicas=replicas)
     found: dict[float, float] = {}
     for rate in rates:
-        model.set_weights(start)
-        for variable, value in zip(model.optimizer.variables, fresh, strict=True):
-            variable.assign(value)
-        model.optimizer.learning_rate.assign(rate)
-        history = model.fit(data, epochs=_PARTS, steps_per_epoch=part, verbose=0)
+        bench.reset(fresh, rate)
+        history = bench.model.fit(data, epochs=_PARTS, steps_per_epoch=part, verbose=0)
         loss = history.history["loss"][-1]
         found[rate] = float(loss) if np.isfinite(loss) else math.inf
     return found

@@ -18,6 +18,7 @@ from aetfx.errors import ModelError
 from aetfx.preprocessing.fit import Preprocessing
 from aetfx.training.feed import batches, needs_padding, updates_per_epoch
 from aetfx.training.recipe import Recipe
+from aetfx.training.workshop import Workshop
 
 _PREDICT_ROWS = 4096
 
@@ -71,7 +72,7 @@ def train(
     preprocessing: Preprocessing,
     *,
     seed: int,
-    strategy: Any = None,
+    workshop: Workshop | None = None,
     score: Callable[[Callable[[np.ndarray], np.ndarray]], float] | None = None,
     score_at: Iterable[int] = (),
     on_epoch: Callable[[int], None] | None = None,
@@ -83,7 +84,7 @@ def train(
       rows: raw train rows (n, *shape).
       preprocessing: fitted on these rows.
       seed: of the initial weights and the order of the rows; shared by configurations that are compared.
-      strategy: a `tf.distribute.Strategy`; None for the current one.
+      workshop: where compiled programs are used again, and which devices train; None for one device.
       score: maps a predictor (raw rows to raw rows) to its score on the select rows.
       score_at: epochs (1-based) after which `score` is asked; early stopping adds its own.
       on_epoch: called after each epoch with its number (1-based).
@@ -92,23 +93,24 @@ def train(
       ModelError: the model cannot be built, compiled or fitted.
     """
     import keras
-    import tensorflow as tf
 
     started = time.perf_counter()
+    workshop = workshop or Workshop()
+    replicas = workshop.strategy.num_replicas_in_sync
     keras.utils.set_random_seed(seed)
     fed = preprocessing.apply(rows)
     target = preprocessing.apply(rows, impute=False) if recipe.masked_loss else fed
-    strategy = strategy or tf.distribute.get_strategy()
-    replicas = strategy.num_replicas_in_sync
-    with strategy.scope():
-        model = recipe.source.build()
-        compile_model(model, recipe, padded=needs_padding(len(fed), recipe.batch_size, replicas), n_rows=len(fed))
+    model = recipe.source.build()
+    padded = needs_padding(len(fed), recipe.batch_size, replicas)
+    bench = workshop.bench(recipe, n_rows=len(fed), padded=padded)
+    bench.reset(model, recipe.learning_rate)
+    keras.utils.set_random_seed(seed)  # tracing may or may not have drawn numbers
     asked = set(score_at)
     if recipe.early_stopping:
         asked |= set(np.unique(np.linspace(1, recipe.epochs, min(recipe.epochs, 40)).round().astype(int)).tolist())
-    watch = _watcher(model, preprocessing, score, asked, recipe.early_stopping, on_epoch)
+    watch = _watcher(bench.model, preprocessing, score, asked, recipe.early_stopping, on_epoch)
     try:
-        history = model.fit(
+        history = bench.model.fit(
             batches(fed, target, batch_size=recipe.batch_size, seed=seed, replicas=replicas),
             epochs=recipe.epochs,
             steps_per_epoch=updates_per_epoch(len(fed), recipe.batch_size),
@@ -126,37 +128,9 @@ def train(
     losses = np.array(history.history.get("loss", []), dtype=np.float64)
     if "padding_correction" in history.history:
         losses += np.array(history.history["padding_correction"])
-    if watch.best_weights is not None:
-        model.set_weights(watch.best_weights)
+    model.set_weights(watch.best_weights if watch.best_weights is not None else bench.model.get_weights())
     return Trial(
         recipe, seed, model, preprocessing, losses, watch.scores, watch.best_epoch, time.perf_counter() - started
-    )
-
-
-def compile_model(model: Any, recipe: Recipe, *, padded: bool, n_rows: int) -> None:
-    """Compiles a freshly built model by its recipe; one execution is one epoch."""
-    import keras
-
-    with keras.saving.custom_object_scope(dict(recipe.source.objects)):
-        optimizer = keras.optimizers.deserialize(recipe.optimizer)
-        loss = recipe.loss
-        if isinstance(loss, dict):
-            loss = keras.saving.deserialize_keras_object(loss, safe_mode=False)
-    if recipe.masked_loss and loss is not None:
-        from aetfx.training.losses import MaskedLoss
-
-        loss = MaskedLoss(loss)
-    metrics = None
-    if padded and loss is not None:
-        from aetfx.training.losses import PaddingCorrection
-
-        metrics = [PaddingCorrection(loss)]
-    model.compile(
-        optimizer=optimizer,
-        loss=loss,
-        weighted_metrics=metrics,
-        # Bounded, so that a huge epoch still reports progress and can be interrupted.
-        steps_per_execution=min(updates_per_epoch(n_rows, recipe.batch_size), 256),
     )
 
 

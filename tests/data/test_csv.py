@@ -23,7 +23,8 @@ def test_header_is_found_or_not(tmp_path, first):
 @pytest.mark.parametrize("cell", ["", "NA", "NaN", "nan", "null", "?", "None", '""'])
 def test_missing_cells_are_nan(tmp_path, cell):
     rows = read(tmp_path, f"a,b\n{cell},2\n3,4\n")
-    assert np.isnan(rows.values[0, 0]) and not rows.quarantined
+    assert np.isnan(rows.values[0, 0])
+    assert not rows.quarantined
 
 
 def test_quotes_newlines_and_text_columns(tmp_path):
@@ -38,7 +39,9 @@ def test_a_bad_cell_quarantines_its_row_with_file_line_and_reason(tmp_path):
     rows = read(tmp_path, "a,b\n" + "\n".join(lines) + "\n")
     assert (rows.n_read, len(rows)) == (100, 99)
     (bad,) = rows.quarantined
-    assert bad.file.endswith("t.csv") and bad.position == 43 and bad.reason == "column 'b': 'oops' is not a number"
+    assert bad.file.endswith("t.csv")
+    assert bad.position == 43
+    assert bad.reason == "column 'b': 'oops' is not a number"
     assert 41 not in rows.values[:, 0]
 
 
@@ -66,7 +69,8 @@ def test_any_block_size_gives_the_same_rows(tmp_path, monkeypatch):
         assert len(source.shards()) > 3
         again = load(source)
         np.testing.assert_array_equal(again.values, whole.values)
-        assert again.quarantined == whole.quarantined and again.quarantined[0].position == 302
+        assert again.quarantined == whole.quarantined
+        assert again.quarantined[0].position == 302
 
 
 def test_values_are_what_python_reads(tmp_path):

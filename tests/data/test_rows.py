@@ -12,7 +12,9 @@ VALUES = np.arange(12.0).reshape(4, 3)
 
 def test_arrays_and_lists():
     rows = rows_from(VALUES)
-    assert rows.names == ("0", "1", "2") and rows.n_read == 4 and not rows.declared_shape
+    assert rows.names == ("0", "1", "2")
+    assert rows.n_read == 4
+    assert not rows.declared_shape
     assert rows_from(VALUES.tolist()).values.tolist() == VALUES.tolist()
     assert rows_from(np.ones((2, 3, 4, 1), np.uint8)).shape == (3, 4, 1)
     assert rows_from(VALUES, ["2", "0"]).values.tolist() == VALUES[:, [2, 0]].tolist()
@@ -22,7 +24,8 @@ def test_arrays_and_lists():
 def test_data_frames():
     frame = pd.DataFrame({"a": [1, 2], "t": ["x", "y"], "b": pd.array([1, None], "Int64"), "c": [True, False]})
     rows = rows_from(frame)
-    assert rows.names == ("a", "b", "c") and rows.skipped_text == ("t",)
+    assert rows.names == ("a", "b", "c")
+    assert rows.skipped_text == ("t",)
     np.testing.assert_array_equal(rows.values, [[1, 1, 1], [2, np.nan, 0]])
     with pytest.raises(DataError, match="column 't' holds no numbers .object.: the first value is 'x'"):
         rows_from(frame, ["t"])
@@ -43,34 +46,28 @@ def test_a_folder_that_cannot_be_written_is_said(tmp_path):
         write_array(VALUES, tmp_path / "file" / "below")
 
 
-class TestDatasets:
-    """tf.data: batched or not, pairs, endless."""
+@pytest.fixture(scope="module")
+def make():
+    import tensorflow as tf
 
-    @pytest.fixture(scope="class")
-    def make(self):
-        import tensorflow as tf
+    return tf.data.Dataset.from_tensor_slices
 
-        return tf.data.Dataset.from_tensor_slices
 
-    def test_every_way_of_batching(self, make):
-        rows = make(VALUES)
-        images = make(np.ones((6, 2, 2), np.float32))
-        for dataset in (
-            rows,
-            rows.batch(3),
-            rows.batch(2, drop_remainder=True),
-            rows.batch(2).prefetch(1),
-            rows.batch(2).unbatch(),
-        ):
-            np.testing.assert_array_equal(rows_from(dataset).values, VALUES)
-        assert rows_from(images).values.shape == (6, 2, 2)
-        assert rows_from(images.batch(3, drop_remainder=True).map(lambda x: x * 2)).values.shape == (6, 2, 2)
+def test_datasets_in_every_way_of_batching(make):
+    rows, images = make(VALUES), make(np.ones((6, 2, 2), np.float32))
+    batched = [rows.batch(3), rows.batch(2, drop_remainder=True), rows.batch(2).prefetch(1), rows.batch(2).unbatch()]
+    for dataset in (rows, *batched):
+        np.testing.assert_array_equal(rows_from(dataset).values, VALUES)
+    assert rows_from(images).values.shape == (6, 2, 2)
+    assert rows_from(images.batch(3, drop_remainder=True).map(lambda x: x * 2)).values.shape == (6, 2, 2)
 
-    def test_pairs_give_their_first_part(self, make):
-        np.testing.assert_array_equal(rows_from(make((VALUES, VALUES + 1)).batch(2)).values, VALUES)
 
-    def test_endless_and_empty(self, make):
-        with pytest.raises(DataError, match="repeats without end. Give a finite one"):
-            rows_from(make(VALUES).repeat())
-        with pytest.raises(DataError, match="no elements"):
-            rows_from(make(VALUES).take(0))
+def test_datasets_of_pairs_give_their_first_part(make):
+    np.testing.assert_array_equal(rows_from(make((VALUES, VALUES + 1)).batch(2)).values, VALUES)
+
+
+def test_datasets_without_end_or_elements(make):
+    with pytest.raises(DataError, match="repeats without end. Give a finite one"):
+        rows_from(make(VALUES).repeat())
+    with pytest.raises(DataError, match="no elements"):
+        rows_from(make(VALUES).take(0))

@@ -9,6 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from aetfx.data import load, open_source
+from aetfx.data.sources import parquet
 
 ROWS = np.random.default_rng(0).normal(size=(57, 4))
 NAMES = ["age", "height", "c", "d"]
@@ -83,8 +84,11 @@ def test_npy_tensors_keep_their_shape(tmp_path):
     images = np.arange(2 * 3 * 4, dtype=np.uint8).reshape(2, 3, 4)
     np.save(tmp_path / "a.npy", images)
     rows = load(open_source(tmp_path / "a.npy"))
-    assert rows.values.dtype == np.float32 and rows.declared_shape and rows.shape == (3, 4)
-    assert rows.names[7] == "1,3" and rows.values[0, 1, 3] == 7
+    assert rows.values.dtype == np.float32
+    assert rows.declared_shape
+    assert rows.shape == (3, 4)
+    assert rows.names[7] == "1,3"
+    assert rows.values[0, 1, 3] == 7
     assert not open_source(tmp_path / "a.npy", "table").declared_shape
 
 
@@ -108,7 +112,9 @@ def test_parquet_fixed_size_lists_are_tensors(tmp_path):
     nested = pa.FixedSizeListArray.from_arrays(pa.FixedSizeListArray.from_arrays(pa.array(images.ravel()), 3), 2)
     pq.write_table(pa.table({"image": nested}), tmp_path / "a.parquet")
     rows = load(open_source(tmp_path / "a.parquet"))
-    assert rows.declared_shape and rows.shape == (2, 3) and rows.names[5] == "1,2"
+    assert rows.declared_shape
+    assert rows.shape == (2, 3)
+    assert rows.names[5] == "1,2"
     np.testing.assert_array_equal(rows.values, images)
 
 
@@ -118,12 +124,13 @@ def test_parquet_text_is_left_out_and_nulls_are_nan(tmp_path):
     )
     pq.write_table(table, tmp_path / "a.parquet")
     rows = load(open_source(tmp_path / "a.parquet"))
-    assert rows.names == ("n", "flag", "z") and rows.skipped_text == ("id",)
+    assert rows.names == ("n", "flag", "z")
+    assert rows.skipped_text == ("id",)
     np.testing.assert_array_equal(rows.values, [[1, 1, 1.5], [np.nan, 0, 2.5]])
 
 
-def test_parquet_missing_lists_are_rows_of_nan(tmp_path):
+def test_parquet_missing_lists_are_rows_of_nan():
+    """Not through a file: older versions of Arrow cannot write missing fixed-size lists, others can."""
     column = pa.array([[1.0, 2.0], None, [3.0, 4.0]], pa.list_(pa.float64(), 2))
-    pq.write_table(pa.table({"v": column}), tmp_path / "a.parquet")
-    rows = load(open_source(tmp_path / "a.parquet"))
-    np.testing.assert_array_equal(rows.values, [[1, 2], [np.nan, np.nan], [3, 4]])
+    batch = pa.RecordBatch.from_arrays([column], ["v"])
+    np.testing.assert_array_equal(parquet._numbers(batch, ("v",), 2), [[1, 2], [np.nan, np.nan], [3, 4]])

@@ -50,7 +50,8 @@ def test_nan_and_negative_zero_are_canonical():
 
 def test_fraction_is_met_and_seeds_differ():
     chosen = held_out(ROWS, 0.2, seed=0)
-    assert chosen.dtype == bool and abs(chosen.mean() - 0.2) < 0.03
+    assert chosen.dtype == bool
+    assert abs(chosen.mean() - 0.2) < 0.03
     assert (chosen != held_out(ROWS, 0.2, seed=1)).any()
 
 
@@ -73,6 +74,8 @@ def test_an_empty_side_is_an_error_with_both_counts():
     same = np.ones((40, 2))
     with pytest.raises(DataError) as caught:
         held_out(same, 0.2, 0)
-    assert "train and" in str(caught.value) and "of 40" in str(caught.value) and "data.eval" in str(caught.value)
+    assert "train and" in str(caught.value)
+    assert "of 40" in str(caught.value)
+    assert "data.eval" in str(caught.value)
     with pytest.raises(DataError, match="the 40 held-out rows cannot be halved"):
         halve(same, 0)

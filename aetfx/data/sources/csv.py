@@ -64,7 +64,7 @@ class CsvSource(Source):
                 if scan.is_text(i):
                     raise DataError(scan.complaint(i))
         if not numeric:
-            raise DataError(f"{scan.complaint(0)[:-1]}, and no other column holds numbers either.")
+            raise DataError(scan.complaint(0, nothing_else=True))
         names = tuple(first.columns[i] for i in numeric)
         return cls(
             path, files, names, (len(names),), declared(features, False), skipped,
@@ -160,12 +160,14 @@ class _Scan:
     def _is_surely_text(self, i: int) -> bool:
         return bool(self.filled[i] >= 100 and self.bad[i] > self.filled[i] / 2)
 
-    def complaint(self, i: int) -> str:
+    def complaint(self, i: int, nothing_else: bool = False) -> str:
+        """Words what is wrong with a text column that is wanted, or with the first of nothing but text columns."""
         file, line, value = self.first_bad[i]
-        n_bad, n_filled = self.bad[i], self.filled[i]
+        first = "no column holds numbers: " if nothing_else else ""
+        remedy = "Give data with at least one numeric column." if nothing_else else "Leave it out of data.features."
         return (
-            f"{file}: column '{self.columns[i]}' is text: line {line} holds {_shown(value)} ({n_bad} of {n_filled} "
-            "cells are not numbers). Leave it out of data.features."
+            f"{file}: {first}column '{self.columns[i]}' is text: line {line} holds {_shown(value)} "
+            f"({self.bad[i]} of {self.filled[i]} cells are not numbers). {remedy}"
         )
 
     def file(self, file: str, delimiter: str, has_header: bool) -> list[Shard]:

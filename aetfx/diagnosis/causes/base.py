@@ -49,6 +49,7 @@ class Experiment:
       study: the change as dotted study keys.
       shortenable: may be screened at part of its length.
       late: only after all other single fixes are exhausted (code width, METHOD section 5).
+      also: a second cause that the same experiment mends, where only both changes together help.
     """
 
     code: str
@@ -58,6 +59,7 @@ class Experiment:
     study: dict[str, Any] = field(default_factory=dict)
     shortenable: bool = True
     late: bool = False
+    also: tuple[str, ...] = ()
 
 
 class Cause:

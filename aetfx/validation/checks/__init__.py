@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable
 
+import numpy as np
+
 from aetfx.validation.checks import constant_features, missing, outliers, scaling
 from aetfx.validation.checks.base import Context
 from aetfx.validation.findings import Finding, by_severity
@@ -37,7 +39,8 @@ def run_checks(statistics_by_split: dict[str, ColumnStatistics], context: Contex
     said: set[str] = set()
     for split, statistics in statistics_by_split.items():
         here = dataclasses.replace(context, split=split)
-        fresh = [finding for check in CHECKS.values() for finding in check(statistics, here)]
+        with np.errstate(all="ignore"):  # figures of columns without a finite number are NaN, and compare as such
+            fresh = [finding for check in CHECKS.values() for finding in check(statistics, here)]
         found += [finding for finding in fresh if finding.code not in said]
         said |= {finding.code for finding in fresh}
     return by_severity(found)

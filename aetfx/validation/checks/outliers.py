@@ -77,6 +77,13 @@ def fences(statistics: ColumnStatistics, thresholds: Thresholds | None = None) -
     return np.where(codes, -np.inf, low), np.where(codes, np.inf, high)
 
 
+def has_outliers(statistics: ColumnStatistics, thresholds: Thresholds | None = None) -> np.ndarray:
+    """Columns with cells beyond the fences that are not sentinels, bool (D,)."""
+    low, high = fences(statistics, thresholds)
+    minimum, maximum = _extremes(statistics)
+    return (minimum < low) | (maximum > high)
+
+
 def _reach(at75: np.ndarray, at90: np.ndarray, at95: np.ndarray, z: float) -> np.ndarray:
     """Distance of the fence from the median, from the distances of three percentiles on that side."""
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):

@@ -6,11 +6,15 @@ import numpy as np
 
 from aetfx.validation.checks.base import Context, number, worst
 from aetfx.validation.checks.missing import find_sentinels
+from aetfx.validation.checks.outliers import has_outliers
 from aetfx.validation.findings import Finding
 from aetfx.validation.output_range import OutputRange
 from aetfx.validation.statistics import QUANTILES, ColumnStatistics, range_ratio
 
 _REMEDY = "Scale the columns: preprocessing.scaling: standard (fitted on the train rows, inverted at the output)."
+
+# Of a normal distribution: its 1-99 % range and its sd in interquartile ranges.
+_RANGE_PER_IQR, _SD_PER_IQR = 3.449, 0.7413
 
 
 def check(statistics: ColumnStatistics, context: Context) -> list[Finding]:
@@ -20,8 +24,14 @@ def check(statistics: ColumnStatistics, context: Context) -> list[Finding]:
 
 
 def masked_ranges(statistics: ColumnStatistics) -> np.ndarray:
-    """Ranges of METHOD section 1 with sentinel cells left out, shape (D,); 0 for constants."""
+    """Ranges of METHOD section 1 with sentinels and outliers left out, shape (D,); 0 for constants.
+
+    Outliers are left out by taking the range from the quartiles: a few gross cells are not another scale.
+    """
     ranges = statistics.ranges.copy()
+    wild = has_outliers(statistics)
+    inner = (statistics.quantile(0.75) - statistics.quantile(0.25)) * _RANGE_PER_IQR
+    ranges[wild] = np.minimum(ranges, inner)[wild]
     sentinels = find_sentinels(statistics)
     for spike in statistics.spikes:
         if spike.column in sentinels and spike.value in sentinels[spike.column]:
@@ -118,6 +128,14 @@ def _rank(curve: np.ndarray, value: float, side: str) -> float:
     return float(np.interp(value, curve[i - 1 : i + 1], QUANTILES[i - 1 : i + 1]))
 
 
+def _typical(statistics: ColumnStatistics) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and sd per column, from the quartiles where sentinels or outliers would own them; (D,) each."""
+    wild = has_outliers(statistics)
+    wild[list(find_sentinels(statistics))] = True
+    inner = (statistics.quantile(0.75) - statistics.quantile(0.25)) * _SD_PER_IQR
+    return np.where(wild, statistics.quantile(0.5), statistics.mean), np.where(wild, inner, statistics.sd)
+
+
 def _size(statistics: ColumnStatistics, context: Context) -> list[Finding]:
     """Values that are large or tiny as a whole: harmless to Adam with a linear output, a fault to plain SGD."""
     limits = context.thresholds
@@ -126,9 +144,9 @@ def _size(statistics: ColumnStatistics, context: Context) -> list[Finding]:
     if not used.any():
         return []
     weight = count[used] / count[used].sum()
-    mean = float(weight @ statistics.mean[used])
-    deviation = statistics.mean[used] - mean
-    sd = float(np.sqrt(weight @ (statistics.sd[used] ** 2 + deviation**2)))
+    centre, spread = _typical(statistics)
+    mean = float(weight @ centre[used])
+    sd = float(np.sqrt(weight @ (spread[used] ** 2 + (centre[used] - mean) ** 2)))
     low, high = float(statistics.minimum[used].min()), float(statistics.maximum[used].max())
     evidence = {"pooled_mean": mean, "pooled_sd": sd, "minimum": low, "maximum": high}
     if sd > limits.large_sd or 0 < sd < limits.tiny_sd:

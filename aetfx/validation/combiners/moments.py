@@ -18,6 +18,7 @@ class Moments(Accumulator[tuple[np.ndarray, np.ndarray]]):
         super().__init__(n_columns)
         self.count, self.mean, self.m2 = np.zeros((3, n_columns))
 
+    @np.errstate(over="ignore", invalid="ignore")  # sums of values near 1e308: mean and sd become inf or NaN
     def add(self, cells: Cells) -> Moments:
         values = cells.values.astype(np.float64)
         if cells.all_finite:
@@ -36,6 +37,7 @@ class Moments(Accumulator[tuple[np.ndarray, np.ndarray]]):
     def merge(self, other: Moments) -> Moments:
         return self._merge(other.count, other.mean, other.m2)
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _merge(self, count: np.ndarray, mean: np.ndarray, m2: np.ndarray) -> Moments:
         total = self.count + count
         share = count / np.maximum(total, 1.0)

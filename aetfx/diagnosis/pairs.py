@@ -1,0 +1,52 @@
+"""Two changes at once, for scores that no single change mends (METHOD section 4).
+
+A sigmoid output with cross-entropy on standardised rows is such a case: either fix alone leaves the
+other fault in the way.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from aetfx.diagnosis.case import Case
+from aetfx.diagnosis.causes import REGISTRY, Experiment
+from aetfx.diagnosis.screen import Screened
+
+_MOST_FIRST = 3
+
+
+def pair_experiments(case: Case, screened: list[Screened]) -> list[Experiment]:
+    """Returns admitted changes on top of each other, in the order of the causes.
+
+    Args:
+      case: where no single change was verified.
+      screened: the single changes, each tried at least in part.
+    """
+    singles: dict[str, Screened] = {}
+    for item in sorted(screened, key=lambda s: s.score):
+        if not item.experiment.late:
+            singles.setdefault(item.experiment.code, item)
+    ordered = sorted(singles.values(), key=lambda s: REGISTRY[s.experiment.code].order)
+    found: list[Experiment] = []
+    for i, first in enumerate(ordered[:_MOST_FIRST]):
+        trial = case.lab.trial(first.experiment.recipe)
+        changed = dataclasses.replace(case, recipe=first.experiment.recipe, trial=trial)
+        for second in ordered[i + 1 :]:
+            cause = REGISTRY[second.experiment.code]
+            # A generous change on top of any other helps a little always; such pairs say nothing.
+            if cause.generous or not cause.admit(changed).admitted:
+                continue
+            found += [_join(first.experiment, e) for e in cause.experiments(changed)[:2]]
+    return found
+
+
+def _join(first: Experiment, second: Experiment) -> Experiment:
+    return Experiment(
+        code=first.code,
+        recipe=second.recipe.changed(name=f"{first.recipe.name},{second.recipe.name}"),
+        remedy=f"{first.remedy} {second.remedy}",
+        keras=f"{first.keras}\n{second.keras}",
+        study={**first.study, **second.study},
+        shortenable=False,
+        also=(second.code,),
+    )

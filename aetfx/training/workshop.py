@@ -1,0 +1,115 @@
+"""Compiled models that are used again: tracing a training step costs more than many small trainings.
+
+Trials that differ only in seed, epochs or a constant learning rate run the same TensorFlow program.
+The workshop keeps that program's model, gives it fresh weights and a fresh optimizer for each trial,
+and never hands it out: a trial's result is copied into a model of its own.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import OrderedDict
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aetfx.run import content_hash
+from aetfx.training.feed import updates_per_epoch
+from aetfx.training.recipe import Recipe
+
+_MOST_KEPT = 8
+_MOST_STEPS_AT_ONCE = 256  # so that a huge epoch still reports progress and can be interrupted
+
+
+@dataclass
+class Bench:
+    """A compiled model and the state that a trial starts from.
+
+    Attributes:
+      model: compiled; its weights belong to whatever ran last.
+      state: its variables without those of metrics and optimizer.
+      optimizer_start: values of the optimizer's variables before any update.
+      constant_rate: whether the learning rate is a plain number that can be set.
+    """
+
+    model: Any
+    state: list[Any]
+    optimizer_start: list[np.ndarray]
+    constant_rate: bool
+
+    def reset(self, fresh: Any, rate: float) -> None:
+        """Gives the model the weights and random states of `fresh`, and a new optimizer at `rate`."""
+        for mine, other in zip(self.state, fresh.variables, strict=True):
+            mine.assign(np.asarray(other))
+        for variable, value in zip(self.model.optimizer.variables, self.optimizer_start, strict=True):
+            variable.assign(value)
+        if self.constant_rate:
+            self.model.optimizer.learning_rate = rate
+        self.model.stop_training = False
+
+
+class Workshop:
+    """Keeps the few most recent benches.
+
+    Args:
+      strategy: a `tf.distribute.Strategy`; None for the current one.
+    """
+
+    def __init__(self, strategy: Any = None):
+        import tensorflow as tf
+
+        self.strategy = strategy or tf.distribute.get_strategy()
+        self._benches: OrderedDict[str, Bench] = OrderedDict()
+
+    def bench(self, recipe: Recipe, *, n_rows: int, padded: bool) -> Bench:
+        """Returns a bench whose program fits the recipe, tracing a new one where there is none."""
+        key = _program(recipe, n_rows, padded)
+        if key not in self._benches:
+            with self.strategy.scope():
+                model = recipe.source.build()
+                state = list(model.variables)
+                compile_model(model, recipe, padded=padded, n_rows=n_rows)
+                model.optimizer.build(model.trainable_variables)
+            start = [np.asarray(variable) for variable in model.optimizer.variables]
+            constant = not isinstance(recipe.optimizer["config"].get("learning_rate"), dict)
+            self._benches[key] = Bench(model, state, start, constant)
+            while len(self._benches) > _MOST_KEPT:
+                self._benches.popitem(last=False)
+        self._benches.move_to_end(key)
+        return self._benches[key]
+
+
+def compile_model(model: Any, recipe: Recipe, *, padded: bool, n_rows: int) -> None:
+    """Compiles a freshly built model by its recipe; one execution is one epoch of small data."""
+    import keras
+
+    with keras.saving.custom_object_scope(dict(recipe.source.objects)):
+        optimizer = keras.optimizers.deserialize(copy.deepcopy(recipe.optimizer))
+        loss = recipe.loss
+        if isinstance(loss, dict):
+            loss = keras.saving.deserialize_keras_object(loss, safe_mode=False)
+    if recipe.masked_loss and loss is not None:
+        from aetfx.training.losses import MaskedLoss
+
+        loss = MaskedLoss(loss)
+    metrics = None
+    if padded and loss is not None:
+        from aetfx.training.losses import PaddingCorrection
+
+        metrics = [PaddingCorrection(loss)]
+    model.compile(
+        optimizer=optimizer,
+        loss=loss,
+        weighted_metrics=metrics,
+        steps_per_execution=min(updates_per_epoch(n_rows, recipe.batch_size), _MOST_STEPS_AT_ONCE),
+    )
+
+
+def _program(recipe: Recipe, n_rows: int, padded: bool) -> str:
+    """Hash of all that decides the TensorFlow program, and not the numbers that flow through it."""
+    optimizer = copy.deepcopy(recipe.optimizer)
+    if not isinstance(optimizer["config"].get("learning_rate"), dict):
+        optimizer["config"]["learning_rate"] = None
+    steps = min(updates_per_epoch(n_rows, recipe.batch_size), _MOST_STEPS_AT_ONCE)
+    return content_hash([recipe.source.identity, optimizer, recipe.loss, recipe.masked_loss, padded, steps])

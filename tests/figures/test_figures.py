@@ -1,0 +1,176 @@
+"""Tests of `aetfx.figures`: every figure on real runs is a valid Plotly figure and shows the numbers it should."""
+
+from __future__ import annotations
+
+import json
+import struct
+import zlib
+
+import numpy as np
+import pytest
+
+from aetfx import figures
+from aetfx.figures import columns, png, theme
+from aetfx.report.load import load
+from tests.report.runs import make_run
+
+KINDS = ("table", "image", "two_causes", "healthy", "limited", "inconclusive", "hostile", "bare")
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    return {kind: load(make_run(folder / kind, kind)) for kind in KINDS}
+
+
+def all_figures(files):
+    made = {
+        "ladder": figures.ladder(files.diagnosis),
+        "gains": figures.gains(files.diagnosis),
+        "code_curve": figures.code_curve(files.diagnosis),
+        "loss": figures.loss_curves(files.histories, files.diagnosis),
+        "scores": figures.score_curves(files.histories, files.diagnosis),
+        "errors": figures.error_distribution(files.samples),
+        "features": figures.feature_scores(files.samples),
+    }
+    for side in ("before", "after"):
+        made[f"map_{side}"] = figures.feature_maps(files.samples, side)
+        made[f"latent_{side}"] = figures.latent(files.samples, side)
+    for kind in ("worst", "median", "best"):
+        made[f"rows_{kind}"] = figures.rows(files.samples, kind)
+    for stage in ("raw", "fed_before", "fed_after"):
+        made[f"data_{stage}"] = figures.distributions(files.samples, stage)
+    return {name: figure for name, figure in made.items() if figure is not None}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_every_figure_is_valid_json_and_accepted_by_plotly(runs, kind):
+    graph_objects = pytest.importorskip("plotly.graph_objects")
+    for name, made in all_figures(runs[kind]).items():
+        json.dumps(made, allow_nan=False)
+        graph_objects.Figure(made)  # raises on an unknown attribute or an invalid value
+        assert made["layout"]["meta"]["title"], name
+
+
+def test_a_figure_without_its_data_is_left_out(runs):
+    assert set(all_figures(runs["bare"])) == {"ladder"}
+    assert "latent_after" not in all_figures(runs["healthy"])
+    assert "code_curve" in all_figures(runs["limited"])
+
+
+@pytest.mark.parametrize(
+    "missing", ["names", "shape", "row_index", "error_before", "quantile_levels", "latent_error_before"]
+)
+def test_figures_cope_with_one_missing_array(runs, missing):
+    files = runs["table"]
+    rest = {key: value for key, value in files.samples.items() if key != missing}
+    for kind in ("worst", "median", "best"):
+        assert figures.rows(rest, kind) is not None
+    figures.distributions(rest, "raw")
+    assert figures.latent(rest, "before") is not None
+    assert figures.feature_scores(rest) is not None
+
+
+def test_nan_and_infinity_are_drawn_as_gaps(runs):
+    samples = dict(runs["table"].samples)
+    broken = samples["reconstruction_before"].copy()
+    broken[:, :3], broken[:, 3] = np.nan, np.inf
+    samples["reconstruction_before"] = broken
+    samples["errors_before"] = np.full_like(samples["errors_before"], np.nan)
+    for made in (figures.rows(samples, "worst"), figures.error_distribution(samples)):
+        json.dumps(made, allow_nan=False)
+
+
+def test_the_ladder_goes_from_the_mean_down_to_pca(runs):
+    diagnosis = runs["two_causes"].diagnosis
+    made = figures.ladder(diagnosis)
+    drawn = {place: value for trace in made["data"] for place, value in zip(trace["y"], trace["x"], strict=True)}
+    causes = diagnosis["causes"]
+    expected = [1.0, causes[0]["score_before"], *(c["score_after"] for c in causes), diagnosis["baseline"]["pca_score"]]
+    assert [drawn[place] for place in sorted(drawn)] == pytest.approx(expected)
+
+
+def test_a_confirmed_gain_replaces_its_screen(runs):
+    made = figures.gains(runs["table"].diagnosis)
+    gain = runs["table"].diagnosis["causes"][0]["gain"]
+    drawn = [value for trace in made["data"] for value in trace["x"]]
+    assert drawn.count(pytest.approx(gain)) == 1
+    assert len(drawn) == len({entry["name"] for entry in runs["table"].diagnosis["experiments"]})
+
+
+def test_nulls_of_a_diverged_run_are_survived(runs):
+    diagnosis = json.loads(json.dumps(runs["two_causes"].diagnosis))
+    diagnosis["baseline"] |= {"score": None, "score_interval": [None, None], "pca_score": None}
+    diagnosis["fixed"] = None
+    for item in (*diagnosis["experiments"], *diagnosis["causes"]):
+        item["gain_interval"] = [None, None]
+    assert figures.ladder(diagnosis) is not None
+    assert figures.gains(diagnosis) is not None
+
+
+def test_the_error_histogram_holds_all_rows(runs):
+    for trace in figures.error_distribution(runs["table"].samples)["data"]:
+        assert sum(trace["y"]) == pytest.approx(1, abs=2e-3)
+
+
+def test_losses_are_relative_to_their_first_epoch(runs):
+    files = runs["table"]
+    made = figures.loss_curves(files.histories, files.diagnosis)
+    assert all(trace["y"][0] == 1.0 for trace in made["data"])
+    assert [trace["name"] for trace in made["data"]][-2:] == ["as it is", "scaling=standard"]
+
+
+def test_column_scores_are_drawn_worst_first(runs):
+    samples = runs["table"].samples
+    made = figures.feature_scores(samples)
+    dots = [trace for trace in made["data"] if trace["mode"] == "markers"]
+    assert dots[0]["x"] == sorted(dots[0]["x"], reverse=True)
+    assert dots[0]["x"][0] == pytest.approx(samples["feature_score_before"].max(), rel=1e-3)
+
+
+def test_spread_from_quantiles_agrees_with_numpy():
+    rows = np.random.default_rng(1).normal(5, 2, (4000, 3)) * [1, 10, 0.01]
+    levels = np.linspace(0, 1, 201)
+    samples = {"quantile_levels": levels, "quantiles_raw": np.quantile(rows, levels, axis=0)}
+    centre, spread = columns.centre_and_spread(samples, rows[:5])
+    np.testing.assert_allclose(centre, rows.mean(0), rtol=0.01)
+    np.testing.assert_allclose(spread, rows.std(0), rtol=0.03)
+
+
+def test_shapes_are_read_as_pictures_only_where_they_are():
+    assert columns.picture_shape({"shape": np.array([28, 28])}) == (28, 28, 1)
+    assert columns.picture_shape({"shape": np.array([32, 32, 3])}) == (32, 32, 3)
+    assert columns.picture_shape({"shape": np.array([100, 6])}) is None
+    assert columns.picture_shape({"shape": np.array([30])}) is None
+
+
+def test_png_holds_the_pixels_given():
+    pixels = np.random.default_rng(0).integers(0, 256, (5, 7, 4), dtype=np.uint8)
+    content = png.encode(pixels)
+    assert content[:8] == b"\x89PNG\r\n\x1a\n"
+    assert struct.unpack(">II", content[16:24]) == (7, 5)
+    start = content.index(b"IDAT") + 4
+    length = struct.unpack(">I", content[start - 8 : start - 4])[0]
+    lines = np.frombuffer(zlib.decompress(content[start : start + length]), np.uint8).reshape(5, 29)
+    np.testing.assert_array_equal(lines[:, 1:].reshape(5, 7, 4), pixels)
+    with pytest.raises(ValueError, match="Expected uint8 pixels"):
+        png.encode(pixels.astype(float))
+
+
+def test_roles_have_colours_of_their_own_in_both_schemes():
+    assert theme.LIGHT.keys() == theme.DARK.keys()
+    assert len(set(theme.LIGHT.values())) == len(theme.LIGHT)
+
+
+def test_recolour_leaves_no_light_colour(runs):
+    only_light = set(theme.LIGHT.values()) - set(theme.DARK.values())
+    for name, made in all_figures(runs["table"]).items():
+        dark = json.dumps(figures.recolour(made))
+        assert not [colour for colour in only_light if colour in dark], name
+
+
+def test_names_from_data_are_escaped(runs):
+    for name, made in all_figures(runs["hostile"]).items():
+        drawn = json.dumps(made)
+        assert "<script>" not in drawn, name
+        assert "<img" not in drawn, name
