@@ -314,9 +314,9 @@ class _Lines:
         self._doing = ""
 
     def update(self, doing: str, done: float, total: float) -> None:
-        if doing != self._doing:
+        if total and doing != self._doing:  # a single step of unknown length is not worth a line
             self._doing = doing
-            typer.echo(f"{done / total if total else 0:4.0%}  {doing}", err=True)
+            typer.echo(f"{done / total:4.0%}  {doing}", err=True)
 
 
 class _Bar:

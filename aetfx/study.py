@@ -192,6 +192,11 @@ def _check_whole(study: Study, where: str) -> None:
     for key, values in study.compare.items():
         if not values:
             raise StudyError(f"{where}: compare.{key} lists no values. Give at least one, e.g. [0.001, 0.01].")
+        if key.split(".")[0] not in ("preprocessing", "model", "training"):
+            raise StudyError(
+                f"{where}: compare.{key} cannot be compared: configurations share their data. "
+                "Compare keys of preprocessing, model or training."
+            )
         for value in values:
             study.model_copy(update={"compare": {}}).with_changes({key: value})
 

@@ -13,15 +13,13 @@ from pathlib import Path
 from typing import Any
 
 
-from aetfx.data import Rows, load, open_source, rows_from, write_array
-from aetfx.data.split import halve, held_out
-from aetfx.training.progress import Progress
-from aetfx.diagnosis.request import Request, study_inputs
+from aetfx.comparison.request import Request, check_same_shape, check_split, open_request
+from aetfx.data import rows_from, write_array
 from aetfx.diagnosis.result import Diagnosis, load_run
-from aetfx.errors import DataError
-from aetfx.models.load import check_model_request
+from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.run import Run
 from aetfx.study import Study, parse_study
+from aetfx.training.progress import Progress
 
 
 def diagnose_study(
@@ -40,31 +38,11 @@ def diagnose_study(
     """
     if replicas is not None:
         study = study.with_changes({"training.replicas": replicas})
-    check_model_request(study.model)
-    source = open_source(study.data.train, study.data.features)
-    if isinstance(study.data.eval, str):
-        eval_source = open_source(study.data.eval, source.column_selection or study.data.features)
-        if eval_source.shape != source.shape:
-            raise DataError(
-                f"{study.data.eval}: rows of shape {eval_source.shape}, but {study.data.train} has rows of shape "
-                f"{source.shape}. Give train and eval the same columns."
-            )
-    else:
-        eval_source = None
-    inputs = study_inputs(study, [source, eval_source])
-    if _finished(Path(out), inputs):
+    Thresholds.with_overrides(study.diagnosis.thresholds)
+    request = open_request(study)
+    if _finished(Path(out), request.inputs):
         return load_run(out)
-    rows = load(source)
-    eval_rows = load(eval_source) if eval_source is not None else None
-    request = Request(
-        study=study,
-        rows=rows,
-        eval_rows=eval_rows,
-        train_path=study.data.train,
-        eval_path=study.data.eval if isinstance(study.data.eval, str) else None,
-        inputs=inputs,
-    )
-    check_split(rows, eval_rows, study)
+    request = request.loaded()
     from aetfx.diagnosis.session import run_request
 
     return run_request(request, Path(out), progress=progress)
@@ -107,11 +85,8 @@ def diagnose(
     """
     rows = rows_from(x_train, features)
     eval_rows = rows_from(x_val, features) if x_val is not None else None
-    if eval_rows is not None and eval_rows.shape != rows.shape:
-        raise DataError(
-            f"x_val has rows of shape {eval_rows.shape}, but x_train has rows of shape {rows.shape}. "
-            "Give both the same columns."
-        )
+    if eval_rows is not None:
+        check_same_shape(rows.shape, eval_rows.shape, "x_train", "x_val")
     with ExitStack() as stack:
         if out is None:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aetfx-")))
@@ -149,22 +124,8 @@ def diagnose(
         return run_request(request, directory, progress=progress, keep=out is not None)
 
 
-def check_split(rows: Rows, eval_rows: Rows | None, study: Study) -> None:
-    """Checks that every side of the split has rows, before anything heavy is imported.
-
-    Raises:
-      DataError: a side is empty.
-    """
-    if eval_rows is None:
-        assert isinstance(study.data.eval, float)
-        out = rows.values[held_out(rows.values, study.data.eval, study.training.seed)]
-    else:
-        out = eval_rows.values
-    halve(out, study.training.seed)
-
-
-def _finished(out: Path, inputs: str) -> bool:
-    if not (out / "lineage.json").exists():
+def _finished(out: Path, inputs: str | None) -> bool:
+    if inputs is None or not (out / "lineage.json").exists():
         return False
     with Run(out) as run:
         return run.done("diagnosis", inputs)

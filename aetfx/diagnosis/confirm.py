@@ -18,7 +18,7 @@ from aetfx.comparison.paired import (
     pooled_log_variance,
 )
 from aetfx.diagnosis.causes import REGISTRY, Experiment
-from aetfx.diagnosis.lab import Lab
+from aetfx.comparison.lab import Lab
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.evaluation.score import paired_row_variance
 from aetfx.training.recipe import Recipe

@@ -10,7 +10,7 @@ import numpy as np
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import REGISTRY, Admission, Experiment, in_order
 from aetfx.diagnosis.confirm import Candidate, Confirmation, Pools
-from aetfx.diagnosis.lab import Lab
+from aetfx.comparison.lab import Lab
 from aetfx.diagnosis.pairs import pair_experiments
 from aetfx.diagnosis.result import CauseVerdict
 from aetfx.diagnosis.screen import Plan, Screened, checkpoints, leaders, plan, screen

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from aetfx.diagnosis.engine import Outcome
-from aetfx.diagnosis.lab import Lab
+from aetfx.comparison.lab import Lab
 from aetfx.run import atomic
 
 

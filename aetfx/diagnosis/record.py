@@ -9,7 +9,7 @@ import numpy as np
 
 from aetfx.diagnosis.causes import REGISTRY, in_order
 from aetfx.diagnosis.engine import Outcome, Step
-from aetfx.diagnosis.lab import Lab
+from aetfx.comparison.lab import Lab
 from aetfx.diagnosis.status import Status
 from aetfx.training.recipe import Recipe
 

@@ -16,7 +16,7 @@ def code_curve(diagnosis: dict[str, Any]) -> dict[str, Any] | None:
     points = sorted(
         (item for item in diagnosis.get("code_curve") or [] if item.get("bottleneck")), key=lambda p: p["bottleneck"]
     )
-    if not points:
+    if len(points) < 2:
         return None
     widths = [int(point["bottleneck"]) for point in points]
     traces = []

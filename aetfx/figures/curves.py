@@ -32,7 +32,7 @@ def loss_curves(histories: dict[str, Any], diagnosis: dict[str, Any] | None = No
         histories,
         diagnosis,
         title="Training loss",
-        caption="Relative to the first epoch, on a logarithmic axis.",
+        caption="Relative to the first epoch. Losses on unlike scales cannot be compared; scores can.",
         yaxis={"type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]},
     )
 
@@ -48,14 +48,24 @@ def score_curves(histories: dict[str, Any], diagnosis: dict[str, Any] | None = N
         if pairs:
             epochs, scores = np.asarray(pairs, float).T
             lines[name] = (epochs, scores)
-    top = max((float(np.max(scores)) for _, scores in lines.values()), default=1.0)
+    pooled = np.concatenate([scores for _, scores in lines.values()]) if lines else np.ones(1)
+    top, bottom = min(max(float(pooled.max()), 1.0), 4.2), max(float(pooled.min()), 1e-4)
+    ticks = _ticks(bottom, top)
+    yaxis: dict[str, Any] = {"range": [0, top * 1.06]}
+    if top / bottom > 12:  # a fix that leaves a tenth of the error would lie flat on a linear axis
+        yaxis = {
+            "type": "log",
+            "range": [float(np.log10(bottom / 1.3)), float(np.log10(top * 1.2))],
+            "tickvals": ticks,
+            "ticktext": [f"{tick:g}" for tick in ticks],
+        }
     made = _draw(
         lines,
         histories,
         diagnosis,
         title="Score on held-out rows",
         caption="The same rows and units for every configuration.",
-        yaxis={"range": [0, min(max(top, 1.0), 2.0) * 1.06]},
+        yaxis=yaxis,
     )
     if made:
         made["layout"]["shapes"] = [guide(y=1)]
@@ -117,7 +127,8 @@ def _line(points: Any, name: str, role: str, width: float) -> dict[str, Any]:
         x, y = x[keep], y[keep]
     return {
         "type": "scatter",
-        "mode": "lines" if len(x) > 1 else "markers",
+        "mode": "lines" if len(x) > 8 else "lines+markers",
+        "marker": {"size": 5},
         "x": numbers(x, 6),
         "y": numbers(y),
         "name": text(name, 40),

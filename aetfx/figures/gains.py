@@ -67,7 +67,7 @@ def gains(diagnosis: dict[str, Any], limit: int = 24) -> dict[str, Any] | None:
         bars,
         title="What each change gained",
         caption="Share of the score removed by changing one thing. Whiskers: 95 % interval over fresh seeds; "
-        "without them, one short screening run. The dotted line is what a cause must reach.",
+        "without them, the best short screening run of that cause. The dotted line is what a cause must reach.",
         height=60 + round(rungs.PIXELS * place),
         margin={"l": 8, "r": 16, "t": 4, "b": 40},
         xaxis={"range": [low * 1.1, 1.12], "tickformat": ".0%", "tickvals": [-0.5, 0, 0.25, 0.5, 0.75, 1]},
@@ -81,14 +81,22 @@ def gains(diagnosis: dict[str, Any], limit: int = 24) -> dict[str, Any] | None:
 
 
 def _final(experiments: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
-    """Keeps the confirmed result where an experiment was screened and confirmed; best first within each step."""
+    """Keeps confirmed results, and the best screened variant of each cause; best first within each step."""
     last: dict[tuple[Any, ...], dict[str, Any]] = {}
+    seen: set[tuple[Any, ...]] = set()
     for item in experiments:
         if item.get("gain") is None:
             continue
         key = (item.get("step") or 1, item.get("code"), item.get("name"))
         if key not in last or item.get("stage") == "confirm":
             last[key] = item
+    # Of the variants of one cause that were only screened, the best says it all.
+    for key, item in sorted(last.items(), key=lambda entry: entry[1]["gain"], reverse=True):
+        group = (key[0], key[1])
+        if item.get("stage") != "confirm" and item.get("code"):
+            if group in seen:
+                del last[key]
+            seen.add(group)
     ranked = sorted(last.values(), key=lambda item: (item.get("stage") != "confirm", -item["gain"]))[:limit]
     return sorted(ranked, key=lambda item: (item.get("step") or 1, -item["gain"]))
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from aetfx.figures.theme import LIGHT, POINTS, figure, numbers, percent
+from aetfx.figures.theme import LIGHT, POINTS, figure, numbers, percent, short
 
 _POINTS = 1200
 
@@ -34,6 +34,9 @@ def latent(samples: Mapping[str, Any], side: str) -> dict[str, Any] | None:
     titles = [f"direction {i + 1}" + (f" ({percent(float(shares[i]))})" if i < len(shares) else "") for i in range(2)]
     ticks = np.log10([step * 10.0**power for power in range(-6, 4) for step in (1, 3)])
     ticks = ticks[(ticks >= low) & (ticks <= high)]
+    if len(ticks) > 6:  # whole powers of ten only, and not all of them
+        ticks = np.arange(np.ceil(low), np.floor(high) + 1)
+        ticks = ticks[:: max(1, -(-len(ticks) // 6))]
     if len(ticks) < 2:
         ticks = np.array([low, high])
     marker: dict[str, Any] = {"size": 6, "opacity": 0.85, "line": {"width": 0}, "color": LIGHT[side]}
@@ -49,7 +52,7 @@ def latent(samples: Mapping[str, Any], side: str) -> dict[str, Any] | None:
                 "len": 0.9,
                 "title": {"text": "row error", "side": "top", "font": {"size": 11}},
                 "tickvals": numbers(ticks),
-                "ticktext": [f"{10**tick:.2g}" for tick in ticks],
+                "ticktext": [f"{10**tick:g}" if abs(tick) < 4 else short(10**tick) for tick in ticks],
                 "tickfont": {"size": 10},
             },
         }
@@ -70,7 +73,7 @@ def latent(samples: Mapping[str, Any], side: str) -> dict[str, Any] | None:
         caption="",
         height=380,
         margin={"l": 8, "r": 8, "t": 10, "b": 44},
-        xaxis={"title": {"text": titles[0], "standoff": 8}, "nticks": 6},
+        xaxis={"title": {"text": titles[0], "standoff": 8}, "nticks": 5, "tickangle": 0},
         yaxis={"title": {"text": titles[1], "standoff": 6}, "nticks": 6},
     )
 

@@ -177,14 +177,18 @@ def numbers(values: Any, digits: int = 4) -> list[Any]:
 def short(value: float | None) -> str:
     """Words a score or a value in two or three significant digits.
 
-    >>> short(0.7132), short(0.04), short(0.00031), short(12.4), short(4120.0), short(None)
-    ('0.71', '0.040', '0.00031', '12.4', '4,120', '?')
+    >>> short(0.7132), short(0.04), short(0.00031), short(12.4), short(4120.0), short(658886.0), short(None)
+    ('0.71', '0.040', '0.00031', '12.4', '4,120', '659k', '?')
     """
     if value is None or not math.isfinite(value):
         return "?"
     size = abs(value)
+    for unit, letter in ((1e9, "G"), (1e6, "M"), (1e4, "k")):
+        if size >= unit:
+            scaled = value / (1e3 if letter == "k" else unit)
+            return f"{scaled:,.0f}{letter}" if abs(scaled) >= 10 else f"{scaled:.1f}{letter}"
     if size >= 1000:
-        return f"{value:,.0f}" if size < 1e6 else f"{value:.2g}"
+        return f"{value:,.0f}"
     if size >= 10:
         return f"{value:.1f}".removesuffix(".0")
     if size >= 0.1 or value == 0:

@@ -148,14 +148,19 @@ def _list(console: Console, title: str, entries: list[Text]) -> None:
 
 
 def _ruled_out(console: Console, diagnosis: dict[str, Any]) -> None:
-    """Prints one paragraph: the causes that were tried, then those that nothing speaks for."""
-    items = diagnosis.get("ruled_out") or []
-    tried = [f"{words.title(item)} ({percent(item['gain'])})" for item in items if item.get("gain") is not None]
-    absent = [words.title(item) for item in items if item.get("gain") is None]
-    if not items:
+    """Prints what was tried without gain, what nothing speaks for, and what the budget left open."""
+    groups: dict[str, list[str]] = {"by experiment: ": [], "no sign of: ": [], "no budget left for: ": []}
+    for item in diagnosis.get("ruled_out") or []:
+        if item.get("gain") is not None:
+            groups["by experiment: "].append(f"{words.title(item)} ({percent(item['gain'])})")
+        elif "budget" in str(item.get("reason")):
+            groups["no budget left for: "].append(words.title(item))
+        else:
+            groups["no sign of: "].append(words.title(item))
+    if not any(groups.values()):
         return
     console.print(Text("Ruled out", "bold"))
-    for label, names in (("by experiment: ", tried), ("no sign of: ", absent)):
+    for label, names in groups.items():
         if names:
             say(console, Text.assemble((label, "dim"), plain(", ".join(names) + ".")), indent=2)
     console.print()

@@ -61,7 +61,7 @@ def experiment_tables(diagnosis: dict[str, Any]) -> list[Markup]:
     ruled_out = [
         [
             [words.title(item), tag("div", item.get("code"), class_="tag")],
-            [item.get("reason"), _sub(item.get("experiment_name") and f"tried: {item['experiment_name']}")],
+            [item.get("reason"), _tried(item)],
             _gain(item),
         ]
         for item in diagnosis.get("ruled_out") or []
@@ -99,6 +99,12 @@ def _gain(item: dict[str, Any]) -> Any:
     after = item.get("score_after")
     detail = " · ".join(part for part in (between, f"score {short(after)}" if after is not None else "") if part)
     return [percent(item["gain"]), _sub(detail)]
+
+
+def _tried(item: dict[str, Any]) -> Markup | None:
+    """Names the experiment behind a reason, unless the reason does."""
+    name = str(item.get("experiment_name") or "")
+    return _sub(f"tried: {name}") if name and name not in str(item.get("reason") or "") else None
 
 
 def _sub(value: Any) -> Markup | None:

@@ -95,7 +95,15 @@ def test_a_confirmed_gain_replaces_its_screen(runs):
     gain = runs["table"].diagnosis["causes"][0]["gain"]
     drawn = [value for trace in made["data"] for value in trace["x"]]
     assert drawn.count(pytest.approx(gain)) == 1
-    assert len(drawn) == len({entry["name"] for entry in runs["table"].diagnosis["experiments"]})
+
+
+def test_only_the_best_screened_variant_of_a_cause_is_drawn():
+    screens = [
+        {"name": f"learning_rate={rate}", "code": "optimizer.learning_rate_too_high", "stage": "screen", "gain": gain}
+        for rate, gain in ((0.1, -0.3), (0.01, 0.2), (0.001, 0.1))
+    ]
+    made = figures.gains({"experiments": screens})
+    assert [value for trace in made["data"] for value in trace["x"]] == [0.2]
 
 
 def test_nulls_of_a_diverged_run_are_survived(runs):

@@ -1,0 +1,110 @@
+"""`compare`: every configuration of a study, trained with the same seeds, scored on the same held-out rows."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from aetfx.comparison.lab import Lab
+from aetfx.comparison.paired import gain_over_seeds, pooled_log_variance
+from aetfx.comparison.request import Request, open_request
+from aetfx.errors import StudyError
+from aetfx.run import Run, read_json, write_json, write_text
+from aetfx.study import Study
+from aetfx.training.progress import Progress
+
+_SEEDS = 3
+
+
+def compare_study(
+    study: Study, out: Path, *, replicas: int | None = None, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Trains and ranks all configurations of a study.
+
+    Args:
+      study: with alternatives under `compare`.
+      out: run directory; finished trials are not trained again.
+      replicas: overrides `training.replicas`.
+      progress: told what is being done.
+
+    Returns:
+      The content of `comparison.json`: `rows` (best first: name, configuration, score, interval, gain over the
+      baseline, seeds, seconds) and `baselines` (mean, PCA).
+
+    Raises:
+      AetfxError: the study compares nothing, or the data or a model cannot be used.
+    """
+    if replicas is not None:
+        study = study.with_changes({"training.replicas": replicas})
+    if not study.compare:
+        raise StudyError(
+            f"{study.name}: nothing to compare. Add alternatives, e.g. compare: {{training.learning_rate: [0.001, 0.01]}}."
+        )
+    request = open_request(study)
+    if (out / "lineage.json").exists():
+        with Run(out) as run:
+            if run.done("comparison", request.inputs or ""):
+                return dict(read_json(run.path("comparison.json")))
+    request = request.loaded()
+    from aetfx.comparison.session import open_lab, prepare_model
+    from aetfx.training.build import recipe_from_study
+
+    started = time.perf_counter()
+    prepared = prepare_model(request, progress)
+    assert request.rows is not None
+    recipes = [recipe_from_study(s, request.rows.shape).changed(name=name) for name, s in study.alternatives()]
+    with Run(out) as run:
+        lab = open_lab(request, out, prepared, progress).lab
+        write_text(run.path("study.yaml"), study.to_yaml())
+        lab.planned = sum(lab.cost(recipe) for recipe in recipes) * _SEEDS
+        seeds = [lab.seed + i for i in range(_SEEDS)]
+        scores = {r.identity: [lab.score(lab.trial(r, seed=s), "held_out").value for s in seeds] for r in recipes}
+        record = _record(request, lab, recipes, seeds, scores)
+        write_json(run.path("comparison.json"), record)
+        run.finish(
+            "comparison", request.inputs or "", [run.path("comparison.json")], seconds=time.perf_counter() - started
+        )
+    return record
+
+
+def _record(
+    request: Request, lab: Lab, recipes: list[Any], seeds: list[int], scores: dict[str, list[float]]
+) -> dict[str, Any]:
+    from aetfx.evaluation.interval import score_interval
+
+    held = lab.split().held_out
+    pooled = pooled_log_variance(list(scores.values()))
+    first = scores[recipes[0].identity]
+    rows = []
+    for recipe in recipes:
+        trials = [lab.trial(recipe, seed=seed) for seed in seeds]
+        mine = scores[recipe.identity]
+        interval = score_interval(
+            lab.scorer(), held, [t.predict(held) for t in trials], lab.seed, rows=lab.judge, pooled=pooled
+        )
+        gain = gain_over_seeds(first, mine, pooled=pooled) if recipe is not recipes[0] else None
+        rows.append(
+            {
+                "name": recipe.name,
+                "configuration": recipe.identity,
+                "score": float(np.mean(mine)),
+                "interval": list(interval),
+                "worst": float(max(mine)),
+                "gain": gain.gain if gain else None,
+                "gain_interval": list(gain.interval) if gain else None,
+                "seeds": len(mine),
+                "seconds": round(float(np.mean([t.seconds for t in trials])), 2),
+            }
+        )
+    rows.sort(key=lambda row: row["score"])
+    return {
+        "schema_version": 1,
+        "study_name": request.study.name,
+        "score_metric": lab.scorer().metric,
+        "features": lab.scorer().features,
+        "rows": [*rows, {"name": "mean of the train rows", "kind": "reference", "score": 1.0}],
+        "held_out_rows": len(held),
+    }

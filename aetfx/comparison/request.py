@@ -1,0 +1,127 @@
+"""A checked request: what is to be trained on which rows, and the hash of all that the answer depends on.
+
+Everything that can be wrong is checked here, before TensorFlow is imported.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aetfx.data import Rows, Source, load, open_source
+from aetfx.data.split import halve, held_out
+from aetfx.errors import DataError
+from aetfx.models.load import check_model_request
+from aetfx.run import content_hash, file_hash, versions
+from aetfx.study import Study
+
+# A change of the method must not hand out verdicts of an older one.
+METHOD_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to do.
+
+    Attributes:
+      study: the request; for arrays one that stands for them.
+      train_path, eval_path: files that Beam reads; eval_path is None where eval is a fraction.
+      inputs: hash for resuming; None where the model exists in memory only.
+      rows: train rows, or all rows where eval is a fraction; None until loaded.
+      eval_rows: the user's own eval rows, or None.
+      model: a Keras model or a factory; None builds the study's.
+    """
+
+    study: Study
+    train_path: str
+    eval_path: str | None
+    inputs: str | None
+    rows: Rows | None = None
+    eval_rows: Rows | None = None
+    model: Any = None
+
+    def loaded(self) -> Request:
+        """Returns the request with its rows in memory and the split checked.
+
+        Raises:
+          DataError: the files are damaged, or a side of the split is empty.
+        """
+        source = open_source(self.train_path, self.study.data.features)
+        eval_rows = None
+        if self.eval_path is not None:
+            eval_rows = load(open_source(self.eval_path, source.column_selection or self.study.data.features))
+        rows = load(source)
+        check_split(rows, eval_rows, self.study)
+        return dataclasses.replace(self, rows=rows, eval_rows=eval_rows)
+
+
+def open_request(study: Study) -> Request:
+    """Checks a study against its model file and the headers of its data.
+
+    Raises:
+      AetfxError: with what is wrong and what to do.
+    """
+    check_model_request(study.model)
+    source = open_source(study.data.train, study.data.features)
+    eval_source = None
+    if isinstance(study.data.eval, str):
+        eval_source = open_source(study.data.eval, source.column_selection or study.data.features)
+        check_same_shape(source.shape, eval_source.shape, study.data.train, study.data.eval)
+    return Request(
+        study=study,
+        train_path=study.data.train,
+        eval_path=study.data.eval if isinstance(study.data.eval, str) else None,
+        inputs=_inputs(study, source, eval_source),
+    )
+
+
+def check_same_shape(train: tuple[int, ...], evaluation: tuple[int, ...], train_name: str, eval_name: str) -> None:
+    """Checks that train and eval rows can be compared.
+
+    Raises:
+      DataError: the rows differ in shape.
+    """
+    if train != evaluation:
+        raise DataError(
+            f"{eval_name}: rows of shape {evaluation}, but {train_name} has rows of shape {train}. "
+            "Give train and eval the same columns."
+        )
+
+
+def check_split(rows: Rows, eval_rows: Rows | None, study: Study) -> None:
+    """Checks that every side of the split has rows, before anything heavy is imported.
+
+    Raises:
+      DataError: a side is empty.
+    """
+    if eval_rows is None:
+        assert isinstance(study.data.eval, float)
+        out = rows.values[held_out(rows.values, study.data.eval, study.training.seed)]
+    else:
+        out = eval_rows.values
+    halve(out, study.training.seed)
+
+
+def _inputs(study: Study, source: Source, eval_source: Source | None) -> str:
+    """Returns the hash of a study, the content of its files, and the versions that matter."""
+    tree = study.model_dump(mode="json")
+    # Where the files lie does not matter, what is in them does.
+    tree["data"] = {**tree["data"], "train": None, "eval": None if eval_source else tree["data"]["eval"]}
+    given = sorted(study.model.model_fields_set | study.training.model_fields_set)
+    files = [[file_hash(Path(file)) for file in s.files] if s else None for s in (source, eval_source)]
+    code = [file_hash(path) for path in _model_files(study)]
+    known = {name: version for name, version in versions().items() if name != "python"}
+    return content_hash([METHOD_VERSION, tree, given, files, code, known])
+
+
+def _model_files(study: Study) -> list[Path]:
+    if study.model.path:
+        return [Path(study.model.path)]
+    if study.model.factory:
+        spec = importlib.util.find_spec(study.model.factory.split(":")[0])
+        if spec is not None and spec.origin and Path(spec.origin).exists():
+            return [Path(spec.origin)]
+    return []

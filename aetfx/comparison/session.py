@@ -1,0 +1,111 @@
+"""Opening a laboratory for a loaded request: devices, model, validation on Beam, score."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aetfx.comparison.lab import Lab
+from aetfx.comparison.request import Request
+from aetfx.models.reading import read_architecture
+from aetfx.training.build import recipe_from_model, recipe_from_study
+from aetfx.training.logs import write_hparams_config
+from aetfx.training.progress import Progress
+from aetfx.training.recipe import Recipe
+from aetfx.training.store import TrialStore
+from aetfx.training.strategy import prepare_devices
+from aetfx.training.workshop import Workshop
+from aetfx.validation.api import Validation, validate
+from aetfx.validation.checks.missing import find_sentinels
+from aetfx.validation.checks.outliers import fences
+
+
+@dataclass(frozen=True)
+class Session:
+    """What a request becomes before the first trial.
+
+    Attributes:
+      lab: rows, splits, score and trials.
+      baseline: the user's own recipe.
+      live: the user's live model, where one was given in Python.
+      validation: what was found in the data.
+    """
+
+    lab: Lab
+    baseline: Recipe
+    live: Any
+    validation: Validation
+
+
+def prepare_model(request: Request, progress: Progress | None) -> tuple[Recipe, Any, Any]:
+    """Imports TensorFlow, chooses devices and builds the baseline recipe. Nothing is written.
+
+    Returns:
+      Strategy, recipe and live model.
+
+    Raises:
+      ModelError: the model cannot be built or does not fit the rows.
+    """
+    assert request.rows is not None
+    _say(progress, "loading TensorFlow")
+    training = request.study.training
+    strategy = prepare_devices(training.strategy, training.replicas)
+    _say(progress, "building the model")
+    if request.model is None:
+        recipe, live = recipe_from_study(request.study, request.rows.shape), None
+    else:
+        recipe, live = recipe_from_model(request.model, request.study, request.rows.shape)
+    return strategy, recipe, live
+
+
+def open_lab(
+    request: Request, directory: Path, prepared: tuple[Any, Recipe, Any], progress: Progress | None
+) -> Session:
+    """Validates the data and fixes the score. The caller holds the run's lock.
+
+    Args:
+      request: loaded.
+      directory: the run directory.
+      prepared: from `prepare_model`.
+      progress: told what is being done.
+    """
+    assert request.rows is not None
+    strategy, recipe, live = prepared
+    study, rows = request.study, request.rows
+    _say(progress, "validating the data on Beam")
+    fraction = study.data.eval if isinstance(study.data.eval, float) else None
+    validation = validate(
+        request.train_path,
+        request.eval_path,
+        features=study.data.features,
+        eval_fraction=fraction,
+        seed=study.training.seed,
+        out=directory,
+        output_range=read_architecture(recipe.source.build(), rows.shape).output_range,
+    )
+    write_hparams_config(directory / "tensorboard")
+    train = validation.statistics["train"]
+    outliers = any(f.code.startswith("data.outliers") and f.severity != "info" for f in validation.findings)
+    lab = Lab(
+        rows=rows.values,
+        eval_rows=None if request.eval_rows is None else request.eval_rows.values,
+        fraction=fraction or 0.0,
+        seed=study.training.seed,
+        features=study.data.features if isinstance(study.data.features, str) else "auto",
+        declared_shape=rows.declared_shape,
+        names=rows.names,
+        sentinels=find_sentinels(train),
+        fences=fences(train) if outliers else None,
+        judge="inliers" if outliers else None,
+        store=TrialStore(directory),
+        workshop=Workshop(strategy),
+        progress=progress,
+    )
+    lab.unit_seconds = lab.nominal_seconds(recipe)
+    return Session(lab, recipe, live, validation)
+
+
+def _say(progress: Progress | None, doing: str) -> None:
+    if progress is not None:
+        progress.update(doing, 0.0, 1.0)
