@@ -17,19 +17,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aetfx import errors
-    from aetfx.comparison.api import compare
-    from aetfx.diagnosis.api import diagnose
-    from aetfx.diagnosis.result import Diagnosis, load_run
+    from aetfx.api import Diagnosis, compare, diagnose, load_run
     from aetfx.study import Study, load_study
     from aetfx.validation.api import Validation, validate
 
 _HOMES = {
-    "Diagnosis": "aetfx.diagnosis.result",
+    "Diagnosis": "aetfx.api",
     "Study": "aetfx.study",
     "Validation": "aetfx.validation.api",
-    "compare": "aetfx.comparison.api",
-    "diagnose": "aetfx.diagnosis.api",
-    "load_run": "aetfx.diagnosis.result",
+    "compare": "aetfx.api",
+    "diagnose": "aetfx.api",
+    "load_run": "aetfx.api",
     "load_study": "aetfx.study",
     "validate": "aetfx.validation.api",
 }

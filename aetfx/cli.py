@@ -307,49 +307,10 @@ def _working(as_json: bool) -> Iterator[Show]:
             os.close(stdout)
 
 
-class _Lines:
-    """Progress where stderr is no terminal: a line whenever something else begins."""
+def _progress(quiet: bool) -> contextlib.AbstractContextManager[Progress | None]:
+    from aetfx.report.progress import showing
 
-    def __init__(self) -> None:
-        self._doing = ""
-
-    def update(self, doing: str, done: float, total: float) -> None:
-        if total and doing != self._doing:  # a single step of unknown length is not worth a line
-            self._doing = doing
-            typer.echo(f"{done / total:4.0%}  {doing}", err=True)
-
-
-class _Bar:
-    """Progress on a terminal: one line with a bar, gone when the work is done."""
-
-    def __init__(self, bar: Any) -> None:
-        self._bar = bar
-        self._task = bar.add_task("starting", total=None)
-
-    def update(self, doing: str, done: float, total: float) -> None:
-        self._bar.update(self._task, description=doing, completed=done, total=total or None)
-
-
-@contextlib.contextmanager
-def _progress(quiet: bool) -> Iterator[Progress | None]:
-    """Yields what long work reports to, or None."""
-    if quiet:
-        yield None
-    elif not sys.stderr.isatty():
-        yield _Lines()
-    else:
-        from rich import progress
-        from rich.console import Console
-
-        columns = (
-            progress.SpinnerColumn(),
-            progress.TimeElapsedColumn(),
-            progress.BarColumn(24),
-            progress.TaskProgressColumn(),
-            progress.TextColumn("{task.description}", markup=False),
-        )
-        with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-            yield _Bar(bar)
+    return showing(quiet=quiet, lines=True)
 
 
 def _json_text(value: Any) -> str:

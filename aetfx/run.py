@@ -125,7 +125,7 @@ class Run:
     def __enter__(self) -> Run:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            self._lock = open(self.directory / ".lock", "a")  # noqa: SIM115 (held until __exit__)
+            self._lock = open(self.directory / ".lock", "a")  # held until __exit__
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._lock.close()

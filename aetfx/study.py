@@ -19,9 +19,7 @@ from aetfx.errors import StudyError, nearest
 Activation = Literal[
     "linear", "relu", "leaky_relu", "elu", "selu", "gelu", "swish", "silu", "tanh", "sigmoid", "softplus", "softmax"
 ]
-OptimizerName = Literal[
-    "adam", "adamw", "nadam", "adamax", "sgd", "rmsprop", "adagrad", "adadelta", "ftrl", "lion"
-]
+OptimizerName = Literal["adam", "adamw", "nadam", "adamax", "sgd", "rmsprop", "adagrad", "adadelta", "ftrl", "lion"]
 Loss = Literal[
     "mse", "mae", "huber", "log_cosh", "bce", "binary_crossentropy", "mean_squared_error", "mean_absolute_error",
     "categorical_crossentropy", "kl_divergence", "cosine_similarity", "msle", "poisson",

@@ -41,7 +41,8 @@ def compare_study(
         study = study.with_changes({"training.replicas": replicas})
     if not study.compare:
         raise StudyError(
-            f"{study.name}: nothing to compare. Add alternatives, e.g. compare: {{training.learning_rate: [0.001, 0.01]}}."
+            f"{study.name}: nothing to compare. Add alternatives, "
+            "e.g. compare: {training.learning_rate: [0.001, 0.01]}."
         )
     request = open_request(study)
     if (out / "lineage.json").exists():

@@ -9,15 +9,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from aetfx.data.split import halve, held_out
 from aetfx.evaluation.score import Score, Scorer
 from aetfx.preprocessing.fit import Preprocessing, fit_rows
-from aetfx.training.progress import Progress
 from aetfx.training.feed import updates_per_epoch
+from aetfx.training.progress import Progress
 from aetfx.training.recipe import Recipe
 from aetfx.training.store import TrialStore
 from aetfx.training.trial import Trial, train
@@ -120,13 +119,16 @@ class Lab:
         if key not in self._fitted:
             scope = spec.pop("scope", "column")
             self._fitted[key] = fit_rows(
-                spec, self.split(index).train, scope=scope, sentinels=self.sentinels, fences=self.fences, names=self.names
+                spec,
+                self.split(index).train,
+                scope=scope,
+                sentinels=self.sentinels,
+                fences=self.fences,
+                names=self.names,
             )
         return self._fitted[key]
 
-    def trial(
-        self, recipe: Recipe, *, seed: int | None = None, index: int = 0, score_at: Iterable[int] = ()
-    ) -> Trial:
+    def trial(self, recipe: Recipe, *, seed: int | None = None, index: int = 0, score_at: Iterable[int] = ()) -> Trial:
         """Returns the trial of a recipe, training it where that has not been done."""
         seed = self.seed if seed is None else seed
         key = (recipe.identity, seed, index)
@@ -159,7 +161,11 @@ class Lab:
         """Returns the select score of a recipe read off a longer trial that is the same up to its last epoch."""
         for (_, seed, index), trial in self.trials.items():
             same = seed == self.seed and index == 0 and recipe.epochs in trial.scores
-            if same and not recipe.early_stopping and trial.recipe.changed(epochs=recipe.epochs).identity == recipe.identity:
+            if (
+                same
+                and not recipe.early_stopping
+                and trial.recipe.changed(epochs=recipe.epochs).identity == recipe.identity
+            ):
                 return trial.scores[recipe.epochs]
         return None
 

@@ -12,7 +12,6 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-
 from aetfx.comparison.request import Request, check_same_shape, check_split, open_request
 from aetfx.data import rows_from, write_array
 from aetfx.diagnosis.result import Diagnosis, load_run
@@ -55,34 +54,14 @@ def diagnose(
     *,
     epochs: int,
     batch_size: int = 32,
-    budget: float = 8.0,
-    target: float = 0.30,
+    budget: float | None = None,
+    target: float | None = None,
     features: str | Sequence[str] = "auto",
     seed: int = 0,
-    name: str = "diagnosis",
     out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Diagnosis:
-    """Finds out why an autoencoder reconstructs badly, and which single change fixes it.
-
-    Args:
-      model: a compiled Keras 3 model, or a zero-argument function that returns one. It is not changed:
-        experiments run on rebuilt copies with new weights.
-      x_train: rows (n, ...): an array, data frame, finite `tf.data.Dataset`, path or glob; original units.
-      x_val: held-out rows of the same kind; None holds out a fifth of `x_train` by row hash.
-      epochs, batch_size: as in your `model.fit`.
-      budget: in multiples of one such training; at least 90 seconds' worth.
-      target: score that counts as good: 0 is perfect, 1 predicts the mean.
-      features: "auto", "table" (one score per column), "tensor" (pooled), or a list of columns.
-      seed: of splits and trials.
-      out: run directory to keep; None keeps nothing on disk.
-
-    Returns:
-      A `Diagnosis` with `.causes`, `.status`, `.fixed_model` and `.save(dir)`.
-
-    Raises:
-      AetfxError: the data or the model cannot be used; the message says what to do.
-    """
+    """Diagnoses a model on rows in memory. See `aetfx.diagnose` for the arguments and errors."""
     rows = rows_from(x_train, features)
     eval_rows = rows_from(x_val, features) if x_val is not None else None
     if eval_rows is not None:
@@ -95,14 +74,14 @@ def diagnose(
         train_path = x_train if isinstance(x_train, str | Path) else None
         eval_path = x_val if isinstance(x_val, str | Path) else None
         tree: dict[str, Any] = {
-            "name": name,
+            "name": "diagnosis" if out is None else directory.name,
             "data": {
                 "train": str(train_path or directory / "data" / "train.npy"),
                 "eval": 0.2 if eval_rows is None else str(eval_path or directory / "data" / "eval.npy"),
                 "features": features if isinstance(features, str) else list(features),
             },
             "training": {"epochs": epochs, "batch_size": batch_size, "seed": seed},
-            "diagnosis": {"budget": budget, "target": target},
+            "diagnosis": {k: v for k, v in (("budget", budget), ("target", target)) if v is not None},
         }
         study = parse_study(tree, where="diagnose")
         check_split(rows, eval_rows, study)

@@ -12,8 +12,8 @@ from functools import cached_property
 
 import numpy as np
 
-from aetfx.diagnosis.curvature import curved_share
 from aetfx.comparison.lab import Lab
+from aetfx.diagnosis.curvature import curved_share
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.evaluation import baselines
 from aetfx.models.reading import Architecture, read_architecture

@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 
+from aetfx.comparison.lab import Lab
 from aetfx.comparison.paired import (
     Gain,
     alike,
@@ -18,7 +19,6 @@ from aetfx.comparison.paired import (
     pooled_log_variance,
 )
 from aetfx.diagnosis.causes import REGISTRY, Experiment
-from aetfx.comparison.lab import Lab
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.evaluation.score import paired_row_variance
 from aetfx.training.recipe import Recipe
@@ -67,12 +67,11 @@ class Confirmation:
       baseline: the recipe of this step.
       thresholds: the numbers of the method.
       step: of the chain; the error level is halved at each.
-      pools: scores of the whole run, by configuration, then by (seed, split), from which the between-seed variance is pooled.
+      pools: scores of the whole run, by configuration, then by (seed, split); the between-seed variance is pooled
+        from them.
     """
 
-    def __init__(
-        self, lab: Lab, baseline: Recipe, thresholds: Thresholds, step: int, pools: Pools
-    ):
+    def __init__(self, lab: Lab, baseline: Recipe, thresholds: Thresholds, step: int, pools: Pools):
         self.lab = lab
         self.baseline = baseline
         self.thresholds = thresholds

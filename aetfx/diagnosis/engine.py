@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from aetfx.comparison.lab import Lab
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import REGISTRY, Admission, Experiment, in_order
 from aetfx.diagnosis.confirm import Candidate, Confirmation, Pools
-from aetfx.comparison.lab import Lab
 from aetfx.diagnosis.pairs import pair_experiments
 from aetfx.diagnosis.result import CauseVerdict
 from aetfx.diagnosis.screen import Plan, Screened, checkpoints, leaders, plan, screen
@@ -191,8 +191,10 @@ def _collect(step: Step, outcome: Outcome) -> None:
                     "title": cause.title,
                     "evidence": [
                         *step.admissions[cause.code].evidence,
-                        f"{candidate.experiment.recipe.name} gained {candidate.gain.gain:.0%}, but the lower bound of "
-                        f"that is only {low:.0%}",
+                        (
+                            f"{candidate.experiment.recipe.name} gained {candidate.gain.gain:.0%}, but the lower "
+                            f"bound of that is only {low:.0%}"
+                        ),
                     ],
                     "gain": candidate.gain.gain,
                     "gain_interval": list(candidate.gain.interval),
@@ -228,7 +230,9 @@ def _open_the_rest(step: Step, outcome: Outcome, budget: float) -> None:
                 {
                     "code": cause.code,
                     "title": cause.title,
-                    "evidence": [f"nothing pointed to it, but {item.experiment.recipe.name} gained {item.gain:.0%} in one trial"],
+                    "evidence": [
+                        f"nothing pointed to it, but {item.experiment.recipe.name} gained {item.gain:.0%} in one trial"
+                    ],
                     "gain": item.gain,
                     "gain_interval": None,
                     "experiment": item.experiment.recipe.identity,

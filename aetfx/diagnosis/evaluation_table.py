@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from aetfx.diagnosis.engine import Outcome
 from aetfx.comparison.lab import Lab
+from aetfx.diagnosis.engine import Outcome
 from aetfx.run import atomic
 
 
@@ -26,10 +26,21 @@ def write_evaluation(path: Path, lab: Lab, outcome: Outcome) -> None:
         base = {"configuration": identity, "name": names[identity], "seed": seed, "slice": "all"}
         score = lab.score(trial, "select")
         n_rows = len(lab.split().select)
-        records.append({**base, "split": "select", "feature": None, "metric": metric, "value": score.value, "n_rows": n_rows})
+        records.append(
+            {**base, "split": "select", "feature": None, "metric": metric, "value": score.value, "n_rows": n_rows}
+        )
         for name, value in zip(lab.names, score.per_feature, strict=True):
             if np.isfinite(value):
-                records.append({**base, "split": "select", "feature": name, "metric": metric, "value": float(value), "n_rows": n_rows})
+                records.append(
+                    {
+                        **base,
+                        "split": "select",
+                        "feature": name,
+                        "metric": metric,
+                        "value": float(value),
+                        "n_rows": n_rows,
+                    }
+                )
     for identity, scores in outcome.pools.items():
         for (seed, index), value in scores.items():
             base = {"configuration": identity, "name": names.get(identity, identity), "seed": seed, "slice": "all"}

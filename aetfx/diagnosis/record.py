@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from aetfx.comparison.lab import Lab
 from aetfx.diagnosis.causes import REGISTRY, in_order
 from aetfx.diagnosis.engine import Outcome, Step
-from aetfx.comparison.lab import Lab
 from aetfx.diagnosis.status import Status
 from aetfx.training.recipe import Recipe
 
@@ -133,7 +133,13 @@ def ruled_out(outcome: Outcome) -> list[dict[str, Any]]:
             continue
         admission = step.admissions[cause.code]
         tried = [s for s in step.screened if s.experiment.code == cause.code]
-        entry: dict[str, Any] = {"code": cause.code, "title": cause.title, "experiment": None, "experiment_name": None, "gain": None}
+        entry: dict[str, Any] = {
+            "code": cause.code,
+            "title": cause.title,
+            "experiment": None,
+            "experiment_name": None,
+            "gain": None,
+        }
         if not admission.admitted:
             entry["reason"] = admission.evidence[0]
         elif not tried:

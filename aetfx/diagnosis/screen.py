@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 
@@ -38,12 +39,12 @@ def plan(case: Case, experiments: list[Experiment], allowance: float) -> Plan:
     Fair screens are shortened first; what still does not fit is dropped from the end of the cause order.
     """
     for share in _SHARES:
-        cost = sum(_cost(case, experiment, share) for experiment in experiments)
+        cost = sum(_cost(case, e, share) for e in experiments if not _prefix_of_another(e, experiments))
         if cost <= allowance:
             return Plan(experiments, share, [], cost)
     kept, dropped, cost = [], [], 0.0
     for experiment in sorted(experiments, key=lambda e: REGISTRY[e.code].order):
-        one = _cost(case, experiment, _SHARES[-1])
+        one = 0.0 if _prefix_of_another(experiment, experiments) else _cost(case, experiment, _SHARES[-1])
         if cost + one <= allowance or not kept:
             kept.append(experiment)
             cost += one
@@ -58,7 +59,9 @@ def screen(case: Case, planned: Plan) -> list[Screened]:
     for experiment in sorted(planned.experiments, key=lambda e: -e.recipe.epochs):
         recipe = shortened(experiment, planned.share)
         epochs = recipe.epochs
-        before = case.trial.scores.get(epochs, case.select_score) if recipe is not experiment.recipe else case.select_score
+        before = (
+            case.trial.scores.get(epochs, case.select_score) if recipe is not experiment.recipe else case.select_score
+        )
         score = case.lab.score_of_prefix(recipe)
         if score is None:
             shorter = [
@@ -124,8 +127,17 @@ def _code_width(case: Case, variants: list[Screened]) -> Screened | None:
 
 def _doubling_pays(case: Case, screened: list[Screened]) -> bool:
     scores = [case.select_score, *(s.score for s in screened if s.experiment.late)]
-    gains = [1 - after / max(before, 1e-12) for before, after in zip(scores, scores[1:], strict=False)]
+    gains = [1 - after / max(before, 1e-12) for before, after in itertools.pairwise(scores)]
     return bool(gains) and min(gains) >= case.thresholds.doubling_gain
+
+
+def _prefix_of_another(experiment: Experiment, experiments: list[Experiment]) -> bool:
+    """Whether a longer training of the same recipe is planned, off which this one is read for nothing."""
+    recipe = experiment.recipe
+    return any(
+        other.recipe.epochs > recipe.epochs and other.recipe.changed(epochs=recipe.epochs).identity == recipe.identity
+        for other in experiments
+    )
 
 
 def _cost(case: Case, experiment: Experiment, share: float) -> float:

@@ -65,9 +65,7 @@ def budget(lab: Lab, asked: float, thresholds: Thresholds) -> float:
     return max(asked, _LEAST_BUDGET_SECONDS / lab.unit_seconds)
 
 
-def _write(
-    run: Run, request: Request, session: Session, outcome: Outcome, started: float, keep: bool
-) -> Diagnosis:
+def _write(run: Run, request: Request, session: Session, outcome: Outcome, started: float, keep: bool) -> Diagnosis:
     assert request.rows is not None
     lab = session.lab
     first, last = outcome.steps[0].case, outcome.steps[-1].case

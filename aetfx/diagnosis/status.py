@@ -44,7 +44,10 @@ def decide(outcome: Outcome, case: Case, score: float) -> Status:
         sentence = f"The model does as well as PCA with the same code width ({score:.3f} against {pca:.3f})."
         return Status("healthy", [*statements, sentence])
     if outcome.short_of_budget:
-        return Status("inconclusive", [*statements, "The budget ended before all admitted causes were tried. Raise diagnosis.budget."])
+        return Status(
+            "inconclusive",
+            [*statements, "The budget ended before all admitted causes were tried. Raise diagnosis.budget."],
+        )
     if pca is not None and score <= _PCA_LIMITED * pca:
         sentence = (
             f"A code of {case.architecture.code_width} numbers explains the score: PCA with as many reaches {pca:.3f}, "
@@ -53,7 +56,10 @@ def decide(outcome: Outcome, case: Case, score: float) -> Status:
         return Status("limited", [*statements, sentence])
     return Status(
         "inconclusive",
-        [*statements, "Nothing that was tried changes the score enough, and the score is not good. More rows would tell more."],
+        [
+            *statements,
+            "Nothing that was tried changes the score enough, and the score is not good. More rows would tell more.",
+        ],
     )
 
 
@@ -69,8 +75,11 @@ def _noise_statements(outcome: Outcome, case: Case, score: float) -> list[str]:
     tried = [s.score for step in outcome.steps for s in step.screened if not s.experiment.late]
     best = min([score, *tried])
     statements = [
-        f"The columns look like independent noise: no linear code of {k} numbers for {width} columns can do better than "
-        f"1 - {k}/{width} = {bound:.3f}, and the best of the {len(tried) + 1} trained models reached {best:.3f}."
+        (
+            f"The columns look like independent noise: no linear code of {k} numbers for {width} columns can do "
+            f"better than 1 - {k}/{width} = {bound:.3f}, and the best of the {len(tried) + 1} trained models reached "
+            f"{best:.3f}."
+        )
     ]
     for step in outcome.steps:
         for s in step.screened:

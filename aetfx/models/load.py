@@ -195,7 +195,9 @@ def _import_factory(reference: str) -> Callable[[], Any]:
         from aetfx.errors import nearest
 
         names = [name for name, item in vars(module).items() if callable(item) and not name.startswith("_")]
-        raise ModelError(f"model.factory: module '{module_name}' has no function '{function_name}'.{nearest(function_name, names)}")
+        raise ModelError(
+            f"model.factory: module '{module_name}' has no function '{function_name}'.{nearest(function_name, names)}"
+        )
     return factory
 
 

@@ -39,7 +39,13 @@ _RANGES = {
     "tanh": (-1.0, 1.0),
     "softsign": (-1.0, 1.0),
 }
-_ACTIVATION_LAYERS = {"ReLU": "relu", "LeakyReLU": "leaky_relu", "ELU": "elu", "PReLU": "leaky_relu", "Softmax": "softmax"}
+_ACTIVATION_LAYERS = {
+    "ReLU": "relu",
+    "LeakyReLU": "leaky_relu",
+    "ELU": "elu",
+    "PReLU": "leaky_relu",
+    "Softmax": "softmax",
+}
 _PASSIVE = ("BatchNormalization", "Dropout", "GaussianNoise", "GaussianDropout", "LayerNormalization")
 
 

@@ -100,7 +100,12 @@ def _loss_of(model: Any) -> tuple[Any, dict[str, Any]]:
     if isinstance(loss, keras.losses.Loss):
         serialised = keras.saving.serialize_keras_object(loss)
     else:
-        serialised = {"module": "builtins", "class_name": "function", "config": kind.__name__, "registered_name": kind.__name__}
+        serialised = {
+            "module": "builtins",
+            "class_name": "function",
+            "config": kind.__name__,
+            "registered_name": kind.__name__,
+        }
         if kind.__module__.startswith("keras."):
             return kind.__name__, {}
     return copy.deepcopy(serialised), objects
@@ -110,5 +115,3 @@ def _with_objects(source: Any, objects: dict[str, Any]) -> Any:
     import dataclasses
 
     return dataclasses.replace(source, objects={**source.objects, **objects}) if objects else source
-
-

@@ -54,16 +54,14 @@ def range_test(
     total = recipe.epochs * updates_per_epoch(len(fed), recipe.batch_size)
     part = math.ceil(min(max(total, _LEAST_UPDATES), _MOST_UPDATES) / _PARTS)
     replicas = workshop.strategy.num_replicas_in_sync
-    bench = workshop.bench(
-        recipe, n_rows=len(fed), padded=needs_padding(len(fed), recipe.batch_size, replicas)
-    )
+    bench = workshop.bench(recipe, n_rows=len(fed), padded=needs_padding(len(fed), recipe.batch_size, replicas))
     keras.utils.set_random_seed(seed)
     fresh = recipe.source.build()
     data = batches(fed, target, batch_size=recipe.batch_size, seed=seed, replicas=replicas)
     found: dict[float, float] = {}
     for rate in rates:
         bench.reset(fresh, rate)
-        history = bench.model.fit(data, epochs=_PARTS, steps_per_epoch=part, verbose=0)
+        history = bench.model.fit(data, epochs=_PARTS, steps_per_epoch=part, shuffle=False, verbose=0)
         loss = history.history["loss"][-1]
         found[rate] = float(loss) if np.isfinite(loss) else math.inf
     return found

@@ -114,6 +114,7 @@ def train(
             batches(fed, target, batch_size=recipe.batch_size, seed=seed, replicas=replicas),
             epochs=recipe.epochs,
             steps_per_epoch=updates_per_epoch(len(fed), recipe.batch_size),
+            shuffle=False,  # the feed shuffles
             verbose=0,
             callbacks=[watch],
         )

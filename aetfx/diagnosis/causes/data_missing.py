@@ -30,7 +30,11 @@ class Missing(Cause):
             evidence.append(f"'{case.lab.names[column]}' holds {listed} in {share:.1%} of the rows, far from all else")
         if len(evidence) > 4:
             evidence = [*evidence[:3], f"and {len(evidence) - 3} more columns like these"]
-        return Admission.yes(*evidence) if evidence else Admission.no("no NaN, infinite or sentinel cells in the train rows")
+        return (
+            Admission.yes(*evidence)
+            if evidence
+            else Admission.no("no NaN, infinite or sentinel cells in the train rows")
+        )
 
     def experiments(self, case: Case) -> list[Experiment]:
         recipe = case.recipe.changed(

@@ -22,7 +22,9 @@ class Outliers(Cause):
 
     def experiments(self, case: Case) -> list[Experiment]:
         clipped = {**case.recipe.preprocessing, "outliers": "clip"}
-        clip_code = "low, high = q1 - 3 * iqr, q3 + 3 * iqr  # fences of the train rows\nx_train = np.clip(x_train, low, high)"
+        clip_code = (
+            "low, high = q1 - 3 * iqr, q3 + 3 * iqr  # fences of the train rows\nx_train = np.clip(x_train, low, high)"
+        )
         experiments = [
             Experiment(
                 self.code,

@@ -51,9 +51,7 @@ class Scaling(Cause):
             return Admission.yes(*evidence)
         if case.is_noise and not t.tiny_sd <= sd <= t.large_sd:
             return Admission.yes(f"independent noise with sd {sd:.4g}: a uniform scale", report_only=True)
-        return Admission.no(
-            f"scales are alike (range ratio {case.range_ratio:.1f}, sd {sd:.3g}) and fit the output"
-        )
+        return Admission.no(f"scales are alike (range ratio {case.range_ratio:.1f}, sd {sd:.3g}) and fit the output")
 
     def experiments(self, case: Case) -> list[Experiment]:
         bounded = case.architecture.output_range.bounded or case.recipe.loss_name == "bce"

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from aetfx.models.reading import LayerFacts
 from aetfx.training.recipe import Recipe
-
-_CLASS = {"adam": "Adam", "sgd": "SGD", "rmsprop": "RMSprop", "adamw": "AdamW"}
 
 
 def compile_line(recipe: Recipe) -> str:
@@ -16,7 +15,8 @@ def compile_line(recipe: Recipe) -> str:
     """
     optimizer = recipe.optimizer["class_name"]
     loss = f'"{recipe.loss_name}"' if recipe.loss_name not in ("custom", "none") else "loss"
-    return f"model.compile(optimizer=keras.optimizers.{optimizer}(learning_rate={_number(recipe.learning_rate)}), loss={loss})"
+    rate = _number(recipe.learning_rate)
+    return f"model.compile(keras.optimizers.{optimizer}(learning_rate={rate}), loss={loss})"
 
 
 def fit_line(recipe: Recipe) -> str:
@@ -26,3 +26,8 @@ def fit_line(recipe: Recipe) -> str:
 
 def _number(value: Any) -> str:
     return f"{value:.3g}"
+
+
+def width_line(layer: LayerFacts, width: int) -> str:
+    """Returns a layer with another width."""
+    return f'keras.layers.{layer.kind}({width}, ...)  # "{layer.name}", was {layer.units}'

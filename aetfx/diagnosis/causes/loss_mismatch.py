@@ -32,7 +32,9 @@ class LossMismatch(Cause):
         if case.is_binary and loss in ("mse", "mae", "huber", "log_cosh"):
             ones = float(np.nanmean(case.fed_cells))
             if ones <= case.thresholds.sparse_ones:
-                return Admission.yes(f"{loss} on binary rows with {ones:.1%} ones: answering 0 everywhere is nearly free")
+                return Admission.yes(
+                    f"{loss} on binary rows with {ones:.1%} ones: answering 0 everywhere is nearly free"
+                )
             return Admission.no(f"{loss} on binary rows with {ones:.0%} ones does little harm")
         return Admission.no(f"{loss} fits the data")
 
@@ -48,9 +50,7 @@ class LossMismatch(Cause):
             if not case.rewritable:
                 return []
             # Cross-entropy is defined for probabilities: the output activation is part of this loss.
-            blueprint = set_activations(
-                recipe.source.blueprint, case.architecture, "sigmoid", {output.name}
-            )
+            blueprint = set_activations(recipe.source.blueprint, case.architecture, "sigmoid", {output.name})
             recipe = recipe.changed(source=recipe.source.with_blueprint(blueprint), name="loss=bce,output=sigmoid")
             study["model.output_activation"] = "sigmoid"
             remedy = "Use binary cross-entropy with a sigmoid output."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.diagnosis.causes.keras_code import width_line
 from aetfx.models.rewriting import set_kernel_penalty, set_widths
 
 
@@ -54,10 +55,7 @@ class CapacityTooLarge(Cause):
                 self._experiment(
                     recipe.changed(name=f"hidden=/{divisor}", source=recipe.source.with_blueprint(blueprint)),
                     f"Make the hidden layers {divisor} times narrower.",
-                    "\n".join(
-                        f'keras.layers.{layer.kind}({widths[layer.name]}, ...)  # layer "{layer.name}", was {layer.units}'
-                        for layer in case.architecture.hidden
-                    ),
+                    "\n".join(width_line(layer, widths[layer.name]) for layer in case.architecture.hidden),
                 )
             )
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.diagnosis.causes.keras_code import width_line
 from aetfx.evaluation.baselines import spectrum_ratio
 from aetfx.models.rewriting import set_widths
 
@@ -39,8 +40,10 @@ class CapacityTooSmall(Cause):
         if case.pca > case.thresholds.pca_close * case.select_score:
             return []
         return [
-            f"PCA with the same {case.architecture.code_width} numbers per row reaches {case.pca:.3f}, the model "
-            f"{case.select_score:.3f} ({case.train_score:.3f} on its train rows)"
+            (
+                f"PCA with the same {case.architecture.code_width} numbers per row reaches {case.pca:.3f}, the model "
+                f"{case.select_score:.3f} ({case.train_score:.3f} on its train rows)"
+            )
         ]
 
     def _code_evidence(self, case: Case) -> list[str]:
@@ -53,19 +56,25 @@ class CapacityTooSmall(Cause):
         if ratio < case.thresholds.spectrum_ratio:
             return []
         return [
-            f"a code of {k} numbers for {case.fed.shape[1]} values: the next {k} principal directions carry "
-            f"{ratio:.1f} times the variance of the rest, so there is structure left to keep"
+            (
+                f"a code of {k} numbers for {case.fed.shape[1]} values: the next {k} principal directions carry "
+                f"{ratio:.1f} times the variance of the rest, so there is structure left to keep"
+            )
         ]
 
     def _why_not(self, case: Case) -> str:
         if case.architecture.code_width is None:
             return "the layers cannot be seen in this model"
-        pca = "" if case.pca is None else f"; PCA at this width reaches {case.pca:.3f}, the model {case.select_score:.3f}"
+        pca = (
+            "" if case.pca is None else f"; PCA at this width reaches {case.pca:.3f}, the model {case.select_score:.3f}"
+        )
         return f"no sign that wider layers or a wider code of {case.architecture.code_width} are needed{pca}"
 
     def _widen_hidden(self, case: Case, factor: int) -> Experiment:
         widths = {layer.name: layer.units * factor for layer in case.architecture.hidden}
-        return self._experiment(case, widths, f"hidden=x{factor}", f"Make the hidden layers {factor} times as wide.", False)
+        return self._experiment(
+            case, widths, f"hidden=x{factor}", f"Make the hidden layers {factor} times as wide.", False
+        )
 
     def _widen_code(self, case: Case, factor: int) -> Experiment:
         code = case.architecture.code
@@ -83,7 +92,7 @@ class CapacityTooSmall(Cause):
         source = case.recipe.source
         recipe = case.recipe.changed(name=name, source=source.with_blueprint(set_widths(source.blueprint, widths)))
         lines = [
-            f'keras.layers.{layer.kind}({widths[layer.name]}, ...)  # layer "{layer.name}", was {layer.units}'
+            width_line(layer, widths[layer.name])
             for layer in case.architecture.layers
             if layer.name in widths and widths[layer.name] != layer.units
         ]

@@ -20,7 +20,9 @@ class LearningRateTooHigh(Cause):
         if case.unsteady:
             return Admission.yes(f"{rate}: {case.unsteady}")
         if case.at_the_mean and not case.usual_rate and case.recipe.learning_rate > case.thresholds.usual_rate_high:
-            return Admission.yes(f"{rate}: above the usual range, and nothing is learnt (train score {case.train_score:.2f})")
+            return Admission.yes(
+                f"{rate}: above the usual range, and nothing is learnt (train score {case.train_score:.2f})"
+            )
         return Admission.yes(f"{rate}: lower rates are tried, though the loss is calm")
 
     def experiments(self, case: Case) -> list[Experiment]:

@@ -20,8 +20,14 @@ class LearningRateTooLow(Cause):
         rate = case.recipe.learning_rate
         if rate >= case.thresholds.range_test_share * best * 0.999:
             return Admission.no(f"a range test likes {best:.2g} best, near the rate of {rate:g}")
-        fall = "the train score is still at the mean" if case.at_the_mean else f"the loss still falls ({case.fall:.0%} over the last fifth of the epochs)"
-        return Admission.yes(f"{fall}, and a range test finds {best:.2g} best, {best / rate:,.0f} times the rate of {rate:g}")
+        fall = (
+            "the train score is still at the mean"
+            if case.at_the_mean
+            else f"the loss still falls ({case.fall:.0%} over the last fifth of the epochs)"
+        )
+        return Admission.yes(
+            f"{fall}, and a range test finds {best:.2g} best, {best / rate:,.0f} times the rate of {rate:g}"
+        )
 
     def experiments(self, case: Case) -> list[Experiment]:
         best, _ = case.best_rate

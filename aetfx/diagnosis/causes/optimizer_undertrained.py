@@ -21,7 +21,9 @@ class Undertrained(Cause):
         rate = case.recipe.learning_rate
         usual = case.usual_rate and case.recipe.optimizer_name != "sgd"
         if not usual and rate < case.thresholds.range_test_share * best * 0.999:
-            return Admission.no(f"the learning rate of {rate:g} is the nearer reason: a range test finds {best:.2g} best")
+            return Admission.no(
+                f"the learning rate of {rate:g} is the nearer reason: a range test finds {best:.2g} best"
+            )
         return Admission.yes(
             f"after {case.recipe.epochs} epochs the loss still fell by {case.fall:.0%} over the last fifth of them"
         )

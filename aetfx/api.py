@@ -1,0 +1,132 @@
+"""The Python calls as people make them: the layers below, put together with what shows their results."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from aetfx.diagnosis import api as _diagnosis
+from aetfx.diagnosis import result as _result
+from aetfx.study import Study, load_study
+from aetfx.training.progress import Progress
+
+
+class Diagnosis(_result.Diagnosis):
+    """A diagnosis that shows itself: plots in a notebook, a summary in a terminal, a report when saved."""
+
+    def _repr_html_(self) -> str:
+        from aetfx.report.load import read_samples
+        from aetfx.report.notebook import to_html
+
+        samples = self.samples
+        if not samples and self.directory is not None and (self.directory / "samples.npz").exists():
+            samples = read_samples(self.directory / "samples.npz")
+        return to_html(self.record, samples)
+
+    def __repr__(self) -> str:
+        from aetfx.report.notebook import to_text
+
+        return to_text(self.record)
+
+    def save(self, directory: str | Path) -> Path:
+        """Writes a run directory: diagnosis, samples, the repaired model and `report.html`.
+
+        Raises:
+          RunError: the directory cannot be written.
+        """
+        from aetfx.report.html import write_report
+
+        directory = super().save(directory)
+        write_report(directory)
+        return directory
+
+
+def diagnose(
+    model: Any,
+    x_train: Any,
+    x_val: Any = None,
+    *,
+    epochs: int,
+    batch_size: int = 32,
+    budget: float | None = None,
+    target: float | None = None,
+    features: str | Sequence[str] = "auto",
+    seed: int = 0,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Diagnosis:
+    """Finds out why an autoencoder reconstructs badly, and which single change fixes it.
+
+    Args:
+      model: a compiled Keras 3 model, or a zero-argument function that returns one. It is not changed:
+        experiments run on rebuilt copies with new weights.
+      x_train: rows (n, ...) in original units: an array, data frame, finite `tf.data.Dataset`, path or glob.
+      x_val: held-out rows of the same kind; None holds out a fifth of `x_train` by row hash.
+      epochs, batch_size: as in your `model.fit`.
+      budget: in multiples of one such training, 8 by default; small models get at least 90 seconds' worth.
+      target: score that counts as good, 0.30 by default: 0 is perfect, 1 predicts the mean.
+      features: "auto", "table" (one score per column), "tensor" (pooled), or a list of columns.
+      seed: of splits and trials.
+      out: run directory to keep; None keeps nothing on disk.
+      progress: told what is being done; None shows a progress bar on stderr where that is a terminal.
+
+    Returns:
+      A `Diagnosis` with `.causes`, `.status`, `.fixed_model` and `.save(dir)`.
+
+    Raises:
+      AetfxError: the data or the model cannot be used; the message says what to do.
+    """
+    from aetfx.report.progress import showing
+
+    with showing(progress) as shown:
+        found = _diagnosis.diagnose(
+            model,
+            x_train,
+            x_val,
+            epochs=epochs,
+            batch_size=batch_size,
+            budget=budget,
+            target=target,
+            features=features,
+            seed=seed,
+            out=out,
+            progress=shown,
+        )
+    diagnosis = _shown(found)
+    if out is not None:
+        from aetfx.report.html import write_report
+
+        write_report(Path(out))
+    return diagnosis
+
+
+def compare(study: Study | str | Path, *, out: str | Path | None = None, replicas: int | None = None) -> dict[str, Any]:
+    """Trains and ranks every configuration of a study.
+
+    Args:
+      study: a `Study`, or the path of a study file.
+      out: run directory; `runs/<study name>` by default.
+      replicas: overrides `training.replicas`.
+
+    Returns:
+      See `aetfx.comparison.api.compare_study`.
+    """
+    from aetfx.comparison.api import compare_study
+
+    request = study if isinstance(study, Study) else load_study(study)
+    return compare_study(request, Path(out or Path("runs") / request.name), replicas=replicas)
+
+
+def load_run(directory: str | Path) -> Diagnosis:
+    """Reads a finished run.
+
+    Raises:
+      RunError: the directory holds no diagnosis.
+    """
+    return _shown(_result.load_run(directory))
+
+
+def _shown(found: _result.Diagnosis) -> Diagnosis:
+    return Diagnosis(**{field.name: getattr(found, field.name) for field in dataclasses.fields(found)})
