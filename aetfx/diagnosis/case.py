@@ -23,6 +23,7 @@ from aetfx.training.recipe import Recipe
 from aetfx.training.trial import Trial
 from aetfx.validation.findings import Finding
 from aetfx.validation.statistics import ColumnStatistics, range_ratio, summarize
+from aetfx.words import percent
 
 _MOST_ROWS_LOOKED_AT = 20_000
 
@@ -145,6 +146,10 @@ class Case:
         return (before - after) / max(abs(before), 1e-12)
 
     @property
+    def fall_in_words(self) -> str:
+        return f"fell {percent(self.fall, 1)} over the last fifth of the epochs"
+
+    @property
     def still_falling(self) -> bool:
         return self.trial.diverged is False and (self.fall > self.thresholds.still_falling or self.at_the_mean)
 
@@ -164,7 +169,7 @@ class Case:
         turns = float((np.sign(steps[1:]) != np.sign(steps[:-1])).mean())
         size = float(np.median(np.abs(steps)))
         if size > self.thresholds.oscillation and turns > 0.4:
-            return f"the loss jumps by {size:.0%} from epoch to epoch"
+            return f"the loss jumps by {percent(size)} from epoch to epoch"
         return None
 
     @cached_property

@@ -17,6 +17,7 @@ from aetfx.diagnosis.screen import Plan, Screened, checkpoints, leaders, plan, s
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.training.recipe import Recipe
 from aetfx.validation.findings import Finding
+from aetfx.words import percent
 
 _SCREEN_SHARE = 0.5  # of the remaining budget; the rest is for confirming
 
@@ -192,8 +193,8 @@ def _collect(step: Step, outcome: Outcome) -> None:
                     "evidence": [
                         *step.admissions[cause.code].evidence,
                         (
-                            f"{candidate.experiment.recipe.name} gained {candidate.gain.gain:.0%}, but the lower "
-                            f"bound of that is only {low:.0%}"
+                            f"{candidate.experiment.recipe.name} gained {percent(candidate.gain.gain)}, but the lower "
+                            f"bound of that is only {percent(low)}"
                         ),
                     ],
                     "gain": candidate.gain.gain,
@@ -231,7 +232,7 @@ def _open_the_rest(step: Step, outcome: Outcome, budget: float) -> None:
                     "code": cause.code,
                     "title": cause.title,
                     "evidence": [
-                        f"nothing pointed to it, but {item.experiment.recipe.name} gained {item.gain:.0%} in one trial"
+                        f"nothing pointed to it, but {item.experiment.recipe.name} gained {percent(item.gain)} once"
                     ],
                     "gain": item.gain,
                     "gain_interval": None,

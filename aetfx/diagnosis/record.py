@@ -12,6 +12,7 @@ from aetfx.diagnosis.causes import REGISTRY, in_order
 from aetfx.diagnosis.engine import Outcome, Step
 from aetfx.diagnosis.status import Status
 from aetfx.training.recipe import Recipe
+from aetfx.words import percent
 
 SCHEMA_VERSION = 1
 
@@ -68,12 +69,18 @@ def build_record(
         },
         "fixed": None
         if after is None
-        else {"score": after[0], "interval": list(after[1]), "path": "fixed/model.keras"},
+        else {
+            "score": after[0],
+            "interval": list(after[1]),
+            # PCA on the rows as the repaired model gets them; on unscaled rows PCA keeps the large columns only.
+            "pca_score": last.case.pca,
+            "path": "fixed/model.keras",
+        },
         "sensitivity": {
             "detectable_gain": detectable,
             "sentence": ""
             if detectable is None
-            else f"A fault worth {detectable:.0%} or more would have been found with 80 % power.",
+            else f"A fault worth {percent(detectable)} or more would have been found with 80 % power.",
         },
         "target": last.case.target,
         "rows": {"train": len(split.train), "select": len(split.select), "confirm": len(split.confirm)},
@@ -139,6 +146,7 @@ def ruled_out(outcome: Outcome) -> list[dict[str, Any]]:
             "experiment": None,
             "experiment_name": None,
             "gain": None,
+            "tried": bool(tried),
         }
         if not admission.admitted:
             entry["reason"] = admission.evidence[0]
@@ -229,4 +237,10 @@ def _notes(step: Step) -> list[str]:
 
 
 def _signed(gain: float) -> str:
-    return f"{gain:.0%} better" if gain >= 0 else f"{-gain:.0%} worse" if gain > -1 else f"{1 - gain:.1f} times worse"
+    return (
+        f"{percent(gain)} better"
+        if gain >= 0
+        else f"{percent(-gain)} worse"
+        if gain > -1
+        else f"{1 - gain:.1f} times worse"
+    )

@@ -9,6 +9,7 @@ from typing import Any
 
 from aetfx.errors import RunError
 from aetfx.run import read_json, write_json
+from aetfx.words import percent
 
 
 @dataclass(frozen=True)
@@ -121,7 +122,7 @@ class Diagnosis:
         return directory
 
     def __repr__(self) -> str:
-        causes = ", ".join(f"{cause.code} (-{cause.gain:.0%})" for cause in self.causes)
+        causes = ", ".join(f"{cause.code} (-{percent(cause.gain)})" for cause in self.causes)
         return f"Diagnosis(status={self.status!r}, causes=[{causes}])"
 
 

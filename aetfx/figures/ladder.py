@@ -89,6 +89,7 @@ def _rungs(diagnosis: dict[str, Any]) -> list[dict[str, Any]]:
                 "note": f"{percent(cause.get('gain'))} less",
             }
         )
-    if baseline.get("pca_score") is not None:
-        steps.append({"name": "PCA with the same code width", "value": baseline["pca_score"], "role": "muted"})
+    pca = fixed.get("pca_score") if causes else baseline.get("pca_score")
+    if pca is not None:
+        steps.append({"name": "PCA with the same code width", "value": pca, "role": "muted"})
     return steps

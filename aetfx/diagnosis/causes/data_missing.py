@@ -6,6 +6,7 @@ import numpy as np
 
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.words import percent
 
 
 class Missing(Cause):
@@ -27,7 +28,9 @@ class Missing(Cause):
             flat = rows.reshape(len(rows), -1)[:, column]
             listed = ", ".join(f"{value:g}" for value in values)
             share = float(np.isin(flat, values).mean())
-            evidence.append(f"'{case.lab.names[column]}' holds {listed} in {share:.1%} of the rows, far from all else")
+            evidence.append(
+                f"'{case.lab.names[column]}' holds {listed} in {percent(share, 1)} of the rows, far from all else"
+            )
         if len(evidence) > 4:
             evidence = [*evidence[:3], f"and {len(evidence) - 3} more columns like these"]
         return (

@@ -8,6 +8,7 @@ import numpy as np
 
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.words import percent
 
 
 class Scaling(Cause):
@@ -42,7 +43,7 @@ class Scaling(Cause):
         if case.outside_share > t.outside_share and off_scale:
             output = case.architecture.output_range
             evidence.append(
-                f"{case.outside_share:.0%} of the values lie outside what a {output.name} output can give "
+                f"{percent(case.outside_share)} of the values lie outside what a {output.name} output can give "
                 f"({output.low:g} to {output.high:g}); mean {mean:.4g}, sd {sd:.4g}"
             )
         if case.recipe.optimizer_name == "sgd" and not t.tiny_sd <= sd <= t.large_sd:
@@ -80,5 +81,6 @@ def _keras(kind: str, scope: str) -> str:
     return (
         f"{fit}\n"
         "x_scaled = (x_train - mean) / sd\n"
-        "model.fit(x_scaled, x_scaled, ...)  # and give back: model.predict((x - mean) / sd) * sd + mean"
+        "model.fit(x_scaled, x_scaled, ...)\n"
+        "restored = model.predict((x - mean) / sd) * sd + mean"
     )

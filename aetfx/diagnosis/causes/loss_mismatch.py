@@ -8,6 +8,7 @@ from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
 from aetfx.diagnosis.causes.keras_code import compile_line
 from aetfx.models.rewriting import set_activations
+from aetfx.words import percent
 
 _NOT_FOR_ROWS = ("categorical_crossentropy", "kl_divergence", "cosine_similarity")
 
@@ -33,9 +34,9 @@ class LossMismatch(Cause):
             ones = float(np.nanmean(case.fed_cells))
             if ones <= case.thresholds.sparse_ones:
                 return Admission.yes(
-                    f"{loss} on binary rows with {ones:.1%} ones: answering 0 everywhere is nearly free"
+                    f"{loss} on binary rows with {percent(ones, 1)} ones: answering 0 everywhere is nearly free"
                 )
-            return Admission.no(f"{loss} on binary rows with {ones:.0%} ones does little harm")
+            return Admission.no(f"{loss} on binary rows with {percent(ones)} ones does little harm")
         return Admission.no(f"{loss} fits the data")
 
     def experiments(self, case: Case) -> list[Experiment]:

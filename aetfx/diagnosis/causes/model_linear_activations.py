@@ -5,6 +5,7 @@ from __future__ import annotations
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
 from aetfx.models.rewriting import set_activations
+from aetfx.words import percent
 
 
 class LinearActivations(Cause):
@@ -25,12 +26,12 @@ class LinearActivations(Cause):
             return Admission.no(f"the code layer is not linear ({case.architecture.code.activation})")
         if case.curved <= case.thresholds.curved_gain:
             return Admission.no(
-                f"all layers are linear, but so are the data: products of the codes explain {case.curved:.0%} of what "
-                "PCA leaves"
+                f"all layers are linear, but so are the data: products of the codes explain {percent(case.curved)} of "
+                "what PCA leaves"
             )
         return Admission.yes(
-            f"all {len(hidden)} hidden layers are linear, and products of the PCA codes explain {case.curved:.0%} of "
-            "what PCA leaves, on rows not fitted on"
+            f"all {len(hidden)} hidden layers are linear, and products of the PCA codes explain "
+            f"{percent(case.curved)} of what PCA leaves, on rows not fitted on"
         )
 
     def experiments(self, case: Case) -> list[Experiment]:

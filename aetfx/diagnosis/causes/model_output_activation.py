@@ -5,6 +5,7 @@ from __future__ import annotations
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
 from aetfx.models.rewriting import set_activations
+from aetfx.words import percent
 
 
 class OutputActivation(Cause):
@@ -20,9 +21,9 @@ class OutputActivation(Cause):
         if output.name == "softmax":
             return Admission.yes("a softmax output: the values of each row are forced to sum to one")
         if case.outside_share <= case.thresholds.outside_share:
-            return Admission.no(f"a {output.name} output can give {1 - case.outside_share:.0%} of the values")
+            return Admission.no(f"a {output.name} output can give {percent(1 - case.outside_share)} of the values")
         return Admission.yes(
-            f"{case.outside_share:.0%} of the values as fed lie outside what a {output.name} output can give "
+            f"{percent(case.outside_share)} of the values as fed lie outside what a {output.name} output can give "
             f"({output.low:g} to {output.high:g})"
         )
 

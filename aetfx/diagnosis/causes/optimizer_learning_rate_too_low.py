@@ -15,16 +15,12 @@ class LearningRateTooLow(Cause):
 
     def admit(self, case: Case) -> Admission:
         if not case.still_falling:
-            return Admission.no(f"the loss has settled (it fell {case.fall:.1%} over the last fifth of the epochs)")
+            return Admission.no(f"the loss has settled: it {case.fall_in_words}")
         best, _ = case.best_rate
         rate = case.recipe.learning_rate
         if rate >= case.thresholds.range_test_share * best * 0.999:
             return Admission.no(f"a range test likes {best:.2g} best, near the rate of {rate:g}")
-        fall = (
-            "the train score is still at the mean"
-            if case.at_the_mean
-            else f"the loss still falls ({case.fall:.0%} over the last fifth of the epochs)"
-        )
+        fall = "the train score is still at the mean" if case.at_the_mean else f"the loss still {case.fall_in_words}"
         return Admission.yes(
             f"{fall}, and a range test finds {best:.2g} best, {best / rate:,.0f} times the rate of {rate:g}"
         )

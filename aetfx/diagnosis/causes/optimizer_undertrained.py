@@ -16,7 +16,7 @@ class Undertrained(Cause):
 
     def admit(self, case: Case) -> Admission:
         if not case.still_falling:
-            return Admission.no(f"the loss has settled (it fell {case.fall:.1%} over the last fifth of the epochs)")
+            return Admission.no(f"the loss has settled: it {case.fall_in_words}")
         best, _ = case.best_rate
         rate = case.recipe.learning_rate
         usual = case.usual_rate and case.recipe.optimizer_name != "sgd"
@@ -25,7 +25,8 @@ class Undertrained(Cause):
                 f"the learning rate of {rate:g} is the nearer reason: a range test finds {best:.2g} best"
             )
         return Admission.yes(
-            f"after {case.recipe.epochs} epochs the loss still fell by {case.fall:.0%} over the last fifth of them"
+            f"after {case.recipe.epochs} epochs "
+            + ("the train score is still at the mean" if case.at_the_mean else f"the loss still {case.fall_in_words}")
         )
 
     def experiments(self, case: Case) -> list[Experiment]:

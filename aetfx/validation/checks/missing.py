@@ -15,6 +15,7 @@ from aetfx.validation.checks.base import Context, columns_word, number, only, wo
 from aetfx.validation.findings import Finding
 from aetfx.validation.statistics import ColumnStatistics, Spike
 from aetfx.validation.thresholds import Thresholds
+from aetfx.words import percent
 
 _REMEDY = "Impute and leave them out of the loss: preprocessing.missing: mean."
 
@@ -97,7 +98,7 @@ def _cells(statistics: ColumnStatistics, context: Context, counts: np.ndarray, w
         context.split,
         "error",
         f"{total:,} cell{'s' * (total != 1)} {verb} {what}, in {columns_word(names)}, up to "
-        f"{share.max():.1%} of a column; one such cell turns the loss to NaN",
+        f"{percent(share.max(), 1)} of a column; one such cell turns the loss to NaN",
         {
             "cells": total,
             "columns": len(names),

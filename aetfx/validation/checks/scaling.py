@@ -10,6 +10,7 @@ from aetfx.validation.checks.outliers import has_outliers
 from aetfx.validation.findings import Finding
 from aetfx.validation.output_range import OutputRange
 from aetfx.validation.statistics import QUANTILES, ColumnStatistics, range_ratio
+from aetfx.words import percent
 
 _REMEDY = "Scale the columns: preprocessing.scaling: standard (fitted on the train rows, inverted at the output)."
 
@@ -86,8 +87,8 @@ def _outside(statistics: ColumnStatistics, context: Context) -> list[Finding]:
             None,
             context.split,
             "error",
-            f"{share:.0%} of the values lie outside [{number(output.low)}, {number(output.high)}], all that the output "
-            f"activation '{output.name}' can give (values from {number(low)} to {number(high)})",
+            f"{percent(share)} of the values lie outside [{number(output.low)}, {number(output.high)}], all that the "
+            f"output activation '{output.name}' can give (values from {number(low)} to {number(high)})",
             {
                 "outside_share": share,
                 "output_low": output.low,
