@@ -7,6 +7,9 @@ A study is checked whole before any data are read and before TensorFlow is impor
 from __future__ import annotations
 
 import itertools
+import os
+import types
+import typing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -25,6 +28,9 @@ Loss = Literal[
     "categorical_crossentropy", "kl_divergence", "cosine_similarity", "msle", "poisson",
 ]  # fmt: skip
 
+# A model that comes compiled brings these, so that their defaults do not hold for it.
+_OF_COMPILED_MODELS = ("training.optimizer", "training.learning_rate", "training.loss")
+
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
@@ -34,8 +40,10 @@ class DataSection(_Section):
     """Where rows come from and which of them are held out."""
 
     train: str
-    eval: float | str = Field(default=0.2, description="held-out fraction, or a path")
-    features: Literal["auto", "table", "tensor"] | list[str] = "auto"
+    eval: float | str = Field(default=0.2, description="a held-out fraction, or a path")
+    features: Literal["auto", "table", "tensor"] | list[str] = Field(
+        default="auto", description="auto, table, tensor, or a list of columns"
+    )
 
 
 class PreprocessingSection(_Section):
@@ -90,47 +98,58 @@ class Study(_Section):
     compare: dict[str, list[Any]] = {}
     diagnosis: DiagnosisSection = DiagnosisSection()
 
-    def with_changes(self, changes: dict[str, Any]) -> Study:
-        """Returns a copy with dotted keys replaced.
+    def with_changes(self, changes: dict[str, Any], where: str = "study") -> Study:
+        """Returns a copy with dotted keys replaced; keys that were left to their default stay so.
 
         Args:
           changes: dotted key to value, e.g. `{"training.learning_rate": 0.01}`.
+          where: who asks for the change, for messages.
 
         Raises:
           StudyError: a key is unknown or a value is out of range.
         """
-        tree = self.model_dump(mode="python")
+        # Only what was given: a model that comes compiled keeps its optimizer unless the study sets one.
+        tree = self.model_dump(mode="python", exclude_unset=True)
         for dotted, value in changes.items():
-            *parents, leaf = dotted.split(".")
-            node = tree
-            for part in parents:
-                if not isinstance(node.get(part), dict):
-                    raise StudyError(f"compare: unknown key '{dotted}'.{nearest(dotted, _dotted_keys())}")
-                node = node[part]
-            if leaf not in node or not parents:
-                raise StudyError(f"compare: unknown key '{dotted}'.{nearest(dotted, _dotted_keys())}")
-            node[leaf] = value
-        return parse_study(tree, where="compare")
+            if dotted not in _dotted_keys():
+                raise StudyError(f"{where}: unknown key '{dotted}'.{nearest(dotted, _dotted_keys())}")
+            section, key = dotted.split(".")
+            tree.setdefault(section, {})[key] = value
+        return parse_study(tree, where=where)
 
     def alternatives(self) -> list[tuple[str, Study]]:
         """Returns every configuration of `compare` (the product), the baseline first.
 
         The name of each says what differs from the baseline, e.g. `learning_rate=0.01`.
         """
-        keys = list(self.compare)
         plain = self.model_copy(update={"compare": {}})
-        found = [("baseline", plain)]
-        for values in itertools.product(*(self.compare[key] for key in keys)):
-            changed = plain.with_changes(dict(zip(keys, values, strict=True)))
-            if changed != plain:
-                pairs = zip(keys, values, strict=True)
-                named = [f"{k.split('.')[-1]}={v}" for k, v in pairs if _at(plain, k) != v]
-                found.append((",".join(named), changed))
-        return found
+        found = {"baseline": plain}
+        for values in itertools.product(*self.compare.values()):
+            changes = {key: v for key, v in zip(self.compare, values, strict=True) if plain._differs(key, v)}
+            if changes:
+                name = ",".join(f"{key.split('.')[-1]}={value}" for key, value in changes.items())
+                found[name] = plain.with_changes(changes, where=f"{self.name}: compare")
+        return list(found.items())
+
+    def _differs(self, dotted: str, value: Any) -> bool:
+        """Whether a value is not the study's; for a model that comes compiled the defaults say nothing."""
+        section, key = dotted.split(".")
+        of_model = bool(self.model.factory or self.model.path) and dotted in _OF_COMPILED_MODELS
+        unknown = of_model and key not in getattr(self, section).model_fields_set
+        return bool(unknown or getattr(getattr(self, section), key) != value)
 
     def to_yaml(self) -> str:
-        """Returns the study as YAML with every default written out."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+        """Returns the study as YAML with every default written out, fit to be run again from any folder."""
+        tree = self.model_dump(mode="json")
+        for section, key in (("data", "train"), ("data", "eval"), ("model", "path")):
+            value = tree[section][key]
+            if isinstance(value, str) and "://" not in value:
+                tree[section][key] = os.path.abspath(value)
+        if self.model.factory or self.model.path:
+            for section, key in (dotted.split(".") for dotted in _OF_COMPILED_MODELS):
+                if key not in getattr(self, section).model_fields_set:
+                    del tree[section][key]
+        return yaml.safe_dump(tree, sort_keys=False)
 
 
 def load_study(path: str | Path) -> Study:
@@ -173,6 +192,11 @@ def parse_study(tree: dict[str, Any], where: str = "study") -> Study:
 
 def _check_whole(study: Study, where: str) -> None:
     """Checks what one key alone cannot tell."""
+    if study.name in ("", ".", "..") or any(mark in study.name for mark in "/\\\0"):
+        raise StudyError(
+            f"{where}: name must be a plain word but got '{study.name}': it becomes the run directory runs/<name>. "
+            "Choose another place with --out."
+        )
     fraction = study.data.eval
     if isinstance(fraction, float) and not 0 < fraction < 1:
         raise StudyError(f"{where}: data.eval must be a path or a fraction between 0 and 1 but got {fraction}.")
@@ -196,7 +220,7 @@ def _check_whole(study: Study, where: str) -> None:
                 "Compare keys of preprocessing, model or training."
             )
         for value in values:
-            study.model_copy(update={"compare": {}}).with_changes({key: value})
+            study.model_copy(update={"compare": {}}).with_changes({key: value}, where=f"{where}: compare")
 
 
 def _relative_to(study: Study, folder: Path) -> Study:
@@ -215,13 +239,6 @@ def _relative_to(study: Study, folder: Path) -> Study:
     return study.model_copy(update={"data": data, "model": model})
 
 
-def _at(study: Study, dotted: str) -> Any:
-    node: Any = study
-    for part in dotted.split("."):
-        node = getattr(node, part)
-    return node
-
-
 def _dotted_keys() -> list[str]:
     return [
         f"{name}.{key}"
@@ -234,17 +251,36 @@ def _dotted_keys() -> list[str]:
 def _explain(error: pydantic.ValidationError) -> str:
     """Turns pydantic's first complaint into one line with the dotted key and a suggestion."""
     first = error.errors()[0]
-    location = [str(part) for part in first["loc"]]
-    dotted = ".".join(location)
+    section: Any = Study
+    field: Any = None
+    place: list[str] = []
+    for part in first["loc"]:
+        if isinstance(part, int):
+            place.append(str(part))
+        elif part in getattr(section, "model_fields", {}):
+            field = section.model_fields[part]
+            section = field.annotation
+            place.append(part)
+        elif not _is_choice(field):  # of a choice between types pydantic also names the type that was tried
+            place.append(str(part))
+    dotted, given = ".".join(place), first["input"]
     if first["type"] == "extra_forbidden":
-        section: Any = Study
-        for part in location[:-1]:
-            section = section.model_fields[part].annotation
-        return f"unknown key '{dotted}'.{nearest(location[-1], section.model_fields)}"
+        return f"unknown key '{dotted}'.{nearest(place[-1], section.model_fields)}"
     if first["type"] == "missing":
         return f"'{dotted}' is missing. It is required."
-    if first["type"] == "literal_error":
-        given = first["input"]
+    if first["type"] == "literal_error" and (isinstance(given, str) or not _is_choice(field)):
         choices = first["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
         return f"{dotted} is not known: got {given!r}.{nearest(str(given), choices)}"
-    return f"{dotted}: {first['msg'][:1].lower()}{first['msg'][1:]} but got {first['input']!r}."
+    if field is not None and _is_choice(field):
+        return f"{dotted} must be {field.description} but got {given!r}."
+    if first["type"] in ("model_type", "dict_type"):
+        keys = ", ".join(getattr(section, "model_fields", {})) or "dotted names, e.g. training.learning_rate"
+        return f"{dotted} must hold keys ({keys}) but got {given!r}."
+    return f"{dotted}: {first['msg'][:1].lower()}{first['msg'][1:]} but got {given!r}."
+
+
+def _is_choice(field: Any) -> bool:
+    """Whether a field takes values of several types (`float | str`); `str | None` is one type that may be absent."""
+    if field is None or typing.get_origin(field.annotation) not in (types.UnionType, typing.Union):
+        return False
+    return len(set(typing.get_args(field.annotation)) - {type(None)}) > 1

@@ -18,7 +18,7 @@ from aetfx.training.strategy import prepare_devices
 from aetfx.training.workshop import Workshop
 from aetfx.validation.api import Validation, validate
 from aetfx.validation.checks.missing import find_sentinels
-from aetfx.validation.checks.outliers import fences
+from aetfx.validation.checks.outliers import inner_fences
 
 
 @dataclass(frozen=True)
@@ -81,9 +81,9 @@ def open_lab(
         features=study.data.features,
         eval_fraction=fraction,
         seed=study.training.seed,
-        out=directory,
         output_range=read_architecture(recipe.source.build(), rows.shape).output_range,
     )
+    validation.save(directory)
     write_hparams_config(directory / "tensorboard")
     train = validation.statistics["train"]
     outliers = any(f.code.startswith("data.outliers") and f.severity != "info" for f in validation.findings)
@@ -96,7 +96,7 @@ def open_lab(
         declared_shape=rows.declared_shape,
         names=rows.names,
         sentinels=find_sentinels(train),
-        fences=fences(train) if outliers else None,
+        fences=inner_fences(train) if outliers else None,
         judge="inliers" if outliers else None,
         store=TrialStore(directory),
         workshop=Workshop(strategy),

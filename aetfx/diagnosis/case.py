@@ -18,6 +18,7 @@ from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.evaluation import baselines
 from aetfx.models.reading import Architecture, read_architecture
 from aetfx.models.rewriting import can_rewrite
+from aetfx.training.feed import updates_per_epoch
 from aetfx.training.range_test import range_test
 from aetfx.training.recipe import Recipe
 from aetfx.training.trial import Trial
@@ -234,6 +235,17 @@ class Case:
         t = self.thresholds
         adaptive = self.recipe.optimizer_name in ("adam", "adamw", "nadam", "adamax", "rmsprop", "lion")
         return not adaptive or t.usual_rate_low <= self.recipe.learning_rate <= t.usual_rate_high
+
+    @property
+    def large_batch(self) -> bool:
+        """Whether a batch holds so many of the train rows that updates are few."""
+        t = self.thresholds
+        return self.recipe.batch_size >= max(self.n_train * t.large_batch_share, t.good_batch + 1)
+
+    @property
+    def updates(self) -> int:
+        """Optimizer updates of the whole training."""
+        return self.recipe.epochs * updates_per_epoch(self.n_train, self.recipe.batch_size)
 
     @property
     def n_train(self) -> int:

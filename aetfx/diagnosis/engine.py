@@ -77,6 +77,7 @@ def run_chain(
       thresholds: the numbers of the method.
     """
     outcome = Outcome(recipe=recipe)
+    lab.planned = budget
     fixed: frozenset[str] = frozenset()
     for number in range(1, int(thresholds.most_steps) + 1):
         trial = lab.trial(recipe, score_at=checkpoints(recipe.epochs))
@@ -102,9 +103,12 @@ def _run_step(case: Case, outcome: Outcome, budget: float) -> Step:
     experiments = _experiments(case, admitted)
     confirmation = Confirmation(lab, case.recipe, t, case.step, outcome.pools)
     left = max(0.0, budget - lab.spent)
-    planned = plan(case, experiments, left * _SCREEN_SHARE)
+    planned = plan(case, [e for e in experiments if not e.last_resort], left * _SCREEN_SHARE)
     lab.planned = lab.spent + planned.cost + min(left, confirmation.cost(experiments[:2]))
     screened = screen(case, planned)
+    if max((s.gain for s in screened), default=0.0) < t.least_gain:
+        resort = plan(case, [e for e in experiments if e.last_resort], (budget - lab.spent) * _SCREEN_SHARE)
+        screened += screen(case, resort) if resort.share == 1.0 else []
     report_only = {code for code, admission in admissions.items() if admission.report_only}
     chosen = [Candidate(item.experiment, item.gain) for item in leaders(case, screened, report_only)]
     candidates = _affordable(case, confirmation, chosen, budget)
@@ -120,12 +124,13 @@ def _run_step(case: Case, outcome: Outcome, budget: float) -> Step:
 
 def _experiments(case: Case, codes: list[str]) -> list[Experiment]:
     """Returns the experiments of some causes, without changes that change nothing or do not fit the model."""
-    return [
-        experiment
-        for code in codes
-        for experiment in REGISTRY[code].experiments(case)
-        if experiment.recipe.identity != case.recipe.identity and _buildable(case.lab, experiment)
-    ]
+    found: dict[str, Experiment] = {}
+    for code in codes:
+        for experiment in REGISTRY[code].experiments(case):
+            identity = experiment.recipe.identity
+            if identity != case.recipe.identity and identity not in found and _buildable(case.lab, experiment):
+                found[identity] = experiment
+    return list(found.values())
 
 
 def _affordable(case: Case, confirmation: Confirmation, chosen: list[Candidate], budget: float) -> list[Candidate]:

@@ -49,6 +49,7 @@ class Thresholds:
     usual_rate_low: float = 1e-4  # Adam's usual learning rates
     usual_rate_high: float = 1e-2
     range_test_share: float = 1 / 3  # a rate below this share of the best one is low
+    least_reach: float = 1.0  # learning rate times updates: how far Adam can move a weight
     small_batch: float = 4
     least_batch: float = 8
     batch_norm_batch: float = 8  # batch norm needs this many rows for its statistics

@@ -28,14 +28,20 @@ def write_trial(directory: Path, trial: Trial, score: float) -> None:
 
     shutil.rmtree(directory, ignore_errors=True)
     writer = tf.summary.create_file_writer(str(directory))
-    with writer.as_default():
-        for epoch, loss in enumerate(trial.losses, start=1):
-            if np.isfinite(loss):
-                tf.summary.scalar("loss", loss, step=epoch)
-        for epoch, value in sorted({**trial.scores, len(trial.losses): score}.items()):
-            tf.summary.scalar(_METRIC, value, step=epoch)
-        hp.hparams({**settings(trial.recipe), "seed": trial.seed}, trial_id=f"{trial.recipe.identity}-{directory.name}")
-    writer.close()
+    try:
+        with writer.as_default():
+            for epoch, loss in enumerate(trial.losses, start=1):
+                if np.isfinite(loss):
+                    tf.summary.scalar("loss", loss, step=epoch)
+            for epoch, value in sorted({**trial.scores, len(trial.losses): score}.items()):
+                tf.summary.scalar(_METRIC, value, step=epoch)
+            hp.hparams(
+                {**settings(trial.recipe), "seed": trial.seed}, trial_id=f"{trial.recipe.identity}-{directory.name}"
+            )
+        writer.close()
+    except Exception:  # a full disk, in TensorFlow's own words
+        shutil.rmtree(directory, ignore_errors=True)
+        raise
 
 
 def write_hparams_config(directory: Path) -> None:

@@ -123,6 +123,7 @@ def plain_optimizer(optimizer: Any) -> dict[str, Any]:
     import keras
 
     config = keras.optimizers.serialize(keras.optimizers.get(optimizer))
+    config["config"].pop("name", None)  # "adam_1" for the second one of a process: no difference in what is trained
     for node in dictionaries(config):
         for key, value in node.items():
             if isinstance(value, float):

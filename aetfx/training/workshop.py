@@ -8,6 +8,7 @@ and never hands it out: a trial's result is copied into a model of its own.
 from __future__ import annotations
 
 import copy
+import logging
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
@@ -59,6 +60,9 @@ class Workshop:
     def __init__(self, strategy: Any = None):
         import tensorflow as tf
 
+        # Many models are traced here, once each; TensorFlow takes that for one that is traced too often.
+        logging.getLogger("tensorflow").addFilter(_not_about_retracing)
+
         self.strategy = strategy or tf.distribute.get_strategy()
         self._benches: OrderedDict[str, Bench] = OrderedDict()
 
@@ -104,6 +108,10 @@ def compile_model(model: Any, recipe: Recipe, *, padded: bool, n_rows: int) -> N
         weighted_metrics=metrics,
         steps_per_execution=min(updates_per_epoch(n_rows, recipe.batch_size), _MOST_STEPS_AT_ONCE),
     )
+
+
+def _not_about_retracing(record: logging.LogRecord) -> bool:
+    return "triggered tf.function retracing" not in record.getMessage()
 
 
 def _program(recipe: Recipe, n_rows: int, padded: bool) -> str:

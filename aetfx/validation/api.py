@@ -143,7 +143,10 @@ def validate(
         given_schema=given,
     )
     if out is not None:
-        validation.save(out)
+        from aetfx.run import Run
+
+        with Run(out):  # another process may be at work there
+            validation.save(out)
     return validation
 
 

@@ -25,6 +25,7 @@ class Thresholds:
     least_repeats: int = 3  # equal cells far from all others: two happen by chance
     # Outliers (section 3)
     fence_reach: float = 8.0  # fence in standard deviations of the tail as extrapolated (see checks/outliers.py)
+    inner_fence_reach: float = 5.0  # where outliers were found: 8 reaches 2,000 sd in a skewed column, 5 reaches 60
     fence_distinct: int = 21  # columns of fewer values are codes or grey levels (digits have 17), without outliers
     gross_outlier: float = 3.0  # times as far out as the fence: such a cell owns a squared error
     # Constant columns (section 8)

@@ -49,6 +49,7 @@ class Experiment:
       study: the change as dotted study keys.
       shortenable: may be screened at part of its length.
       late: only after all other single fixes are exhausted (code width, METHOD section 5).
+      last_resort: screened only when no other experiment of the step gained enough, because it is dear.
       also: a second cause that the same experiment mends, where only both changes together help.
     """
 
@@ -59,6 +60,7 @@ class Experiment:
     study: dict[str, Any] = field(default_factory=dict)
     shortenable: bool = True
     late: bool = False
+    last_resort: bool = False
     also: tuple[str, ...] = ()
 
 

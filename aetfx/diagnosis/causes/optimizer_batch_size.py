@@ -18,7 +18,7 @@ class BatchSize(Cause):
 
     def admit(self, case: Case) -> Admission:
         t, batch = case.thresholds, case.recipe.batch_size
-        if self._large(case):
+        if case.large_batch:
             updates = math.ceil(case.n_train / batch)
             return Admission.yes(
                 f"a batch of {batch} of {case.n_train} train rows: {updates} update{'s' if updates > 1 else ''} per "
@@ -32,7 +32,7 @@ class BatchSize(Cause):
 
     def experiments(self, case: Case) -> list[Experiment]:
         batch = int(case.thresholds.good_batch)
-        if self._large(case):
+        if case.large_batch:
             # Equal epochs: the missing updates are the fault (METHOD section 3: at equal updates nothing changes).
             recipe = case.recipe.changed(name=f"batch_size={batch}", batch_size=batch)
             how = "at the same number of epochs"
@@ -53,8 +53,4 @@ class BatchSize(Cause):
 
     def unusual(self, case: Case) -> bool:
         norm = case.architecture.has_batch_norm and case.recipe.batch_size < case.thresholds.batch_norm_batch
-        return self._large(case) or norm or case.recipe.batch_size < case.thresholds.least_batch
-
-    def _large(self, case: Case) -> bool:
-        t = case.thresholds
-        return case.recipe.batch_size >= max(case.n_train * t.large_batch_share, t.good_batch + 1)
+        return case.large_batch or norm or case.recipe.batch_size < case.thresholds.least_batch

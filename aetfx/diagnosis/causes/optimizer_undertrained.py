@@ -29,6 +29,12 @@ class Undertrained(Cause):
             + ("the train score is still at the mean" if case.at_the_mean else f"the loss still {case.fall_in_words}")
         )
 
+    def unusual(self, case: Case) -> bool:
+        # Adam moves a weight by about its learning rate per update, so that below 1 the weights cannot have left the
+        # size of their initial values: then it is the epochs that are odd, not a learning rate that is usual.
+        reach = case.recipe.learning_rate * case.updates
+        return case.usual_rate and not case.large_batch and reach < case.thresholds.least_reach
+
     def experiments(self, case: Case) -> list[Experiment]:
         found = []
         for factor in (2, 4, 16) if case.at_the_mean else (2, 4):
@@ -43,6 +49,8 @@ class Undertrained(Cause):
                     keras=fit_line(recipe),
                     study={"training.epochs": recipe.epochs},
                     shortenable=False,
+                    # An LSTM can sit at the mean for ten times the user's epochs (METHOD section 3).
+                    last_resort=factor == 16,
                 )
             )
         return found

@@ -77,6 +77,18 @@ def fences(statistics: ColumnStatistics, thresholds: Thresholds | None = None) -
     return np.where(codes, -np.inf, low), np.where(codes, np.inf, high)
 
 
+def inner_fences(statistics: ColumnStatistics, thresholds: Thresholds | None = None) -> tuple[np.ndarray, np.ndarray]:
+    """Fences to clip and to judge by, once outliers were found: nearer, so that none hides in a skewed column's tail.
+
+    Of 100,000 rows of any of the tails above fewer than one lies outside, so that clean rows lose nothing.
+
+    Returns:
+      low, high: float64 (D,), as `fences`.
+    """
+    thresholds = thresholds or Thresholds()
+    return fences(statistics, thresholds.replace({"fence_reach": thresholds.inner_fence_reach}))
+
+
 def has_outliers(statistics: ColumnStatistics, thresholds: Thresholds | None = None) -> np.ndarray:
     """Columns with cells beyond the fences that are not sentinels, bool (D,)."""
     low, high = fences(statistics, thresholds)

@@ -1,0 +1,185 @@
+"""Writes the data of the examples to examples/data/, from the sets that scikit-learn brings along. No network.
+
+    python examples/make_data.py               # what is missing
+    python examples/make_data.py digits.npy    # these, anew
+
+Rows and values are the published ones unless a function says what it adds to them; what is added comes
+from a fixed seed, so that every machine writes the same files.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+DATA = Path(__file__).resolve().parent / "data"
+
+Table = tuple[list[str], np.ndarray]
+
+
+def _digits() -> np.ndarray:
+    """1,797 handwritten digits of 8 x 8 pixels as 64 columns in [0, 1], float32."""
+    from sklearn.datasets import load_digits
+
+    return (load_digits().data / 16).astype("float32")
+
+
+def _digits_times_1000() -> np.ndarray:
+    """The digits as an instrument might store them: 0 to 1000, float32."""
+    return _digits() * 1000
+
+
+def _digits_28() -> np.ndarray:
+    """The digits enlarged to 28 x 28 pixels by linear interpolation, (1797, 28, 28) float32 in [0, 1]."""
+    from scipy.ndimage import zoom
+
+    images = zoom(_digits().reshape(-1, 8, 8), (1, 28 / 8, 28 / 8), order=1)
+    return images.clip(0, 1).astype("float32")
+
+
+def _digits_thresholded() -> np.ndarray:
+    """The digits as black and white: 1 where a pixel is at least half ink, float32."""
+    return (_digits() >= 0.5).astype("float32")
+
+
+def _digits_one_hot() -> np.ndarray:
+    """One column per pixel and grey level that occurs, without level 0: 3 % ones, float32."""
+    levels = (_digits() * 16).round().astype(int)
+    columns = [levels[:, j] == level for j in range(levels.shape[1]) for level in range(1, 17)]
+    return np.stack([column for column in columns if column.any()], axis=1).astype("float32")
+
+
+def _noise() -> np.ndarray:
+    """Independent uniform noise from 0 to 1000: nothing in it can be compressed. Float64, (1000, 784)."""
+    return np.random.default_rng(0).random((1000, 784)) * 1000
+
+
+def _patches() -> np.ndarray:
+    """2,000 patches of 8 x 8 pixels from the photograph of a temple, grey levels 0 to 255, float32."""
+    grey = _photograph()
+    rng = np.random.default_rng(0)
+    tops, lefts = rng.integers(0, grey.shape[0] - 8, 2000), rng.integers(0, grey.shape[1] - 8, 2000)
+    return np.stack([grey[i : i + 8, j : j + 8] for i, j in zip(tops, lefts, strict=True)]).astype("float32")
+
+
+def _turning_camera() -> np.ndarray:
+    """2,000 frames of 12 x 12 pixels of one scene under a camera that turns: few causes, but a curved set."""
+    from scipy.ndimage import gaussian_filter, map_coordinates
+
+    grey = gaussian_filter(_photograph() / 255, 6)
+    angles = np.random.default_rng(0).random(2000) * 2 * np.pi
+    y, x = (np.mgrid[:12, :12] - 5.5) * 12
+    rows = np.cos(angles)[:, None, None] * y - np.sin(angles)[:, None, None] * x + 213
+    columns = np.sin(angles)[:, None, None] * y + np.cos(angles)[:, None, None] * x + 320
+    return map_coordinates(grey, [rows, columns], order=1).astype("float32")
+
+
+def _photograph() -> np.ndarray:
+    """The temple in grey levels, (427, 640) float64, 0 to 255."""
+    from sklearn.datasets import load_sample_image
+
+    return load_sample_image("china.jpg").astype(float).mean(axis=2)
+
+
+def _wine() -> Table:
+    """178 wines, 13 chemical measurements whose ranges go from 0.5 to 1,400."""
+    from sklearn.datasets import load_wine
+
+    table = load_wine()
+    return list(table.feature_names), table.data
+
+
+def _breast_cancer() -> Table:
+    """569 tumours, 30 measurements."""
+    from sklearn.datasets import load_breast_cancer
+
+    table = load_breast_cancer()
+    return list(table.feature_names), table.data
+
+
+def _breast_cancer_holes() -> Table:
+    """The same with 3 % of the cells empty, as when measurements were not taken."""
+    names, values = _breast_cancer()
+    values = values.copy()
+    values[np.random.default_rng(0).random(values.shape) < 0.03] = np.nan
+    return names, values
+
+
+def _breast_cancer_typos() -> Table:
+    """The same with one cell in 300 a thousand times too large: a decimal point lost in typing."""
+    names, values = _breast_cancer()
+    values = values.copy()
+    values[np.random.default_rng(0).random(values.shape) < 1 / 300] *= 1000
+    return names, values
+
+
+def _diabetes() -> Table:
+    """442 patients, 10 measurements, in the published scaling (sd 0.05)."""
+    from sklearn.datasets import load_diabetes
+
+    table = load_diabetes()
+    return list(table.feature_names), table.data
+
+
+FILES: dict[str, Callable[[], np.ndarray | Table]] = {
+    "digits.npy": _digits,
+    "digits_times_1000.npy": _digits_times_1000,
+    "digits_28.npy": _digits_28,
+    "digits_thresholded.npy": _digits_thresholded,
+    "digits_one_hot.npy": _digits_one_hot,
+    "noise.npy": _noise,
+    "patches.npy": _patches,
+    "turning_camera.npy": _turning_camera,
+    "wine.csv": _wine,
+    "breast_cancer.parquet": _breast_cancer,
+    "breast_cancer_holes.csv": _breast_cancer_holes,
+    "breast_cancer_typos.csv": _breast_cancer_typos,
+    "diabetes.csv": _diabetes,
+}
+
+
+def make(names: list[str] | None = None, folder: Path = DATA) -> list[Path]:
+    """Writes the named files, or those that are missing; a file appears whole or not at all.
+
+    Args:
+      names: keys of `FILES`; None for all that are not there.
+      folder: where to.
+
+    Returns:
+      The paths written.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = [name for name in FILES if not (folder / name).exists()] if names is None else names
+    for name in wanted:
+        temporary = folder / f".{os.getpid()}-{name}"
+        _write(temporary, FILES[name]())
+        temporary.replace(folder / name)
+    return [folder / name for name in wanted]
+
+
+def _write(path: Path, content: np.ndarray | Table) -> None:
+    if isinstance(content, np.ndarray):
+        np.save(path, content)
+    elif path.suffix == ".csv":
+        names, values = content
+        # repr() of a float64 is its shortest exact form; an empty cell is a missing one.
+        rows = [",".join("" if np.isnan(value) else repr(float(value)) for value in row) for row in values]
+        path.write_text("\n".join([",".join(names), *rows]) + "\n", encoding="utf-8")
+    else:
+        import pyarrow as pa
+        from pyarrow import parquet
+
+        names, values = content
+        parquet.write_table(pa.table({name: values[:, j] for j, name in enumerate(names)}), path)
+
+
+if __name__ == "__main__":
+    unknown = [name for name in sys.argv[1:] if name not in FILES]
+    if unknown:
+        sys.exit(f"make_data.py: no file named {unknown[0]}. Known: {', '.join(FILES)}.")
+    for written in make(sys.argv[1:] or None):
+        print(written)
