@@ -126,7 +126,7 @@ def validate(
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Check data for what makes autoencoders fail: unlike scales, missing values, outliers, constants, drift.
+    """Check data for what makes autoencoders fail: unlike scales, missing values, outliers, constants.
 
     No model is needed. Statistics, schema and anomalies are written in TFDV's own formats.
 

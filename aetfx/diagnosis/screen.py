@@ -36,21 +36,27 @@ class Plan:
 def plan(case: Case, experiments: list[Experiment], allowance: float) -> Plan:
     """Fits the screens of a step into an allowance, in units of the user's training.
 
-    Fair screens are shortened first; what still does not fit is dropped from the end of the cause order.
+    Fair screens are shortened first; of what still does not fit the dearest is dropped.
     """
     for share in _SHARES:
-        cost = sum(_cost(case, e, share) for e in experiments if not _prefix_of_another(e, experiments))
-        if cost <= allowance:
-            return Plan(experiments, share, [], cost)
-    kept, dropped, cost = [], [], 0.0
-    for experiment in sorted(experiments, key=lambda e: REGISTRY[e.code].order):
-        one = 0.0 if _prefix_of_another(experiment, experiments) else _cost(case, experiment, _SHARES[-1])
-        if cost + one <= allowance or not kept:
+        kept, cost = _fill(case, experiments, share, allowance)
+        if len(kept) == len(experiments):
+            break
+    return Plan(kept, share, [e for e in experiments if e not in kept], cost)
+
+
+def _fill(case: Case, experiments: list[Experiment], share: float, allowance: float) -> tuple[list[Experiment], float]:
+    """Takes the cheapest experiments first, so that every cause gets a look before one gets a long one."""
+    kept: list[Experiment] = []
+    spent = 0.0
+    for experiment in sorted(experiments, key=lambda e: (_cost(case, e, share), REGISTRY[e.code].order)):
+        # A longer training of the same recipe replaces the shorter one, which is then read off it.
+        free = max((_cost(case, e, share) for e in kept if _continues(experiment, e)), default=0.0)
+        cost = _cost(case, experiment, share) - free
+        if spent + cost <= allowance or not kept:
             kept.append(experiment)
-            cost += one
-        else:
-            dropped.append(experiment)
-    return Plan(kept, _SHARES[-1], dropped, cost)
+            spent += cost
+    return [e for e in experiments if e in kept], spent
 
 
 def screen(case: Case, planned: Plan) -> list[Screened]:
@@ -65,8 +71,7 @@ def screen(case: Case, planned: Plan) -> list[Screened]:
         score = case.lab.score_of_prefix(recipe)
         if score is None:
             shorter = [
-                other.recipe.epochs for other in planned.experiments
-                if other.recipe.changed(epochs=epochs).identity == recipe.identity and other.recipe.epochs < epochs
+                other.recipe.epochs for other in planned.experiments if _continues(experiment, other)
             ]  # fmt: skip
             trial = case.lab.trial(recipe, score_at=shorter)
             score = case.lab.score(trial, "select").value
@@ -131,13 +136,10 @@ def _doubling_pays(case: Case, screened: list[Screened]) -> bool:
     return bool(gains) and min(gains) >= case.thresholds.doubling_gain
 
 
-def _prefix_of_another(experiment: Experiment, experiments: list[Experiment]) -> bool:
-    """Whether a longer training of the same recipe is planned, off which this one is read for nothing."""
-    recipe = experiment.recipe
-    return any(
-        other.recipe.epochs > recipe.epochs and other.recipe.changed(epochs=recipe.epochs).identity == recipe.identity
-        for other in experiments
-    )
+def _continues(longer: Experiment, shorter: Experiment) -> bool:
+    """Whether one experiment is the other with more epochs."""
+    epochs = shorter.recipe.epochs
+    return longer.recipe.epochs > epochs and longer.recipe.changed(epochs=epochs).identity == shorter.recipe.identity
 
 
 def _cost(case: Case, experiment: Experiment, share: float) -> float:
