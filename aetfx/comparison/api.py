@@ -10,11 +10,17 @@ import numpy as np
 
 from aetfx.comparison.lab import Lab
 from aetfx.comparison.paired import gain_over_seeds, pooled_log_variance
+from aetfx.comparison.reference import fed_cells, pca_score
 from aetfx.comparison.request import Request, open_request
+from aetfx.comparison.session import open_lab, prepare_model
 from aetfx.errors import StudyError
+from aetfx.evaluation.interval import score_interval
+from aetfx.models.reading import read_architecture
 from aetfx.run import Run, read_json, write_json, write_text
 from aetfx.study import Study
+from aetfx.training.build import recipe_from_study
 from aetfx.training.progress import Progress
+from aetfx.training.recipe import Recipe
 
 _SEEDS = 3
 
@@ -50,9 +56,6 @@ def compare_study(
             if run.done("comparison", request.inputs or ""):
                 return dict(read_json(run.path("comparison.json")))
     request = request.loaded()
-    from aetfx.comparison.session import open_lab, prepare_model
-    from aetfx.training.build import recipe_from_study
-
     started = time.perf_counter()
     prepared = prepare_model(request, progress)
     assert request.rows is not None
@@ -72,10 +75,8 @@ def compare_study(
 
 
 def _record(
-    request: Request, lab: Lab, recipes: list[Any], seeds: list[int], scores: dict[str, list[float]]
+    request: Request, lab: Lab, recipes: list[Recipe], seeds: list[int], scores: dict[str, list[float]]
 ) -> dict[str, Any]:
-    from aetfx.evaluation.interval import score_interval
-
     held = lab.split().held_out
     pooled = pooled_log_variance(list(scores.values()))
     first = scores[recipes[0].identity]
@@ -106,6 +107,23 @@ def _record(
         "study_name": request.study.name,
         "score_metric": lab.scorer().metric,
         "features": lab.scorer().features,
-        "rows": [*rows, {"name": "mean of the train rows", "kind": "reference", "score": 1.0}],
+        "rows": [*rows, *_references(lab, recipes)],
         "held_out_rows": len(held),
     }
+
+
+def _references(lab: Lab, recipes: list[Recipe]) -> list[dict[str, Any]]:
+    """Returns the mean predictor, and PCA at each code width and preprocessing that was compared."""
+    found: dict[str, dict[str, Any]] = {}
+    for recipe in recipes:
+        trial = lab.trial(recipe)
+        width = read_architecture(trial.model, lab.shape).code_width
+        if width is None:
+            continue
+        cells = fed_cells(lab, trial.preprocessing)
+        score = pca_score(lab, trial.preprocessing, width, cells=cells, on="held_out")
+        scaling = recipe.preprocessing.get("scaling", "none")
+        name = f"PCA, {width} numbers" + (f", scaling={scaling}" if scaling != "none" else "")
+        if score is not None:
+            found[name] = {"name": name, "kind": "reference", "score": score}
+    return [*found.values(), {"name": "mean of the train rows", "kind": "reference", "score": 1.0}]

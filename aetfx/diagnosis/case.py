@@ -12,6 +12,7 @@ from functools import cached_property
 
 import numpy as np
 
+from aetfx.comparison import reference
 from aetfx.comparison.lab import Lab
 from aetfx.diagnosis.curvature import curved_share
 from aetfx.diagnosis.thresholds import Thresholds
@@ -25,8 +26,6 @@ from aetfx.training.trial import Trial
 from aetfx.validation.findings import Finding
 from aetfx.validation.statistics import ColumnStatistics, range_ratio, summarize
 from aetfx.words import percent
-
-_MOST_ROWS_LOOKED_AT = 20_000
 
 
 @dataclass
@@ -63,19 +62,9 @@ class Case:
         return can_rewrite(self.recipe.source.blueprint, self.architecture)
 
     @cached_property
-    def fed(self) -> np.ndarray:
-        """Train rows as the core model sees them, (n, D) float64, at most 20,000 rows."""
-        rows = self.lab.split().train[:_MOST_ROWS_LOOKED_AT]
-        return self.trial.preprocessing.apply(rows).reshape(len(rows), -1).astype(np.float64)
-
-    @cached_property
     def fed_cells(self) -> np.ndarray:
-        """Like `fed`, with the cells that are not scored as NaN (missing, sentinels)."""
-        rows = self.lab.split().train[:_MOST_ROWS_LOOKED_AT]
-        mask = self.lab.scorer().mask(rows)
-        if self.lab.judge:
-            mask = mask & self.lab.scorer().inlier_rows(rows)[:, None]
-        return np.where(mask & np.isfinite(self.fed), self.fed, np.nan)
+        """Train rows as the core model sees them, (n, D) float64; cells that are not scored are NaN."""
+        return reference.fed_cells(self.lab, self.trial.preprocessing)
 
     @cached_property
     def statistics(self) -> ColumnStatistics:
@@ -177,21 +166,14 @@ class Case:
     def pca(self) -> float | None:
         """Score of PCA at the code's width; None where PCA is no reference."""
         k = self.architecture.code_width
-        n, width = self.fed.shape
+        n, width = self.fed_cells.shape
         if k is None or k > min(n, width) / 2:
             return None
         return self.pca_at(k)
 
     def pca_at(self, k: int) -> float | None:
         """Score of PCA with k components, fitted on the preprocessed train rows (METHOD section 1)."""
-        if not 0 < k < min(self.fed.shape):
-            return None
-        held = self.lab.split().select
-        scorer = self.lab.scorer()
-        if self.lab.judge:
-            held = held[scorer.inlier_rows(held)]
-        fed = np.where(scorer.mask(held), self._as_fed(held), np.nan)
-        return baselines.pca_score(scorer, self._pca_rows, fed, held, self._invert, k)
+        return reference.pca_score(self.lab, self.trial.preprocessing, k, cells=self.fed_cells)
 
     @cached_property
     def spectrum(self) -> np.ndarray:
@@ -201,7 +183,7 @@ class Case:
     @cached_property
     def is_noise(self) -> bool:
         """Whether the rows as fed look like independent noise of equal variance."""
-        n, width = self.fed.shape
+        n, width = self.fed_cells.shape
         return bool(baselines.looks_like_noise(self.spectrum, n, width))
 
     @cached_property
@@ -257,13 +239,4 @@ class Case:
 
     @cached_property
     def _pca_rows(self) -> np.ndarray:
-        rows = self.fed_cells
-        if self.lab.judge:
-            rows = rows[np.isfinite(rows).any(axis=1)]
-        return rows
-
-    def _as_fed(self, rows: np.ndarray) -> np.ndarray:
-        return self.trial.preprocessing.apply(rows).reshape(len(rows), -1).astype(np.float64)
-
-    def _invert(self, fed: np.ndarray) -> np.ndarray:
-        return self.trial.preprocessing.invert(fed.reshape(len(fed), *self.lab.shape))
+        return reference.without_empty_rows(self.fed_cells)

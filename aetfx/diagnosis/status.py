@@ -64,13 +64,13 @@ def decide(outcome: Outcome, case: Case, score: float) -> Status:
 
 
 def _bound(case: Case) -> float:
-    return linear_bound(case.fed.shape[1], case.architecture.code_width or 0)
+    return linear_bound(case.fed_cells.shape[1], case.architecture.code_width or 0)
 
 
 def _noise_statements(outcome: Outcome, case: Case, score: float) -> list[str]:
     if not case.is_noise or case.architecture.code_width is None:
         return []
-    width, k = case.fed.shape[1], case.architecture.code_width
+    width, k = case.fed_cells.shape[1], case.architecture.code_width
     bound = _bound(case)
     tried = [s.score for step in outcome.steps for s in step.screened if not s.experiment.late]
     best = min([score, *tried])

@@ -40,13 +40,18 @@ def batches(x: np.ndarray, y: np.ndarray, *, batch_size: int, seed: int, replica
         weight = tf.where(tf.range(padded_size) < n_real, tf.cast(padded_size / n_real, tf.float32), 0.0)
         return tf.gather(inputs, index), tf.gather(targets, index), weight
 
-    order = tf.data.Dataset.range(n_rows).shuffle(n_rows, seed=seed, reshuffle_each_iteration=True)
+    def epoch(number: Any) -> Any:
+        order = tf.random.experimental.stateless_shuffle(tf.range(n_rows), seed=tf.stack([seed, number]))
+        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+
+    # Not `Dataset.shuffle`: its order also depends on how the data set is distributed and on earlier iterators.
+    orders = tf.data.Dataset.counter().flat_map(epoch)
     options = tf.data.Options()
     options.deterministic = True
     # Rows are in memory: one thread is enough, and starting a pool for each iterator is what costs.
     options.threading.private_threadpool_size = 1
     options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return order.batch(batch_size).repeat().map(gather).prefetch(2).with_options(options)
+    return orders.map(gather).prefetch(2).with_options(options)
 
 
 def needs_padding(n_rows: int, batch_size: int, replicas: int) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -34,11 +35,16 @@ class PaddingCorrection(keras.metrics.Metric):
 
     Keras weights each batch by its size; a padded batch has the size of a full one. The result is
     (mean over real rows) - (mean over batches), zero without padding.
+
+    Args:
+      loss: of the compiled model.
+      penalties: returns the terms that layers add to the loss of a batch (regularisers).
     """
 
-    def __init__(self, loss: Any, name: str = "padding_correction"):
+    def __init__(self, loss: Any, penalties: Callable[[], list[Any]], name: str = "padding_correction"):
         super().__init__(name=name)
         self._loss = keras.losses.get(loss)
+        self._penalties = penalties
         self._real_sum = self.add_weight(name="real_sum", initializer="zeros")
         self._real_count = self.add_weight(name="real_count", initializer="zeros")
         self._weighted_sum = self.add_weight(name="weighted_sum", initializer="zeros")
@@ -51,10 +57,12 @@ class PaddingCorrection(keras.metrics.Metric):
         values = keras.ops.mean(values, axis=axes) if axes else values
         weight = keras.ops.reshape(keras.ops.cast(sample_weight, "float32"), (-1,))
         real = keras.ops.cast(weight > 0, "float32")
-        self._real_sum.assign_add(keras.ops.sum(values * real))
-        self._real_count.assign_add(keras.ops.sum(real))
-        self._weighted_sum.assign_add(keras.ops.sum(values * weight))
-        self._padded_count.assign_add(keras.ops.sum(keras.ops.ones_like(weight)))
+        n_real, n_padded = keras.ops.sum(real), keras.ops.sum(keras.ops.ones_like(weight))
+        penalty = sum(self._penalties(), 0.0)
+        self._real_sum.assign_add(keras.ops.sum(values * real) + penalty * n_real)
+        self._real_count.assign_add(n_real)
+        self._weighted_sum.assign_add(keras.ops.sum(values * weight) + penalty * n_padded)
+        self._padded_count.assign_add(n_padded)
 
     def result(self) -> Any:
         real = keras.ops.divide_no_nan(self._real_sum, self._real_count)

@@ -101,7 +101,7 @@ def compile_model(model: Any, recipe: Recipe, *, padded: bool, n_rows: int) -> N
     if padded and loss is not None:
         from aetfx.training.losses import PaddingCorrection
 
-        metrics = [PaddingCorrection(loss)]
+        metrics = [PaddingCorrection(loss, lambda: model.losses)]
     model.compile(
         optimizer=optimizer,
         loss=loss,

@@ -50,14 +50,14 @@ class CapacityTooSmall(Cause):
         k = case.architecture.code_width
         if k is None or case.select_score <= case.target or case.trial.diverged:
             return []
-        if 2 * k > min(case.fed.shape) / 2:
+        if 2 * k > min(case.fed_cells.shape) / 2:
             return []
         ratio = spectrum_ratio(case.spectrum, k)
         if ratio < case.thresholds.spectrum_ratio:
             return []
         return [
             (
-                f"a code of {k} numbers for {case.fed.shape[1]} values: the next {k} principal directions carry "
+                f"a code of {k} numbers for {case.fed_cells.shape[1]} values: the next {k} principal directions carry "
                 f"{ratio:.1f} times the variance of the rest, so there is structure left to keep"
             )
         ]

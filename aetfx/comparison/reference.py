@@ -1,0 +1,61 @@
+"""PCA as a reference: the best linear code of the same width, on the same rows, scored the same way."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aetfx.comparison.lab import Lab
+from aetfx.evaluation import baselines
+from aetfx.preprocessing.fit import Preprocessing
+
+_MOST_ROWS = 20_000
+
+
+def fed_rows(preprocessing: Preprocessing, rows: np.ndarray) -> np.ndarray:
+    """Returns rows as a core model sees them, (n, D) float64."""
+    return preprocessing.apply(rows).reshape(len(rows), -1).astype(np.float64)
+
+
+def fed_cells(lab: Lab, preprocessing: Preprocessing) -> np.ndarray:
+    """Returns the train rows as fed (at most 20,000), with cells that are not scored as NaN.
+
+    Where outliers were found, rows outside the fences are NaN as a whole.
+    """
+    rows = lab.split().train[:_MOST_ROWS]
+    fed = fed_rows(preprocessing, rows)
+    mask = lab.scorer().mask(rows) & np.isfinite(fed)
+    if lab.judge:
+        mask &= lab.scorer().inlier_rows(rows)[:, None]
+    return np.where(mask, fed, np.nan)
+
+
+def without_empty_rows(cells: np.ndarray) -> np.ndarray:
+    """Returns the rows that have any cell left: PCA fills single cells with the mean, whole rows it must not see."""
+    return cells[np.isfinite(cells).any(axis=1)]
+
+
+def pca_score(lab: Lab, preprocessing: Preprocessing, k: int, *, cells: np.ndarray, on: str = "select") -> float | None:
+    """Returns the score of k principal components (METHOD section 1).
+
+    Args:
+      lab: rows and score.
+      preprocessing: of the recipe that PCA stands beside.
+      k: number of components.
+      cells: train rows from `fed_cells`.
+      on: rows to score: select, confirm or held_out.
+
+    Returns:
+      The score; None where k is no compression of these rows.
+    """
+    train = without_empty_rows(cells)
+    if not 0 < k < min(train.shape):
+        return None
+    held, scorer = getattr(lab.split(), on), lab.scorer()
+    if lab.judge:
+        held = held[scorer.inlier_rows(held)]
+    fed = np.where(scorer.mask(held), fed_rows(preprocessing, held), np.nan)
+
+    def invert(reconstructed: np.ndarray) -> np.ndarray:
+        return preprocessing.invert(reconstructed.reshape(len(reconstructed), *lab.shape))
+
+    return baselines.pca_score(scorer, train, fed, held, invert, k)
