@@ -69,10 +69,15 @@ class Confirmation:
       step: of the chain; the error level is halved at each.
       pools: scores of the whole run, by configuration, then by (seed, split); the between-seed variance is pooled
         from them.
+      target: score that counts as good. Below it a generous change (epochs, width, batch, activations) is an
+        improvement and no cause: it would help healthy models as well.
     """
 
-    def __init__(self, lab: Lab, baseline: Recipe, thresholds: Thresholds, step: int, pools: Pools):
+    def __init__(
+        self, lab: Lab, baseline: Recipe, thresholds: Thresholds, step: int, pools: Pools, target: float = 0.0
+    ):
         self.lab = lab
+        self.target = target
         self.baseline = baseline
         self.thresholds = thresholds
         self.alpha = thresholds.level / 2**step
@@ -185,7 +190,8 @@ class Confirmation:
             assert c.gain is not None
             c.level = level
             drop = float(np.mean(c.before) - np.mean(c.after))
-            if c.gain.gain >= t.least_gain and drop >= t.least_drop:
+            good = REGISTRY[c.experiment.code].generous and float(np.mean(c.before)) <= self.target
+            if c.gain.gain >= t.least_gain and drop >= t.least_drop and not good:
                 c.decision = "verified" if c.lower >= bounds[id(c)] else "suspected"
             elif c.lower > t.improvement_lower_bound:
                 c.decision = "improvement"

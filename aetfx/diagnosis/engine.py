@@ -101,7 +101,7 @@ def _run_step(case: Case, outcome: Outcome, budget: float) -> Step:
     admissions = {cause.code: _admit(case, cause.code) for cause in in_order()}
     admitted = [code for code, admission in admissions.items() if admission.admitted]
     experiments = _experiments(case, admitted)
-    confirmation = Confirmation(lab, case.recipe, t, case.step, outcome.pools)
+    confirmation = Confirmation(lab, case.recipe, t, case.step, outcome.pools, case.target)
     left = max(0.0, budget - lab.spent)
     planned = plan(case, [e for e in experiments if not e.last_resort], left * _SCREEN_SHARE)
     lab.planned = lab.spent + planned.cost + min(left, confirmation.cost(experiments[:2]))
@@ -161,6 +161,8 @@ def _try_pairs(
 
 
 def _admit(case: Case, code: str) -> Admission:
+    if case.step > 1 and REGISTRY[code].generous and case.select_score <= case.target:
+        return Admission.no(f"the score of {case.select_score:.3f} is good by now; more would be a choice")
     if code in case.fixed and code != "model.capacity_too_small":
         return Admission.no("mended in an earlier step")
     return REGISTRY[code].admit(case)

@@ -12,6 +12,18 @@ from aetfx.training.recipe import Recipe
 from aetfx.training.trial import Trial
 
 _METRIC = "score"
+SETTINGS = (
+    "configuration",
+    "learning_rate",
+    "batch_size",
+    "epochs",
+    "loss",
+    "optimizer",
+    "scaling",
+    "missing",
+    "outliers",
+    "seed",
+)  # in the order of the table's columns; TensorBoard shows the first few
 
 
 def write_trial(directory: Path, trial: Trial, score: float) -> None:
@@ -45,7 +57,7 @@ def write_trial(directory: Path, trial: Trial, score: float) -> None:
 
 
 def write_hparams_config(directory: Path) -> None:
-    """Declares the metric that the HParams table shows; once per log directory."""
+    """Declares the columns of the HParams table, without which it stays empty; once per log directory."""
     import tensorflow as tf
     from tensorboard.plugins.hparams import api as hp
 
@@ -53,7 +65,10 @@ def write_hparams_config(directory: Path) -> None:
         with contextlib.suppress(OSError):
             old.unlink()
     with tf.summary.create_file_writer(str(directory)).as_default():
-        hp.hparams_config(hparams=[], metrics=[hp.Metric(_METRIC, display_name="score (0 = perfect, 1 = the mean)")])
+        hp.hparams_config(
+            hparams=[hp.HParam(name) for name in SETTINGS],
+            metrics=[hp.Metric(_METRIC, display_name="score (0 = perfect, 1 = the mean)")],
+        )
 
 
 def settings(recipe: Recipe) -> dict[str, str | float | int | bool]:

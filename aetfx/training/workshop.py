@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from aetfx.models.serial import ModelSource, dictionaries
 from aetfx.run import content_hash
 from aetfx.training.feed import updates_per_epoch
 from aetfx.training.recipe import Recipe
@@ -71,7 +72,8 @@ class Workshop:
         key = _program(recipe, n_rows, padded)
         if key not in self._benches:
             with self.strategy.scope():
-                model = recipe.source.build()
+                source = recipe.source if self.strategy.num_replicas_in_sync == 1 else _synchronized(recipe.source)
+                model = source.build()
                 state = list(model.variables)
                 compile_model(model, recipe, padded=padded, n_rows=n_rows)
                 model.optimizer.build(model.trainable_variables)
@@ -112,6 +114,15 @@ def compile_model(model: Any, recipe: Recipe, *, padded: bool, n_rows: int) -> N
 
 def _not_about_retracing(record: logging.LogRecord) -> bool:
     return "triggered tf.function retracing" not in record.getMessage()
+
+
+def _synchronized(source: ModelSource) -> ModelSource:
+    """Lets batch normalisation take its statistics over all replicas, so that their number changes nothing."""
+    blueprint = copy.deepcopy(source.blueprint)
+    for node in dictionaries(blueprint):
+        if node.get("class_name") == "BatchNormalization" and "synchronized" in node.get("config", {}):
+            node["config"]["synchronized"] = True
+    return source.with_blueprint(blueprint)
 
 
 def _program(recipe: Recipe, n_rows: int, padded: bool) -> str:

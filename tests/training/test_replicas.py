@@ -31,7 +31,7 @@ holes = np.where(rng.random(rows.shape) < 0.1, np.nan, rows)
 
 def recipe(batch, loss="mse", l2=None, spec=None, masked=False, optimizer="adam", extra=None):
     dense = lambda units, activation=None: keras.layers.Dense(units, activation, kernel_regularizer=l2 and keras.regularizers.L2(l2))
-    layers = [keras.Input((6,)), dense(8, "relu"), *(extra or []), dense(3), dense(8, "relu"), dense(6)]
+    layers = [keras.Input((6,)), dense(8, "relu"), *(extra() if extra else []), dense(3), dense(8, "relu"), dense(6)]
     source = describe_model(keras.Sequential(layers), (6,))
     return Recipe(source, plain_optimizer(optimizer), loss, 4, batch, spec or {}, masked)
 
@@ -46,7 +46,8 @@ CASES = {
     "penalty, odd batch": (rows, dict(batch=15, l2=0.05)),
     "huber, sgd with momentum": (rows, dict(batch=15, loss="huber", optimizer=keras.optimizers.SGD(0.05, momentum=0.9))),
     "missing cells": (holes, dict(batch=15, spec={"missing": "median"}, masked=True)),
-    "clipped gradients": (rows, dict(batch=15, optimizer=keras.optimizers.Adam(0.01, global_clipnorm=0.1))),
+    "batch norm": (rows[:96], dict(batch=16, extra=lambda: [keras.layers.BatchNormalization()])),
+    "activity penalty": (rows, dict(batch=16, extra=lambda: [keras.layers.Dense(8, activity_regularizer="l1")])),
 }
 
 
@@ -105,7 +106,8 @@ def trained(tmp_path_factory):
         "penalty, odd batch",
         "huber, sgd with momentum",
         "missing cells",
-        "clipped gradients",
+        "batch norm",
+        "activity penalty",
     ],
 )
 def test_two_replicas_give_the_losses_of_one(trained, case):
