@@ -125,10 +125,8 @@ class Run:
     def __enter__(self) -> Run:
         try:
             self.directory.mkdir(parents=True, exist_ok=True)
-            self._lock = open(self.directory / ".lock", "a")  # held until __exit__
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            self._lock = _locked(self.directory / ".lock")
         except BlockingIOError:
-            self._lock.close()
             raise RunError(
                 f"{self.directory}: another aetfx process is writing to this run. Wait for it, or choose another --out."
             ) from None
@@ -139,9 +137,9 @@ class Run:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._lock.close()
         with contextlib.suppress(OSError):
             (self.directory / ".lock").unlink()
+        self._lock.close()
 
     @property
     def lineage_path(self) -> Path:
@@ -174,6 +172,20 @@ class Run:
             "finished": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
         }
         write_json(self.lineage_path, self._lineage)
+
+
+def _locked(path: Path) -> Any:
+    """Opens and locks a file that whoever held it last may be deleting at the same moment."""
+    while True:
+        file = open(path, "a")  # noqa: SIM115 (closing it gives the lock up)
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if path.exists() and path.stat().st_ino == os.fstat(file.fileno()).st_ino:
+                return file
+        except BaseException:
+            file.close()
+            raise
+        file.close()
 
 
 def versions() -> dict[str, str]:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aetfx.errors import RunError
-from aetfx.run import read_json, write_json
+from aetfx.run import atomic, read_json, write_bytes, write_json
 from aetfx.words import percent
 
 
@@ -69,12 +69,14 @@ class Diagnosis:
       fixed_model: the repaired, trained Keras model (raw rows in, raw rows out), or None.
       directory: the run directory, if there is one.
       samples: rows, reconstructions and figures for the report (arrays by name).
+      files: content of the run's small files by name, where there is no run directory to copy them from.
     """
 
     record: dict[str, Any]
     fixed_model: Any = None
     directory: Path | None = None
     samples: dict[str, Any] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
 
     @property
     def status(self) -> str:
@@ -106,7 +108,7 @@ class Diagnosis:
         return list(self.record["ruled_out"])
 
     def save(self, directory: str | Path) -> Path:
-        """Writes the diagnosis as a run directory: JSON, samples, the repaired model, report and logs.
+        """Writes the diagnosis as a run directory: JSON, samples and the repaired model; a kept run is copied whole.
 
         Raises:
           RunError: the directory cannot be written.
@@ -114,11 +116,24 @@ class Diagnosis:
         from aetfx.diagnosis.samples import write_samples
 
         directory = Path(directory)
-        if self.directory is not None and self.directory.resolve() != directory.resolve():
-            shutil.copytree(self.directory, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".lock"))
+        if self.directory is not None:
+            if self.directory.resolve() != directory.resolve():
+                try:
+                    shutil.copytree(
+                        self.directory, directory, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".lock")
+                    )
+                except (OSError, shutil.Error) as error:
+                    raise RunError(
+                        f"{directory}: the run cannot be copied there ({error}). Choose another place."
+                    ) from error
+            return directory
+        for name, content in self.files.items():
+            write_bytes(directory / name, content)
+        write_samples(directory / "samples.npz", self.samples)
+        if self.fixed_model is not None:
+            with atomic(directory / "fixed" / "model.keras") as temporary:
+                self.fixed_model.save(temporary)
         write_json(directory / "diagnosis.json", self.record)
-        if self.samples:
-            write_samples(directory / "samples.npz", self.samples)
         return directory
 
     def __repr__(self) -> str:

@@ -95,7 +95,12 @@ def _write(run: Run, request: Request, session: Session, outcome: Outcome, start
     write_json(outputs[-1], record)
     outputs += [path for path in (run.path("findings.json"), run.path("schema", "schema.pbtxt")) if path.exists()]
     run.finish("diagnosis", request.inputs or "in memory", outputs, seconds=time.perf_counter() - started)
-    return Diagnosis(read_json(run.path("diagnosis.json")), fixed_model, run.directory if keep else None, samples)
+    record = read_json(run.path("diagnosis.json"))
+    if keep:
+        return Diagnosis(record, fixed_model, run.directory, samples)
+    small = [path for path in run.directory.iterdir() if path.suffix in (".json", ".yaml", ".parquet")]
+    files = {path.name: path.read_bytes() for path in small if path.name not in ("diagnosis.json", "lineage.json")}
+    return Diagnosis(record, fixed_model, None, samples, files)
 
 
 def _score_as_given(lab: Lab, live: Any) -> float | None:
