@@ -94,7 +94,7 @@ def read_json(path: Path) -> Any:
     except FileNotFoundError:
         raise RunError(f"{path}: no such file. Is '{Path(path).parent}' a finished aetfx run?") from None
     except (OSError, ValueError) as error:
-        raise RunError(f"{path}: cannot be read as JSON ({error}).") from None
+        raise RunError(f"{path}: cannot be read as JSON ({error}). Delete that file and run again.") from None
 
 
 def cannot_write(path: Path, error: OSError) -> RunError:
@@ -117,7 +117,7 @@ class Run:
       RunError: another process holds the directory, or it cannot be created.
     """
 
-    def __init__(self, directory: str | Path):
+    def __init__(self, directory: str | os.PathLike[str]):
         self.directory = Path(directory)
         self._lock: Any = None
         self._lineage: dict[str, Any] = {}
@@ -132,8 +132,12 @@ class Run:
             ) from None
         except OSError as error:
             raise cannot_write(self.directory, error) from error
-        if self.lineage_path.exists():
-            self._lineage = read_json(self.lineage_path)
+        try:
+            if self.lineage_path.exists():
+                self._lineage = read_json(self.lineage_path)
+        except RunError:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import types
 import typing
 from pathlib import Path
@@ -30,6 +31,23 @@ Loss = Literal[
 
 # A model that comes compiled brings these, so that their defaults do not hold for it.
 _OF_COMPILED_MODELS = ("training.optimizer", "training.learning_rate", "training.loss")
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML that takes `1e-3` for a number, as YAML 1.2 does, and does not let a repeated key replace the first."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen: set[str] = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and key.value in seen:
+                raise yaml.constructor.ConstructorError(None, None, f"'{key.value}' is given twice", key.start_mark)
+            seen.add(str(key.value))
+        return super().construct_mapping(node, deep)
+
+
+_Loader.add_implicit_resolver(
+    "tag:yaml.org,2002:float", re.compile(r"^[-+]?[0-9]+(\.[0-9]*)?[eE][-+]?[0-9]+$"), list("-+0123456789")
+)
 
 
 class _Section(BaseModel):
@@ -145,6 +163,8 @@ class Study(_Section):
             value = tree[section][key]
             if isinstance(value, str) and "://" not in value:
                 tree[section][key] = os.path.abspath(value)
+        if "model.path" in self.compare:
+            tree["compare"]["model.path"] = [path and os.path.abspath(path) for path in self.compare["model.path"]]
         if self.model.factory or self.model.path:
             for section, key in (dotted.split(".") for dotted in _OF_COMPILED_MODELS):
                 if key not in getattr(self, section).model_fields_set:
@@ -166,7 +186,7 @@ def load_study(path: str | Path) -> Study:
     except (OSError, UnicodeDecodeError) as error:
         raise StudyError(f"{path}: cannot be read as text ({error}). Give the path of a YAML file.") from None
     try:
-        tree = yaml.safe_load(text)
+        tree = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
         raise StudyError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(tree, dict):
@@ -214,6 +234,13 @@ def _check_whole(study: Study, where: str) -> None:
     for key, values in study.compare.items():
         if not values:
             raise StudyError(f"{where}: compare.{key} lists no values. Give at least one, e.g. [0.001, 0.01].")
+        if key not in _dotted_keys():
+            raise StudyError(f"{where}: compare: unknown key '{key}'.{nearest(key, _dotted_keys())}")
+        if key in ("training.seed", "training.strategy", "training.replicas"):
+            raise StudyError(
+                f"{where}: compare.{key} cannot be compared: every configuration is trained with the same seeds on "
+                f"the same devices. Set {key} itself."
+            )
         if key.split(".")[0] not in ("preprocessing", "model", "training"):
             raise StudyError(
                 f"{where}: compare.{key} cannot be compared: configurations share their data. "
@@ -236,7 +263,8 @@ def _relative_to(study: Study, folder: Path) -> Study:
         }
     )
     model = study.model.model_copy(update={"path": resolve(study.model.path)})
-    return study.model_copy(update={"data": data, "model": model})
+    compare = {k: [resolve(v) for v in values] if k == "model.path" else values for k, values in study.compare.items()}
+    return study.model_copy(update={"data": data, "model": model, "compare": compare})
 
 
 def _dotted_keys() -> list[str]:

@@ -80,7 +80,7 @@ def _record(
     held = lab.split().held_out
     pooled = pooled_log_variance(list(scores.values()))
     first = scores[recipes[0].identity]
-    rows = []
+    rows: list[dict[str, Any]] = []
     for recipe in recipes:
         trials = [lab.trial(recipe, seed=seed) for seed in seeds]
         mine = scores[recipe.identity]

@@ -6,6 +6,7 @@ parameters, not from a clock, so that the same study makes the same plan on ever
 
 from __future__ import annotations
 
+import hashlib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -75,6 +76,7 @@ class Lab:
     _splits: dict[int, Split] = field(default_factory=dict)
     _scorers: dict[int, Scorer] = field(default_factory=dict)
     _fitted: dict[tuple[int, str], Preprocessing] = field(default_factory=dict)
+    _hashes: dict[int, str] = field(default_factory=dict)
     trials: dict[tuple[str, int, int], Trial] = field(default_factory=dict)
 
     @property
@@ -136,7 +138,7 @@ class Lab:
             return self.trials[key]
         cost = self.cost(recipe)
         preprocessing = self.preprocessing(recipe, index)
-        stored = self.store.load(recipe, seed, index, preprocessing)
+        stored = self.store.load(recipe, seed, index, preprocessing, self._rows_hash(index))
         if stored is not None and set(score_at) <= set(stored.scores):
             trial = stored
         else:
@@ -151,7 +153,7 @@ class Lab:
                 on_epoch=self._teller(recipe, cost),
             )
             self.trained += 1
-            self.store.save(trial, index, score=self.score(trial, "select", index).value)
+            self.store.save(trial, index, score=self.score(trial, "select", index).value, rows=self._rows_hash(index))
         self.spent += cost
         self._tell(recipe.name, self.spent)
         self.trials[key] = trial
@@ -187,6 +189,15 @@ class Lab:
         if on == "train" and len(rows) > 4096:
             rows = rows[:4096]
         return self.scorer(index).score(rows, trial.predict(rows), rows=self.judge)
+
+    def _rows_hash(self, index: int) -> str:
+        """Returns a hash of what a split's trials are trained and scored on: data that changed make them worthless."""
+        if index not in self._hashes:
+            digest = hashlib.blake2b(repr((self.scorer(index).features, self.judge)).encode(), digest_size=8)
+            for rows in (self.split(index).train, self.split(index).select):
+                digest.update(np.ascontiguousarray(rows).tobytes())
+            self._hashes[index] = digest.hexdigest()
+        return self._hashes[index]
 
     def _select_score(self, predictor: Callable[[np.ndarray], np.ndarray], index: int) -> float:
         rows = self.split(index).select

@@ -64,7 +64,8 @@ def open_request(study: Study) -> Request:
     Raises:
       AetfxError: with what is wrong and what to do.
     """
-    check_model_request(study.model)
+    for _, alternative in study.alternatives():
+        check_model_request(alternative.model)
     source = open_source(study.data.train, study.data.features)
     eval_source = None
     if isinstance(study.data.eval, str):
@@ -118,10 +119,12 @@ def _inputs(study: Study, source: Source, eval_source: Source | None) -> str:
 
 
 def _model_files(study: Study) -> list[Path]:
-    if study.model.path:
-        return [Path(study.model.path)]
-    if study.model.factory:
-        spec = importlib.util.find_spec(study.model.factory.split(":")[0])
-        if spec is not None and spec.origin and Path(spec.origin).exists():
-            return [Path(spec.origin)]
-    return []
+    found = []
+    for _, alternative in study.alternatives():
+        if alternative.model.path:
+            found.append(Path(alternative.model.path))
+        elif alternative.model.factory:
+            spec = importlib.util.find_spec(alternative.model.factory.split(":")[0])
+            if spec is not None and spec.origin and Path(spec.origin).exists():
+                found.append(Path(spec.origin))
+    return found

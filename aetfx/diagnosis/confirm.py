@@ -71,11 +71,20 @@ class Confirmation:
         from them.
       target: score that counts as good. Below it a generous change (epochs, width, batch, activations) is an
         improvement and no cause: it would help healthy models as well.
+      generous: codes of such changes; by default as the causes declare them.
     """
 
     def __init__(
-        self, lab: Lab, baseline: Recipe, thresholds: Thresholds, step: int, pools: Pools, target: float = 0.0
+        self,
+        lab: Lab,
+        baseline: Recipe,
+        thresholds: Thresholds,
+        step: int,
+        pools: Pools,
+        target: float = 0.0,
+        generous: frozenset[str] | None = None,
     ):
+        self.generous = {c for c, cause in REGISTRY.items() if cause.generous} if generous is None else generous
         self.lab = lab
         self.target = target
         self.baseline = baseline
@@ -190,7 +199,7 @@ class Confirmation:
             assert c.gain is not None
             c.level = level
             drop = float(np.mean(c.before) - np.mean(c.after))
-            good = REGISTRY[c.experiment.code].generous and float(np.mean(c.before)) <= self.target
+            good = c.experiment.code in self.generous and float(np.mean(c.before)) <= self.target
             if c.gain.gain >= t.least_gain and drop >= t.least_drop and not good:
                 c.decision = "verified" if c.lower >= bounds[id(c)] else "suspected"
             elif c.lower > t.improvement_lower_bound:
@@ -199,7 +208,7 @@ class Confirmation:
                 c.decision = "no effect"
 
     def _bound(self, candidate: Candidate) -> float:
-        generous = REGISTRY[candidate.experiment.code].generous
+        generous = candidate.experiment.code in self.generous
         return self.thresholds.least_lower_bound_generous if generous else self.thresholds.least_lower_bound
 
     def _row_variance(self, candidate: Candidate) -> float:

@@ -19,6 +19,7 @@ from aetfx.training.recipe import Recipe
 from aetfx.validation.findings import Finding
 from aetfx.words import percent
 
+_ALIKE_AT_MOST = 2.0  # times the leader's screened score: no interval is that wide
 _SCREEN_SHARE = 0.5  # of the remaining budget; the rest is for confirming
 
 
@@ -101,7 +102,8 @@ def _run_step(case: Case, outcome: Outcome, budget: float) -> Step:
     admissions = {cause.code: _admit(case, cause.code) for cause in in_order()}
     admitted = [code for code, admission in admissions.items() if admission.admitted]
     experiments = _experiments(case, admitted)
-    confirmation = Confirmation(lab, case.recipe, t, case.step, outcome.pools, case.target)
+    generous = frozenset(code for code, cause in REGISTRY.items() if cause.is_generous(case))
+    confirmation = Confirmation(lab, case.recipe, t, case.step, outcome.pools, case.target, generous)
     left = max(0.0, budget - lab.spent)
     planned = plan(case, [e for e in experiments if not e.last_resort], left * _SCREEN_SHARE)
     lab.planned = lab.spent + planned.cost + min(left, confirmation.cost(experiments[:2]))
@@ -110,11 +112,20 @@ def _run_step(case: Case, outcome: Outcome, budget: float) -> Step:
         resort = plan(case, [e for e in experiments if e.last_resort], (budget - lab.spent) * _SCREEN_SHARE)
         screened += screen(case, resort) if resort.share == 1.0 else []
     report_only = {code for code, admission in admissions.items() if admission.report_only}
-    chosen = [Candidate(item.experiment, item.gain) for item in leaders(case, screened, report_only)]
-    candidates = _affordable(case, confirmation, chosen, budget)
-    outcome.short_of_budget |= len(candidates) < len(chosen) or bool(planned.dropped)
-    lab.planned = lab.spent + confirmation.cost([c.experiment for c in candidates])
-    confirmation.run(candidates)
+    chosen = leaders(case, screened, report_only)
+    first = [item for item in chosen if item.score <= _ALIKE_AT_MOST * min(s.score for s in chosen)]
+    candidates: list[Candidate] = []
+    for group in (first, [item for item in chosen if item not in first]):
+        # Those far behind the leader cannot be its equal; they have their turn in the next step, or when it fails.
+        if any(c.decision == "verified" for c in candidates):
+            break
+        asked = [Candidate(item.experiment, item.gain) for item in group]
+        paid = _affordable(case, confirmation, asked, budget)
+        outcome.short_of_budget |= len(paid) < len(asked)
+        candidates += paid
+        lab.planned = lab.spent + confirmation.cost([c.experiment for c in paid])
+        confirmation.run(candidates)
+    outcome.short_of_budget |= any(e.code not in {k.code for k in planned.experiments} for e in planned.dropped)
     unusual = {code for code, cause in REGISTRY.items() if cause.unusual(case)}
     named, equivalents = confirmation.best(candidates, unusual)
     if named is None and case.select_score > case.target and not case.is_noise:
@@ -161,7 +172,7 @@ def _try_pairs(
 
 
 def _admit(case: Case, code: str) -> Admission:
-    if case.step > 1 and REGISTRY[code].generous and case.select_score <= case.target:
+    if case.step > 1 and REGISTRY[code].is_generous(case) and case.select_score <= case.target:
         return Admission.no(f"the score of {case.select_score:.3f} is good by now; more would be a choice")
     if code in case.fixed and code != "model.capacity_too_small":
         return Admission.no("mended in an earlier step")
@@ -232,7 +243,7 @@ def _open_the_rest(step: Step, outcome: Outcome, budget: float) -> None:
     opened = screen(case, planned)
     step.screened.extend(opened)
     for item in opened:
-        if item.gain >= t.least_gain and not REGISTRY[item.experiment.code].generous:
+        if item.gain >= t.least_gain and not REGISTRY[item.experiment.code].is_generous(case):
             cause = REGISTRY[item.experiment.code]
             outcome.suspected.append(
                 {

@@ -34,7 +34,7 @@ def pair_experiments(case: Case, screened: list[Screened]) -> list[Experiment]:
         for second in ordered[i + 1 :]:
             cause = REGISTRY[second.experiment.code]
             # A generous change on top of any other helps a little always; such pairs say nothing.
-            if cause.generous or not cause.admit(changed).admitted:
+            if cause.is_generous(case) or not cause.admit(changed).admitted:
                 continue
             found += [_join(first.experiment, e) for e in cause.experiments(changed)[:2]]
     return found

@@ -36,7 +36,7 @@ class Plan:
 def plan(case: Case, experiments: list[Experiment], allowance: float) -> Plan:
     """Fits the screens of a step into an allowance, in units of the user's training.
 
-    Fair screens are shortened first; of what still does not fit the dearest is dropped.
+    Fair screens are shortened first; of what still does not fit, further variants of a cause are dropped first.
     """
     for share in _SHARES:
         kept, cost = _fill(case, experiments, share, allowance)
@@ -46,10 +46,15 @@ def plan(case: Case, experiments: list[Experiment], allowance: float) -> Plan:
 
 
 def _fill(case: Case, experiments: list[Experiment], share: float, allowance: float) -> tuple[list[Experiment], float]:
-    """Takes the cheapest experiments first, so that every cause gets a look before one gets a long one."""
+    """Takes one experiment of every cause before a second of any, so that each gets a look before one gets many."""
+    rank: dict[str, int] = {}
+    seen: dict[str, int] = {}
+    for experiment in sorted(experiments, key=lambda e: e.priority):
+        rank[experiment.recipe.identity] = seen.get(experiment.code, 0)
+        seen[experiment.code] = rank[experiment.recipe.identity] + 1
     kept: list[Experiment] = []
     spent = 0.0
-    for experiment in sorted(experiments, key=lambda e: (_cost(case, e, share), REGISTRY[e.code].order)):
+    for experiment in sorted(experiments, key=lambda e: (rank[e.recipe.identity], REGISTRY[e.code].order)):
         # A longer training of the same recipe replaces the shorter one, which is then read off it.
         free = max((_cost(case, e, share) for e in kept if _continues(experiment, e)), default=0.0)
         cost = _cost(case, experiment, share) - free

@@ -214,9 +214,11 @@ def _one_line(error: BaseException) -> str:
 
 def _innermost_user_line(error: BaseException) -> str:
     """Names the last line of the user's own code in the traceback."""
+    import sysconfig
     import traceback
 
+    foreign = ("site-packages", "aetfx/models", "<frozen", sysconfig.get_path("stdlib"))
     for frame in reversed(traceback.extract_tb(error.__traceback__)):
-        if "site-packages" not in frame.filename and "aetfx/models" not in frame.filename.replace("\\", "/"):
+        if not any(part in frame.filename.replace("\\", "/") for part in foreign):
             return f" ({Path(frame.filename).name}, line {frame.lineno})"
     return ""

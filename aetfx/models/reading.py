@@ -134,25 +134,23 @@ def read_architecture(model: Any, shape: tuple[int, ...]) -> Architecture:
     """
     outputs = layer_outputs(model, np.zeros((2, *shape), "float32"))
     layers: list[LayerFacts] = []
-    by_name = {layer.name: layer for layer in leaf_layers(model)}
+    by_name = leaf_layers(model)
     for name in outputs:  # in the order of the pass: Keras lists nested models in another one
         layer = by_name[name]
-        width = math.prod(outputs[layer.name].shape[1:])
+        width = math.prod(outputs[name].shape[1:])
         kind = type(layer).__name__
         units = getattr(layer, "units", None) or getattr(layer, "filters", None)
         if units and layer.trainable_weights:
             count = sum(math.prod(w.shape) for w in layer.trainable_weights)
-            layers.append(
-                LayerFacts(layer.name, kind, int(units), width, activation_name(layer), None, layer.name, count)
-            )
+            layers.append(LayerFacts(name, kind, int(units), width, activation_name(layer), None, name, count))
         elif layers and layers[-1].width == width:
-            layers[-1] = _attach(layers[-1], layer, kind)
+            layers[-1] = _attach(layers[-1], layer, kind, name)
     return Architecture(
         layers=tuple(layers),
         shape=tuple(shape),
         n_parameters=model.count_params(),
         kind=type(model).__name__,
-        has_batch_norm=any(type(layer).__name__ == "BatchNormalization" for layer in leaf_layers(model)),
+        has_batch_norm=any(type(layer).__name__ == "BatchNormalization" for layer in by_name.values()),
     )
 
 
@@ -166,10 +164,11 @@ def layer_outputs(model: Any, rows: np.ndarray, only: str | None = None) -> dict
     """
     seen: dict[str, np.ndarray] = {}
     hooked = []
-    for layer in leaf_layers(model):
-        if only is None or layer.name == only:
-            hooked.append(layer)
-            object.__setattr__(layer, "call", _watch(layer, seen))
+    for name, layer in leaf_layers(model).items():
+        if only is None or name == only:
+            outermost = _over_time(model, layer)
+            hooked.append(outermost)
+            object.__setattr__(outermost, "call", _watch(outermost, name, seen))
     try:
         model(rows, training=False)
     finally:
@@ -195,14 +194,14 @@ def activation_name(layer: Any) -> str:
     return str(name)
 
 
-def _attach(facts: LayerFacts, layer: Any, kind: str) -> LayerFacts:
+def _attach(facts: LayerFacts, layer: Any, kind: str, name: str) -> LayerFacts:
     """Lets an activation or normalisation layer behind a weighted layer belong to it."""
     if kind in _ACTIVATION_LAYERS or kind == "Activation":
         if facts.activation == "linear":
-            return _replace(facts, activation=activation_name(layer), activation_layer=layer.name, last=layer.name)
-        return _replace(facts, last=layer.name)
+            return _replace(facts, activation=activation_name(layer), activation_layer=name, last=name)
+        return _replace(facts, last=name)
     if kind in _PASSIVE:
-        return _replace(facts, last=layer.name)
+        return _replace(facts, last=name)
     return facts
 
 
@@ -210,13 +209,21 @@ def _replace(facts: LayerFacts, **changes: Any) -> LayerFacts:
     return dataclasses.replace(facts, **changes)
 
 
-def _watch(layer: Any, seen: dict[str, np.ndarray]) -> Any:
+def _over_time(model: Any, layer: Any) -> Any:
+    """Returns the wrapper that repeats a layer over the steps of a sequence, or the layer itself."""
+    for other in model._flatten_layers(include_self=False, recursive=True):
+        if type(other).__name__ == "TimeDistributed" and other.layer is layer:
+            return other
+    return layer
+
+
+def _watch(layer: Any, name: str, seen: dict[str, np.ndarray]) -> Any:
     original = layer.call
 
     def call(*args: Any, **kwargs: Any) -> Any:
         output = original(*args, **kwargs)
         first = output[0] if isinstance(output, list | tuple) else output
-        seen[layer.name] = np.asarray(first)
+        seen[name] = np.asarray(first)
         return output
 
     # Keras reads the signature to decide what to pass (training, mask).

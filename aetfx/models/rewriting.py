@@ -27,19 +27,6 @@ def set_widths(blueprint: Blueprint, widths: Mapping[str, int]) -> Blueprint:
     return _edit(blueprint, set(widths), change)
 
 
-def scale_widths(blueprint: Blueprint, architecture: Architecture, *, hidden: float, code: float) -> Blueprint:
-    """Multiplies the widths of the hidden layers and of the code.
-
-    Args:
-      hidden: factor for hidden layers; they are kept at least twice as wide as the code where they were wider.
-      code: factor for the code layer.
-    """
-    widths = {layer.name: max(1, round(layer.units * hidden)) for layer in architecture.hidden}
-    if architecture.code:
-        widths[architecture.code.name] = max(1, round(architecture.code.units * code))
-    return set_widths(blueprint, widths)
-
-
 def set_activations(blueprint: Blueprint, architecture: Architecture, activation: str, names: set[str]) -> Blueprint:
     """Gives the named weighted layers another activation, wherever it is written."""
     separate = {layer.activation_layer for layer in architecture.layers if layer.name in names} - {None}

@@ -10,6 +10,7 @@ import copy
 import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from types import FunctionType
 from typing import Any
 
 from aetfx.errors import ModelError
@@ -25,7 +26,8 @@ class ModelSource:
     Attributes:
       blueprint: the architecture as Keras serialises it, without weights and without fixed seeds.
       objects: the user's own classes and functions by the name under which the blueprint knows them.
-      frozen: weights of layers that are not trainable, by layer name: they are part of the recipe.
+      frozen: weights that no training sets, by layer name: of layers that are not trainable, and what
+        `adapt` measured. They are part of the recipe.
       shape: shape of one row.
     """
 
@@ -66,9 +68,11 @@ class ModelSource:
                 f"the model cannot be rebuilt from its configuration ({type(error).__name__}: {_first_line(error)}). "
                 "Give the class a get_config() that holds every argument of its constructor."
             ) from error
-        for layer in leaf_layers(model):
-            if layer.name in self.frozen:
-                layer.set_weights(self.frozen[layer.name])
+        for name, layer in leaf_layers(model).items():
+            if name in self.frozen:
+                layer.set_weights(self.frozen[name])
+                if hasattr(layer, "finalize_state"):  # an adapted layer computes with copies of its weights
+                    layer.finalize_state()
         return model
 
 
@@ -96,25 +100,34 @@ def describe_model(model: Any, shape: tuple[int, ...]) -> ModelSource:
             node["seed"] = None
     objects = {}
     for layer in [model, *model._flatten_layers(include_self=False, recursive=True)]:
-        if not type(layer).__module__.startswith("keras."):
-            objects[type(layer).__name__] = type(layer)
-            registered = keras.saving.get_registered_name(type(layer))
-            objects[registered] = type(layer)
-        for attribute in ("activation",):
-            function = getattr(layer, attribute, None)
-            if inspect.isfunction(function) and not function.__module__.startswith("keras."):
-                objects[function.__name__] = function
+        for item in (type(layer), *_custom_parts(layer)):
+            if not item.__module__.startswith("keras."):
+                objects[item.__name__] = item
+                objects[keras.saving.get_registered_name(item)] = item
     frozen = {
-        layer.name: [w.copy() for w in layer.get_weights()]
-        for layer in leaf_layers(model)
-        if not layer.trainable and layer.weights
+        name: [w.copy() for w in layer.get_weights()]
+        for name, layer in leaf_layers(model).items()
+        if layer.weights and (not layer.trainable or hasattr(layer, "adapt"))
     }
     return ModelSource(blueprint, tuple(shape), objects, frozen)
 
 
-def leaf_layers(model: Any) -> list[Any]:
-    """Returns the layers that hold no other layers, in the order in which the model lists them."""
-    return [layer for layer in model._flatten_layers(include_self=False, recursive=True) if not _children(layer)]
+def leaf_layers(model: Any) -> dict[str, Any]:
+    """Returns the layers that hold no other layers by name, in the order in which the model lists them.
+
+    A recurrent layer counts as one: its cell is its own affair. Nested models may use a name again; the
+    second layer `hidden` is then called `hidden#2`, which no blueprint knows.
+    """
+    import keras
+
+    found: dict[str, Any] = {}
+    for layer in model._flatten_layers(include_self=False, recursive=True):
+        is_cell = any(layer is getattr(other, "cell", None) for other in found.values())
+        is_leaf = not _children(layer) or isinstance(layer, keras.layers.RNN)
+        if is_leaf and not is_cell and not any(layer is other for other in found.values()):
+            again = sum(name.split("#")[0] == layer.name for name in found)
+            found[f"{layer.name}#{again + 1}" if again else layer.name] = layer
+    return found
 
 
 def dictionaries(node: Any) -> Iterator[dict[str, Any]]:
@@ -129,6 +142,26 @@ def dictionaries(node: Any) -> Iterator[dict[str, Any]]:
 
 def _children(layer: Any) -> list[Any]:
     return list(layer._flatten_layers(include_self=False, recursive=False))
+
+
+def _custom_parts(layer: Any) -> list[Any]:
+    """Returns the functions, and the classes of the initialisers, regularisers and constraints, that a layer uses.
+
+    Raises:
+      ModelError: one of them is a lambda, which Keras writes down but cannot read back.
+    """
+    import keras
+
+    kinds = (keras.initializers.Initializer, keras.regularizers.Regularizer, keras.constraints.Constraint)
+    used = [item for item in vars(layer).values() if isinstance(item, (*kinds, FunctionType))]
+    parts = [item if inspect.isfunction(item) else type(item) for item in used]
+    of_keras = type(layer).__module__.startswith("keras.") and not isinstance(layer, keras.layers.Lambda)
+    if of_keras and any(part.__name__ == "<lambda>" for part in parts):
+        raise ModelError(
+            f"layer '{layer.name}' holds a lambda, with which a copy of the model cannot be built. "
+            "Write it as a function with a name (def)."
+        )
+    return parts
 
 
 def _plain(value: Any) -> Any:
@@ -147,4 +180,5 @@ def _source_text(item: Any) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).strip().splitlines() or [""])[0][:200]
+    told = str(error).rsplit("Exception encountered:", 1)[-1]  # Keras puts whole configurations before the reason
+    return (told.strip().splitlines() or [""])[0][:200]

@@ -15,8 +15,8 @@ from aetfx.training.recipe import Recipe, plain_optimizer
 def recipe_from_study(study: Study, shape: tuple[int, ...]) -> Recipe:
     """Builds the baseline recipe of a study.
 
-    A factory's or file's model that comes compiled keeps its optimizer and loss, unless the study sets
-    `training.optimizer`, `learning_rate` or `loss` itself.
+    A factory's or file's model that comes compiled keeps its optimizer, learning rate and loss, each unless
+    the study sets `training.optimizer`, `learning_rate` or `loss` itself.
 
     Raises:
       ModelError: see `aetfx.models.load.load_model`.
@@ -28,8 +28,10 @@ def recipe_from_study(study: Study, shape: tuple[int, ...]) -> Recipe:
     optimizer: dict[str, Any] | None = None
     loss: Any = None
     objects: dict[str, Any] = {}
-    if getattr(model, "compiled", False) and not given & {"optimizer", "learning_rate"}:
+    if getattr(model, "compiled", False) and "optimizer" not in given:
         optimizer = plain_optimizer(model.optimizer)
+        if "learning_rate" in given:  # another rate is no other optimizer
+            optimizer["config"]["learning_rate"] = training.learning_rate
     if getattr(model, "compiled", False) and "loss" not in given:
         loss, objects = _loss_of(model)
     if optimizer is None:

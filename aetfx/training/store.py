@@ -36,8 +36,15 @@ class TrialStore:
         seed_name = f"seed-{seed}" if index == 0 else f"seed-{seed}-split-{index}"
         return self.directory / "configurations" / configuration_folder(recipe) / seed_name
 
-    def save(self, trial: Trial, index: int = 0, *, score: float) -> None:
-        """Writes a finished trial. A model that cannot be saved is kept in memory only."""
+    def save(self, trial: Trial, index: int = 0, *, score: float, rows: str = "") -> None:
+        """Writes a finished trial. A model that cannot be saved is kept in memory only.
+
+        Args:
+          trial: what to keep.
+          index: of the split that it saw.
+          score: on the select rows.
+          rows: hash of the rows that it was trained and scored on.
+        """
         if self.directory is None:
             return
         from aetfx.training import logs
@@ -55,6 +62,7 @@ class TrialStore:
                 "name": trial.recipe.name,
                 "seed": trial.seed,
                 "split": index,
+                "rows": rows,
                 "losses": [float(loss) if np.isfinite(loss) else str(loss) for loss in trial.losses],
                 "scores": trial.scores,
                 "best_epoch": trial.best_epoch,
@@ -62,15 +70,15 @@ class TrialStore:
             },
         )
 
-    def load(self, recipe: Recipe, seed: int, index: int, preprocessing: Preprocessing) -> Trial | None:
-        """Returns a trial that was finished before, or None."""
+    def load(self, recipe: Recipe, seed: int, index: int, preprocessing: Preprocessing, rows: str = "") -> Trial | None:
+        """Returns a trial that was finished before on the same rows, or None."""
         if self.directory is None:
             return None
         folder = self.folder(recipe, seed, index)
         if not (folder / "trial.json").exists():
             return None
         record = read_json(folder / "trial.json")
-        if record["configuration"] != recipe.identity:
+        if record["configuration"] != recipe.identity or record.get("rows", "") != rows:
             return None
         model = recipe.source.build()
         with np.load(folder / "weights.npz", allow_pickle=False) as weights:

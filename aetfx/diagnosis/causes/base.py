@@ -50,6 +50,7 @@ class Experiment:
       shortenable: may be screened at part of its length.
       late: only after all other single fixes are exhausted (code width, METHOD section 5).
       last_resort: screened only when no other experiment of the step gained enough, because it is dear.
+      priority: which experiment of a cause is the last to be dropped when the budget is short; lower stays longer.
       also: a second cause that the same experiment mends, where only both changes together help.
     """
 
@@ -61,6 +62,7 @@ class Experiment:
     shortenable: bool = True
     late: bool = False
     last_resort: bool = False
+    priority: int = 0
     also: tuple[str, ...] = ()
 
 
@@ -100,6 +102,10 @@ class Cause:
     def may_be_named(self, case: Case, gains: dict[str, float]) -> bool:
         """A further condition on the screened gains, by configuration name."""
         return True
+
+    def is_generous(self, case: Case) -> bool:
+        """Whether the change would help a healthy model as well."""
+        return self.generous
 
     def unusual(self, case: Case) -> bool:
         """Whether the user's setting lies outside its usual range, which breaks ties."""

@@ -40,9 +40,14 @@ class LearningRateTooLow(Cause):
                     keras=compile_line(recipe),
                     study={"training.learning_rate": new},
                     shortenable=False,
+                    priority=0 if new == float(f"{best:.3g}") else 1,
                 )
             )
         return found
+
+    def is_generous(self, case: Case) -> bool:
+        # Within the usual range a higher rate is like more epochs: nearly every model gets further with it.
+        return not self.unusual(case)
 
     def unusual(self, case: Case) -> bool:
         return not case.usual_rate and case.recipe.learning_rate < case.thresholds.usual_rate_low
