@@ -178,10 +178,19 @@ def test_nothing_to_compare(refused):
 # The model. These are the first to need TensorFlow.
 
 FACTORIES = {
-    "raises": ("    return keras.Sequential([keras.layers.Dense(3)][7])", ["model.factory", "IndexError", "raises.py, line 3"]),
-    "narrow": ("    return keras.Sequential([keras.layers.Dense(2)])", ["shape (2,)", "shape (3,)", "Give its last layer 3 values"]),
+    "raises": (
+        "    return keras.Sequential([keras.layers.Dense(3)][7])",
+        ["model.factory", "IndexError", "raises.py, line 3"],
+    ),
+    "narrow": (
+        "    return keras.Sequential([keras.layers.Dense(2)])",
+        ["shape (2,)", "shape (3,)", "Give its last layer 3 values"],
+    ),
     "nothing": ("    return 'a model'", ["model.factory", "must return a keras.Model", "str"]),
-    "wants": ("    return keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)])", ["shape (3,)", "Give the model an input"]),
+    "wants": (
+        "    return keras.Sequential([keras.Input((8,)), keras.layers.Dense(3)])",
+        ["shape (3,)", "Give the model an input"],
+    ),
 }
 
 

@@ -107,11 +107,16 @@ def test_json_that_cannot_be_read_names_the_file(tmp_path):
 
 def test_a_failing_write_keeps_the_old_file_and_leaves_nothing_else(tmp_path):
     write_text(tmp_path / "x.txt", "old")
-    with pytest.raises(ZeroDivisionError), atomic(tmp_path / "x.txt") as temporary:
-        temporary.write_text("half")
-        assert (tmp_path / "x.txt").read_text() == "old", "a reader never meets half a file"
-        assert temporary.suffix == ".txt", "Keras and NumPy choose the format by the suffix"
-        raise ZeroDivisionError
+
+    def write() -> None:
+        with atomic(tmp_path / "x.txt") as temporary:
+            temporary.write_text("half")
+            assert (tmp_path / "x.txt").read_text() == "old", "a reader never meets half a file"
+            assert temporary.suffix == ".txt", "Keras and NumPy choose the format by the suffix"
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        write()
     assert (tmp_path / "x.txt").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["x.txt"]
 

@@ -47,6 +47,9 @@ def run_request(request: Request, directory: Path, *, progress: Progress | None,
     with Run(directory) as run:
         write_text(run.path("study.yaml"), study.to_yaml())
         session = open_lab(request, directory, prepared, progress)
+        checked = [*directory.glob("statistics/*/*.pb"), *directory.glob("anomalies/*/*.pb")]
+        checked += [run.path("findings.json"), run.path("schema", "schema.pbtxt")]
+        run.finish("validation", request.inputs or "in memory", checked, seconds=time.perf_counter() - started)
         outcome = run_chain(
             session.lab,
             session.baseline,
