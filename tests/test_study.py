@@ -37,7 +37,7 @@ WRONG = [
     ("training: {epoch: 3}", "unknown key 'training.epoch'. Did you mean 'epochs'?"),
     ("model: {bottelneck: 3}", "unknown key 'model.bottelneck'. Did you mean 'bottleneck'?"),
     ("preprocessing: {zzz: 1}", "unknown key 'preprocessing.zzz'. Choose one of: missing, outliers, scaling."),
-    ("3: 4", "'3'"),
+    ("3: 4", "3: keys should be strings but got 3."),
     # Values out of range.
     ("training: {epochs: 0}", "training.epochs: input should be greater than 0 but got 0."),
     ("training: {epochs: 2.5}", "training.epochs: input should be a valid integer"),

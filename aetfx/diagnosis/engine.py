@@ -108,7 +108,7 @@ def _run_step(case: Case, outcome: Outcome, budget: float) -> Step:
     planned = plan(case, [e for e in experiments if not e.last_resort], left * _SCREEN_SHARE)
     lab.planned = lab.spent + planned.cost + min(left, confirmation.cost(experiments[:2]))
     screened = screen(case, planned)
-    if max((s.gain for s in screened), default=0.0) < t.least_gain:
+    if max((s.gain for s in screened), default=0.0) < t.least_gain and not case.is_noise:
         resort = plan(case, [e for e in experiments if e.last_resort], (budget - lab.spent) * _SCREEN_SHARE)
         screened += screen(case, resort) if resort.share == 1.0 else []
     report_only = {code for code, admission in admissions.items() if admission.report_only}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from aetfx.comparison.lab import Lab
-from aetfx.diagnosis.causes import REGISTRY, in_order
+from aetfx.diagnosis.causes import REGISTRY, Cause, in_order
 from aetfx.diagnosis.engine import Outcome, Step
 from aetfx.diagnosis.status import Status
 from aetfx.training.recipe import Recipe
@@ -130,40 +130,43 @@ def describe_recipe(step: Step) -> dict[str, Any]:
 
 
 def ruled_out(outcome: Outcome) -> list[dict[str, Any]]:
-    """Lists every cause that was neither named nor suspected, with the reason of the last step that looked at it."""
-    step = outcome.steps[-1]
+    """Lists every cause that was neither named nor suspected, with the step that tried it last, or the last reason."""
     taken = {cause.code for cause in [*outcome.causes, *outcome.improvements]}
     taken |= {item["code"] for item in outcome.suspected}
-    found = []
-    for cause in in_order():
-        if cause.code in taken:
-            continue
-        admission = step.admissions[cause.code]
-        tried = [s for s in step.screened if s.experiment.code == cause.code]
-        entry: dict[str, Any] = {
-            "code": cause.code,
-            "title": cause.title,
-            "experiment": None,
-            "experiment_name": None,
-            "gain": None,
-            "tried": bool(tried),
+    return [_why_out(outcome, cause) for cause in in_order() if cause.code not in taken]
+
+
+def _why_out(outcome: Outcome, cause: Cause) -> dict[str, Any]:
+    tries = [[s for s in step.screened if s.experiment.code == cause.code] for step in outcome.steps]
+    step, tried = next(
+        ((step, tried) for step, tried in zip(outcome.steps[::-1], tries[::-1], strict=True) if tried),
+        (outcome.steps[-1], []),
+    )
+    admission = step.admissions[cause.code]
+    entry: dict[str, Any] = {
+        "code": cause.code,
+        "title": cause.title,
+        "experiment": None,
+        "experiment_name": None,
+        "gain": None,
+        "tried": bool(tried),
+        "step": step.case.step,
+        "reason": admission.evidence[0],
+    }
+    if tried:
+        best = max(tried, key=lambda s: s.gain)
+        others = ", ".join(f"{s.experiment.recipe.name}: {_signed(s.gain)}" for s in tried)
+        entry |= {
+            "experiment": best.experiment.recipe.identity,
+            "experiment_name": best.experiment.recipe.name,
+            "gain": best.gain,
+            "reason": f"{admission.evidence[0]}; tried: {others}",
         }
-        if not admission.admitted:
-            entry["reason"] = admission.evidence[0]
-        elif not tried:
-            dropped = any(e.code == cause.code for e in step.plan.dropped)
-            entry["reason"] = (
-                "admitted, but the budget did not allow the experiment" if dropped
-                else "admitted, but this model's layers cannot be rewritten for it"
-            )  # fmt: skip
-        else:
-            best = max(tried, key=lambda s: s.gain)
-            entry |= {"experiment": best.experiment.recipe.identity, "experiment_name": best.experiment.recipe.name}
-            entry["gain"] = best.gain
-            others = ", ".join(f"{s.experiment.recipe.name}: {_signed(s.gain)}" for s in tried)
-            entry["reason"] = f"{admission.evidence[0]}; tried: {others}"
-        found.append(entry)
-    return found
+    elif admission.admitted and any(e.code == cause.code for e in step.plan.dropped):
+        entry["reason"] = "admitted, but the budget did not allow the experiment"
+    elif admission.admitted:
+        entry["reason"] = "admitted, but this model's layers cannot be rewritten for it"
+    return entry
 
 
 def experiments(step: Step) -> list[dict[str, Any]]:
@@ -178,7 +181,7 @@ def experiments(step: Step) -> list[dict[str, Any]]:
                 "configuration": s.experiment.recipe.identity,
                 "stage": "screen",
                 "step": step.case.step,
-                "score_before": step.case.select_score,
+                "score_before": s.before,
                 "score": s.score,
                 "gain": s.gain,
                 "gain_interval": None,

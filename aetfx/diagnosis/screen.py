@@ -16,9 +16,10 @@ _NEAR_BEST = 1.10  # the mildest variant within 10 % of the best score stands fo
 
 @dataclass(frozen=True)
 class Screened:
-    """One screened experiment: score on the select rows, and gain over the baseline at the same length."""
+    """One screened experiment on the select rows: the baseline's score at the same length, its own, and the gain."""
 
     experiment: Experiment
+    before: float
     score: float
     gain: float
 
@@ -82,7 +83,7 @@ def screen(case: Case, planned: Plan) -> list[Screened]:
             score = case.lab.score(trial, "select").value
         floor = case.thresholds.score_floor
         gain = 1 - max(score, floor) / max(before, floor)
-        found[experiment.recipe.identity] = Screened(experiment, score, gain)
+        found[experiment.recipe.identity] = Screened(experiment, before, score, gain)
     return [found[e.recipe.identity] for e in planned.experiments]
 
 

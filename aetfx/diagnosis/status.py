@@ -84,7 +84,7 @@ def _noise_statements(outcome: Outcome, case: Case, score: float) -> list[str]:
     for step in outcome.steps:
         for s in step.screened:
             if s.experiment.code == "data.scaling" and step.admissions["data.scaling"].report_only:
-                before = step.case.select_score
+                before = s.before
                 verdict = "did not matter" if abs(before - s.score) < 0.05 else "changed little that counts here"
                 statements.append(
                     f"A uniform scale {verdict} to {step.case.recipe.optimizer_name.capitalize()} with a "

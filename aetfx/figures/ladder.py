@@ -89,6 +89,7 @@ def _rungs(diagnosis: dict[str, Any]) -> list[dict[str, Any]]:
                 "note": f"{percent(cause.get('gain'))} less",
             }
         )
+    # PCA on the rows as the shown model gets them; on unscaled rows it keeps the large columns only.
     pca = fixed.get("pca_score") if causes else baseline.get("pca_score")
     if pca is not None:
         steps.append({"name": "PCA with the same code width", "value": pca, "role": "muted"})

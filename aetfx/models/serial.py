@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import inspect
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from types import FunctionType
@@ -38,10 +39,10 @@ class ModelSource:
 
     @property
     def identity(self) -> str:
-        """Content hash of the architecture and of the source text of the user's own code."""
+        """Content hash of the architecture and of the source text of the user's own code; names do not count."""
         code = {name: _source_text(item) for name, item in sorted(self.objects.items())}
-        frozen = {name: [w.tobytes().hex() for w in weights] for name, weights in sorted(self.frozen.items())}
-        return content_hash([self.blueprint, code, frozen, self.shape])
+        frozen = [[w.tobytes().hex() for w in weights] for weights in self.frozen.values()]
+        return content_hash([_without_names(self.blueprint), code, frozen, self.shape])
 
     def with_blueprint(self, blueprint: Blueprint) -> ModelSource:
         """Returns the same source with another architecture."""
@@ -155,13 +156,29 @@ def _custom_parts(layer: Any) -> list[Any]:
     kinds = (keras.initializers.Initializer, keras.regularizers.Regularizer, keras.constraints.Constraint)
     used = [item for item in vars(layer).values() if isinstance(item, (*kinds, FunctionType))]
     parts = [item if inspect.isfunction(item) else type(item) for item in used]
-    of_keras = type(layer).__module__.startswith("keras.") and not isinstance(layer, keras.layers.Lambda)
+    # A model's own lambda is its loss, which is no part of the architecture.
+    of_keras = type(layer).__module__.startswith("keras.") and not isinstance(layer, keras.layers.Lambda | keras.Model)
     if of_keras and any(part.__name__ == "<lambda>" for part in parts):
         raise ModelError(
             f"layer '{layer.name}' holds a lambda, with which a copy of the model cannot be built. "
             "Write it as a function with a name (def)."
         )
     return parts
+
+
+def _without_names(blueprint: Blueprint) -> Any:
+    """Numbers the names of layers: Keras counts them up (`dense_7`), so that equal models of a process differ."""
+    names = [node["name"] for node in dictionaries(blueprint) if isinstance(node.get("name"), str)]
+    number = {name: f"name {i}" for i, name in enumerate(dict.fromkeys(names))}
+
+    def swap(value: Any, is_name: bool = False) -> Any:
+        if isinstance(value, dict):
+            return {key: swap(item, key == "name") for key, item in value.items()}
+        if isinstance(value, list):
+            return [swap(item, True) for item in value]  # connections are lists that start with a name
+        return number.get(value, value) if is_name and isinstance(value, str) else value
+
+    return swap(blueprint)
 
 
 def _plain(value: Any) -> Any:
@@ -180,5 +197,6 @@ def _source_text(item: Any) -> str:
 
 
 def _first_line(error: BaseException) -> str:
-    told = str(error).rsplit("Exception encountered:", 1)[-1]  # Keras puts whole configurations before the reason
+    # Keras puts whole configurations before the reason.
+    told = re.split("Exception encountered:|Error encountered during deserialization:", str(error))[-1]
     return (told.strip().splitlines() or [""])[0][:200]

@@ -61,7 +61,7 @@ def about(diagnosis: dict[str, Any]) -> Text:
 def _bars(diagnosis: dict[str, Any], console: Console) -> Group:
     """Draws the score as it is, after the change, and of PCA, as bars of characters."""
     before, after = words.before_after(diagnosis)
-    pca = (diagnosis.get("baseline") or {}).get("pca_score")
+    pca = words.pca(diagnosis)
     lines: list[Text] = []
     entries = [("Score", before, "red" if after is not None else "bold"), ("fixed", after, "blue"), ("PCA", pca, "dim")]
     full, empty = ("#", ".") if console.options.ascii_only else ("█", "░")

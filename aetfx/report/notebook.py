@@ -89,7 +89,7 @@ def _bars(diagnosis: dict[str, Any]) -> Markup | None:
         entries.append(
             (str(cause.get("experiment_name") or cause.get("code")), cause.get("score_after"), LIGHT["after"])
         )
-    entries.append(("PCA, same code width", (diagnosis.get("baseline") or {}).get("pca_score"), LIGHT["muted"]))
+    entries.append(("PCA, same code width", words.pca(diagnosis), LIGHT["muted"]))
     known = [(name, value, colour) for name, value, colour in entries if value is not None]
     reach = max(value for _, value, _ in known)
     lines = [

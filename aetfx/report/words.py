@@ -87,6 +87,13 @@ def next_step(diagnosis: dict[str, Any]) -> str | None:
     return "Try another architecture, or change two things at once: everything that was tried alone is listed below."
 
 
+def pca(diagnosis: dict[str, Any]) -> float | None:
+    """Returns PCA's score on the rows as the shown model gets them: the repaired one's, where there is one."""
+    of = "fixed" if diagnosis.get("causes") else "baseline"
+    score = (diagnosis.get(of) or {}).get("pca_score")
+    return float(score) if score is not None else None
+
+
 def metric(diagnosis: dict[str, Any]) -> str:
     """Names what a score is a share of."""
     return "deviance" if diagnosis.get("score_metric") == "deviance" else "variance"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import inspect
 from typing import Any
 
 from aetfx.errors import ModelError
@@ -30,10 +31,12 @@ def recipe_from_study(study: Study, shape: tuple[int, ...]) -> Recipe:
     objects: dict[str, Any] = {}
     if getattr(model, "compiled", False) and "optimizer" not in given:
         optimizer = plain_optimizer(model.optimizer)
+        objects |= _objects_of(model.optimizer)
         if "learning_rate" in given:  # another rate is no other optimizer
             optimizer["config"]["learning_rate"] = training.learning_rate
     if getattr(model, "compiled", False) and "loss" not in given:
-        loss, objects = _loss_of(model)
+        loss, own = _loss_of(model)
+        objects |= own
     if optimizer is None:
         optimizer = plain_optimizer(keras.optimizers.get(training.optimizer))
         optimizer["config"]["learning_rate"] = training.learning_rate
@@ -76,7 +79,7 @@ def recipe_from_model(model: Any, study: Study, shape: tuple[int, ...]) -> tuple
     check_shapes(model, shape)
     loss, objects = _loss_of(model)
     recipe = Recipe(
-        source=_with_objects(describe_model(model, shape), objects),
+        source=_with_objects(describe_model(model, shape), objects | _objects_of(model.optimizer)),
         optimizer=plain_optimizer(model.optimizer),
         loss=loss,
         epochs=study.training.epochs,
@@ -101,6 +104,11 @@ def _loss_of(model: Any) -> tuple[Any, dict[str, Any]]:
         objects[keras.saving.get_registered_name(kind)] = kind
     if isinstance(loss, keras.losses.Loss):
         serialised = keras.saving.serialize_keras_object(loss)
+        # Keras 3.15 leaves Huber's delta out of its config.
+        accepted = inspect.signature(kind).parameters
+        for key, value in getattr(loss, "_fn_kwargs", {}).items():
+            if key in accepted:
+                serialised["config"].setdefault(key, value)
     else:
         serialised = {
             "module": "builtins",
@@ -111,6 +119,16 @@ def _loss_of(model: Any) -> tuple[Any, dict[str, Any]]:
         if kind.__module__.startswith("keras."):
             return kind.__name__, {}
     return copy.deepcopy(serialised), objects
+
+
+def _objects_of(optimizer: Any) -> dict[str, Any]:
+    """Returns the user's own classes in an optimizer: its own and that of its learning rate schedule."""
+    import keras
+
+    bases = (keras.optimizers.Optimizer, keras.optimizers.schedules.LearningRateSchedule)
+    parts = (type(optimizer), type(getattr(optimizer, "_learning_rate", None)))
+    own = [kind for kind in parts if issubclass(kind, bases) and not kind.__module__.startswith("keras.")]
+    return {name: kind for kind in own for name in (kind.__name__, keras.saving.get_registered_name(kind))}
 
 
 def _with_objects(source: Any, objects: dict[str, Any]) -> Any:

@@ -86,7 +86,7 @@ def test_the_ladder_goes_from_the_mean_down_to_pca(runs):
     made = figures.ladder(diagnosis)
     drawn = {place: value for trace in made["data"] for place, value in zip(trace["y"], trace["x"], strict=True)}
     causes = diagnosis["causes"]
-    expected = [1.0, causes[0]["score_before"], *(c["score_after"] for c in causes), diagnosis["baseline"]["pca_score"]]
+    expected = [1.0, causes[0]["score_before"], *(c["score_after"] for c in causes), diagnosis["fixed"]["pca_score"]]
     assert [drawn[place] for place in sorted(drawn)] == pytest.approx(expected)
 
 

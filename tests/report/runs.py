@@ -230,7 +230,12 @@ def _diagnosis(kind: str, rows: np.ndarray, images: bool, before: float, after: 
             "bottleneck": 8,
             "mean_score": 1.0,
         },
-        "fixed": {"score": after, "interval": [after * 0.9, after * 1.12], "path": "fixed/model.keras"}
+        "fixed": {
+            "score": after,
+            "interval": [after * 0.9, after * 1.12],
+            "pca_score": _score(rows, _project(rows, 8, scaled=True)["out"], images),
+            "path": "fixed/model.keras",
+        }
         if causes
         else None,
         "sensitivity": {

