@@ -65,7 +65,8 @@ def diagnose(
       x_train: rows (n, ...) in original units: an array, data frame, finite `tf.data.Dataset`, path or glob.
       x_val: held-out rows of the same kind; None holds out a fifth of `x_train` by row hash.
       epochs, batch_size: as in your `model.fit`.
-      budget: in multiples of one such training, 8 by default; small models get at least 90 seconds' worth.
+      budget: in multiples of one such training; by default 8 (14 where few rows make re-splits necessary), and at
+        least 90 seconds' worth for small models.
       target: score that counts as good, 0.30 by default: 0 is perfect, 1 predicts the mean.
       features: "auto", "table" (one score per column), "tensor" (pooled), or a list of columns.
       seed: of splits and trials.

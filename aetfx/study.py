@@ -100,7 +100,11 @@ class TrainingSection(_Section):
 class DiagnosisSection(_Section):
     """How much a diagnosis may spend, and how good a reconstruction has to be."""
 
-    budget: Annotated[float, Field(gt=0)] = Field(default=8.0, description="in multiples of the user's own training")
+    budget: Annotated[float, Field(gt=0)] | None = Field(
+        default=None,
+        description="in multiples of the user's own training; by default 8, 14 where few rows make re-splits "
+        "necessary, and at least 90 seconds' worth",
+    )
     target: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.30, description="score that counts as good")
     thresholds: dict[str, float] = Field(default={}, description="overrides of aetfx.diagnosis.thresholds, by name")
 

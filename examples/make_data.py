@@ -65,14 +65,14 @@ def _patches() -> np.ndarray:
 
 
 def _turning_camera() -> np.ndarray:
-    """2,000 frames of 12 x 12 pixels of one scene under a camera that turns: few causes, but a curved set."""
+    """2,000 frames of 12 x 12 pixels of the temple's roof under a camera that turns about its own axis, float32."""
     from scipy.ndimage import gaussian_filter, map_coordinates
 
     grey = gaussian_filter(_photograph() / 255, 6)
     angles = np.random.default_rng(0).random(2000) * 2 * np.pi
-    y, x = (np.mgrid[:12, :12] - 5.5) * 12
-    rows = np.cos(angles)[:, None, None] * y - np.sin(angles)[:, None, None] * x + 213
-    columns = np.sin(angles)[:, None, None] * y + np.cos(angles)[:, None, None] * x + 320
+    y, x = (np.mgrid[:12, :12] - 5.5) * 6
+    rows = np.cos(angles)[:, None, None] * y - np.sin(angles)[:, None, None] * x + 140
+    columns = np.sin(angles)[:, None, None] * y + np.cos(angles)[:, None, None] * x + 250
     return map_coordinates(grey, [rows, columns], order=1).astype("float32")
 
 

@@ -41,7 +41,7 @@ def test_study_is_plain(name):
     study = load_study(EXAMPLES / f"{name}.yaml")
     assert Path(study.data.train).name in make_data.FILES
     assert not study.diagnosis.thresholds
-    assert study.diagnosis.budget == 8.0
+    assert study.diagnosis.budget is None
     first, second, third = (EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8").splitlines()[:3]
     assert first.startswith("# ")
     assert second.startswith("# Expected: ")

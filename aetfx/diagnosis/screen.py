@@ -108,7 +108,7 @@ def leaders(case: Case, screened: list[Screened], report_only: set[str]) -> list
     """
     t = case.thresholds
     chosen: list[Screened] = []
-    for code in {item.experiment.code for item in screened}:
+    for code in dict.fromkeys(item.experiment.code for item in screened):
         for late in (False, True):
             variants = [s for s in screened if s.experiment.code == code and s.experiment.late == late]
             if variants and code not in report_only:

@@ -20,12 +20,11 @@ from aetfx.diagnosis.status import decide
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.preprocessing.layers import wrap
 from aetfx.run import Run, atomic, read_json, write_json, write_text
-from aetfx.study import DiagnosisSection
 from aetfx.training.progress import Progress
 
+_BUDGET = 8.0  # trainings: 3 + 3 confirm one cause, the rest screens
 _LEAST_BUDGET_SECONDS = 90.0  # small models: start-up and Python dominate (METHOD section 6)
 _RESPLIT_BUDGET = 14.0  # 5 + 5 trainings confirm one cause on re-splits
-_STUDY_BUDGET = DiagnosisSection.model_fields["budget"].default
 
 
 def run_request(request: Request, directory: Path, *, progress: Progress | None, keep: bool = True) -> Diagnosis:
@@ -61,11 +60,12 @@ def run_request(request: Request, directory: Path, *, progress: Progress | None,
         return _write(run, request, session, outcome, started, keep)
 
 
-def budget(lab: Lab, asked: float, thresholds: Thresholds) -> float:
+def budget(lab: Lab, asked: float | None, thresholds: Thresholds) -> float:
     """Returns the budget in units of the user's training, by nominal cost and not by the clock."""
-    if lab.resplits and len(lab.split().held_out) < thresholds.few_rows and asked == _STUDY_BUDGET:
-        asked = _RESPLIT_BUDGET
-    return max(asked, _LEAST_BUDGET_SECONDS / lab.unit_seconds)
+    if asked is not None:
+        return asked
+    resplit = lab.resplits and len(lab.split().held_out) < thresholds.few_rows
+    return max(_RESPLIT_BUDGET if resplit else _BUDGET, _LEAST_BUDGET_SECONDS / lab.unit_seconds)
 
 
 def _write(run: Run, request: Request, session: Session, outcome: Outcome, started: float, keep: bool) -> Diagnosis:

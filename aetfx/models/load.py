@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import json
+import re
 import sys
 import zipfile
 from collections.abc import Callable
@@ -115,8 +116,8 @@ def from_file(path: Path) -> Any:
     try:
         return keras.models.load_model(path, safe_mode=True)
     except Exception as error:
-        text = _one_line(error)
-        if "safe" in text.lower() and ("lambda" in text.lower() or "unsafe" in text.lower()):
+        text, whole = _one_line(error), str(error).lower()
+        if "safe" in whole and ("lambda" in whole or "unsafe" in whole):
             raise ModelError(
                 f"{path}: holds a Lambda layer, which would run code from the file (model.path). Replace it by a "
                 "layer class, or build the model in a factory: model.factory: 'my_module:build'."
@@ -208,7 +209,8 @@ def _make_importable() -> None:
 
 
 def _one_line(error: BaseException) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    told = re.split("Exception encountered:|Error encountered during deserialization:", str(error))[-1]
+    lines = [line.strip() for line in told.splitlines() if line.strip()]
     return (lines[0] if lines else "no message")[:240].rstrip(".")
 
 

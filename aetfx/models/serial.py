@@ -168,7 +168,9 @@ def _custom_parts(layer: Any) -> list[Any]:
 
 def _without_names(blueprint: Blueprint) -> Any:
     """Numbers the names of layers: Keras counts them up (`dense_7`), so that equal models of a process differ."""
-    names = [node["name"] for node in dictionaries(blueprint) if isinstance(node.get("name"), str)]
+    nodes = [node for node in dictionaries(blueprint) if "DTypePolicy" not in str(node.get("class_name"))]
+    configs = [node["config"] for node in nodes if "class_name" in node and isinstance(node.get("config"), dict)]
+    names = [config["name"] for config in configs if isinstance(config.get("name"), str)]
     number = {name: f"name {i}" for i, name in enumerate(dict.fromkeys(names))}
 
     def swap(value: Any, is_name: bool = False) -> Any:

@@ -121,15 +121,16 @@ def test_what_adapt_learned_is_kept():
 
 
 def test_identity_follows_content_and_not_names():
-    def plain(units=3, activation="relu"):
+    def plain(units=3, activation="relu", dtype="float32"):
         rows = keras.Input((6,))
-        code = layers.Dense(units)(layers.Dense(8, activation)(rows))
+        code = layers.Dense(units, dtype=dtype)(layers.Dense(8, activation)(rows))
         return describe_model(keras.Model(rows, layers.Dense(6)(code)), (6,))
 
     one = plain()
     assert plain().identity == one.identity, "Keras calls the second one's layers dense_4, dense_5, ..."
     assert plain(units=4).identity != one.identity
     assert plain(activation="tanh").identity != one.identity
+    assert plain(dtype="mixed_float16").identity != one.identity, "the name of a data type is no name of a layer"
     assert describe_model(zoo.skip(), (6,)).identity != describe_model(zoo.nested(), (6,)).identity
 
 
@@ -188,6 +189,7 @@ def test_a_get_config_that_forgets_an_argument():
     assert "every argument of its constructor" in said
 
 
+@pytest.mark.filterwarnings("ignore:The object being serialized includes a `lambda`")
 def test_a_lambda_as_activation_names_the_layer():
     model = keras.Sequential([keras.Input((6,)), layers.Dense(6, activation=lambda x: x * 2, name="odd")])
     said = refusal(model)

@@ -16,7 +16,7 @@ from aetfx.errors import StudyError
 ROOT = Path(__file__).resolve().parents[2]
 
 # Each case is trained once in a process with two logical CPUs and once here, on one.
-CASES = '''
+CASES = """
 import numpy as np, keras
 from aetfx.models.serial import describe_model
 from aetfx.preprocessing.fit import fit_rows
@@ -53,9 +53,9 @@ def run(workshop):
         trial = train(made, given, fit_rows(made.preprocessing, given), seed=7, workshop=workshop)
         found[name] = {"losses": trial.losses.tolist(), "output": trial.predict(rows[:5]).ravel().tolist()}
     return found
-'''
+"""
 
-TWO = '''
+TWO = """
 import json, sys
 sys.path.insert(0, sys.argv[2])
 from aetfx.training.strategy import prepare_devices
@@ -66,7 +66,7 @@ exec(open(sys.argv[1]).read())
 found = run(Workshop(strategy))
 assert prepare_devices("auto", 2).num_replicas_in_sync == 2, "asking again is no fault"
 print(json.dumps(found))
-'''
+"""
 
 
 @pytest.fixture(scope="module")

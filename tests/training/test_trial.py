@@ -134,7 +134,9 @@ def test_early_stopping_keeps_the_best_epoch(workshop):
 def test_a_diverging_training_ends_at_once(workshop):
     told = []
     trial = fit(
-        recipe(optimizer=keras.optimizers.SGD(1e5), epochs=50), workshop=workshop, on_epoch=lambda epoch: told.append(epoch)
+        recipe(optimizer=keras.optimizers.SGD(1e5), epochs=50),
+        workshop=workshop,
+        on_epoch=lambda epoch: told.append(epoch),
     )
     assert trial.diverged
     assert not np.isfinite(trial.losses[-1])

@@ -1,0 +1,182 @@
+"""Conformance of every registered cause: one suite that a new file in aetfx/diagnosis/causes/ is run through."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from aetfx.comparison.lab import Lab
+from aetfx.diagnosis.case import Case
+from aetfx.diagnosis.causes import REGISTRY, in_order
+from aetfx.diagnosis.thresholds import Thresholds
+from aetfx.models.dense import build_dense
+from aetfx.models.serial import describe_model
+from aetfx.training.recipe import Recipe, plain_optimizer
+from aetfx.training.store import TrialStore
+from aetfx.training.workshop import Workshop
+from aetfx.validation.checks import run_checks
+from aetfx.validation.checks.missing import find_sentinels
+from aetfx.validation.checks.outliers import inner_fences
+from aetfx.validation.statistics import summarize
+
+VOCABULARY = {
+    "data.scaling", "data.missing", "data.outliers", "model.capacity_too_small", "model.capacity_too_large",
+    "model.linear_activations", "model.output_activation", "loss.mismatch", "optimizer.learning_rate_too_high",
+    "optimizer.learning_rate_too_low", "optimizer.batch_size", "optimizer.undertrained",
+}  # fmt: skip
+_WORKSHOP: list[Workshop] = []
+
+
+def make_case(
+    rows: np.ndarray, *, hidden=(12,), code=3, activation="relu", output="linear", optimizer="adam", rate=1e-3,
+    loss="mse", epochs=5, batch_size=16, target=0.3, **recipe_fields,
+) -> Case:  # fmt: skip
+    """Trains a small dense autoencoder and opens the case."""
+    import keras
+
+    if not _WORKSHOP:
+        _WORKSHOP.append(Workshop())
+    model = build_dense(rows.shape[1:], hidden=hidden, bottleneck=code, activation=activation, output_activation=output)
+    chosen = keras.optimizers.get(optimizer)
+    chosen.learning_rate = rate
+    recipe = Recipe(
+        describe_model(model, rows.shape[1:]), plain_optimizer(chosen), loss, epochs, batch_size, **recipe_fields
+    )
+    statistics = summarize(rows)
+    findings = run_checks({"train": statistics})
+    outliers = any(f.code == "data.outliers" for f in findings)
+    lab = Lab(
+        rows=rows,
+        eval_rows=None,
+        fraction=0.25,
+        seed=0,
+        features="auto",
+        declared_shape=False,
+        names=statistics.names,
+        sentinels=find_sentinels(statistics),
+        fences=inner_fences(statistics) if outliers else None,
+        judge="inliers" if outliers else None,
+        store=TrialStore(None),
+        workshop=_WORKSHOP[0],
+    )
+    lab.unit_seconds = lab.nominal_seconds(recipe)
+    return Case(lab, recipe, lab.trial(recipe), Thresholds(), target, findings)
+
+
+RNG = np.random.default_rng(0)
+PLANE = RNG.normal(size=(160, 3)) @ RNG.normal(size=(3, 8)) + 0.1 * RNG.normal(size=(160, 8))
+ANGLE = RNG.uniform(-2, 2, size=(400, 1))
+CURVE = np.concatenate([np.sin(ANGLE * k) for k in (1, 2, 3)] + [np.cos(ANGLE * k) for k in (1, 2, 3)], axis=1)
+BINARY = (RNG.random((160, 20)) < 0.04).astype(float)
+
+
+def with_cells(rows: np.ndarray, share: float, value) -> np.ndarray:
+    changed = rows.copy()
+    cells = np.random.default_rng(1).random(rows.shape) < share
+    changed[cells] = value if np.isscalar(value) else value(int(cells.sum()))
+    return changed
+
+
+# For each cause: a case that admits it, and one that does not.
+ADMITTED = {
+    "data.scaling": lambda: make_case(PLANE * np.logspace(-2, 3, 8)),
+    "data.missing": lambda: make_case(with_cells(PLANE, 0.05, np.nan)),
+    "data.outliers": lambda: make_case(with_cells(PLANE, 0.004, lambda n: 1e4 * np.linspace(1, 2, n))),
+    "model.capacity_too_small": lambda: make_case(PLANE, hidden=(1,), code=1, epochs=60, target=0.05),
+    "model.capacity_too_large": lambda: make_case(
+        RNG.normal(size=(60, 8)), hidden=(128, 128), code=7, epochs=250, batch_size=8
+    ),
+    "model.linear_activations": lambda: make_case(CURVE, hidden=(16, 16), code=1, activation="linear", epochs=20),
+    "model.output_activation": lambda: make_case(PLANE, output="sigmoid"),
+    "loss.mismatch": lambda: make_case(BINARY),
+    "optimizer.learning_rate_too_high": lambda: make_case(PLANE, rate=3.0, epochs=20),
+    "optimizer.learning_rate_too_low": lambda: make_case(PLANE, rate=1e-6),
+    "optimizer.batch_size": lambda: make_case(PLANE, batch_size=160),
+    "optimizer.undertrained": lambda: make_case(PLANE, epochs=2),
+}
+NOT_ADMITTED = {
+    "data.scaling": lambda: make_case(PLANE),
+    "data.missing": lambda: make_case(PLANE),
+    "data.outliers": lambda: make_case(np.exp(PLANE / PLANE.std(axis=0))),
+    "model.capacity_too_small": lambda: make_case(PLANE, code=3, hidden=(32,), epochs=150, rate=3e-3),
+    "model.capacity_too_large": lambda: make_case(PLANE),
+    "model.linear_activations": lambda: make_case(PLANE, activation="linear"),
+    "model.output_activation": lambda: make_case(PLANE, output="linear"),
+    "loss.mismatch": lambda: make_case(PLANE),
+    "optimizer.learning_rate_too_high": None,  # lower rates are always worth a look; see may_be_named
+    "optimizer.learning_rate_too_low": lambda: make_case(PLANE, rate=1e-2, epochs=150),
+    "optimizer.batch_size": lambda: make_case(PLANE, batch_size=16),
+    "optimizer.undertrained": lambda: make_case(PLANE, rate=1e-2, epochs=150),
+}
+# What an experiment of a cause may change in a recipe, beside its name.
+MAY_CHANGE = {
+    "data.scaling": {"preprocessing"},
+    "data.missing": {"preprocessing", "masked_loss"},
+    "data.outliers": {"preprocessing", "loss"},
+    "model.capacity_too_small": {"source"},
+    "model.capacity_too_large": {"source", "early_stopping"},
+    "model.linear_activations": {"source"},
+    "model.output_activation": {"source"},
+    "loss.mismatch": {"loss", "source"},
+    "optimizer.learning_rate_too_high": {"optimizer"},
+    "optimizer.learning_rate_too_low": {"optimizer"},
+    "optimizer.batch_size": {"batch_size", "epochs"},
+    "optimizer.undertrained": {"epochs"},
+}
+
+
+def test_the_registry_is_the_vocabulary():
+    assert set(REGISTRY) == VOCABULARY == set(ADMITTED) == set(NOT_ADMITTED) == set(MAY_CHANGE)
+    orders = [cause.order for cause in in_order()]
+    assert orders == sorted(set(orders)), "two causes share a rank, so that ties have no winner"
+
+
+@pytest.mark.parametrize("code", sorted(VOCABULARY))
+def test_an_admitted_cause_has_evidence_and_experiments(code):
+    case = ADMITTED[code]()
+    cause = REGISTRY[code]
+    admission = cause.admit(case)
+    assert admission.admitted, admission.evidence
+    assert all(len(sentence) > 15 for sentence in admission.evidence)
+    experiments = cause.experiments(case)
+    assert experiments
+    names = [experiment.recipe.name for experiment in experiments]
+    assert len(set(names)) == len(names)
+    for experiment in experiments:
+        assert experiment.code == code
+        assert experiment.remedy.endswith(".")
+        assert experiment.keras.strip()
+        assert max(map(len, experiment.keras.splitlines())) <= 110
+        assert experiment.recipe.identity != case.recipe.identity
+        changed = {
+            name
+            for name in ("optimizer", "loss", "epochs", "batch_size", "preprocessing", "masked_loss", "early_stopping")
+            if getattr(experiment.recipe, name) != getattr(case.recipe, name)
+        }
+        changed |= {"source"} if experiment.recipe.source.identity != case.recipe.source.identity else set()
+        assert changed
+        assert changed <= MAY_CHANGE[code]
+        experiment.recipe.source.build()
+
+
+@pytest.mark.parametrize("code", sorted(code for code, case in NOT_ADMITTED.items() if case))
+def test_a_cause_without_its_sign_is_not_admitted(code):
+    case = NOT_ADMITTED[code]()
+    admission = REGISTRY[code].admit(case)
+    assert not admission.admitted, admission.evidence
+    assert admission.evidence[0]
+
+
+def test_a_calm_learning_rate_is_named_only_when_a_third_and_a_tenth_gain():
+    case = make_case(PLANE, epochs=3)
+    cause = REGISTRY["optimizer.learning_rate_too_high"]
+    assert not cause.may_be_named(case, {"a": 0.3, "b": 0.02})
+    assert cause.may_be_named(case, {"a": 0.3, "b": 0.2})
+
+
+def test_scaling_of_pixels_is_pooled_and_of_columns_is_not():
+    pixels = RNG.random((120, 16)) * 255
+    images = make_case(pixels, output="sigmoid", epochs=2)
+    assert REGISTRY["data.scaling"].experiments(images)[0].recipe.preprocessing["scope"] == "pooled"
+    table = make_case(PLANE * np.logspace(-2, 3, 8), epochs=2)
+    assert REGISTRY["data.scaling"].experiments(table)[0].recipe.preprocessing["scope"] == "column"

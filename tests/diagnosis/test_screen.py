@@ -1,0 +1,243 @@
+"""aetfx.diagnosis.screen and pairs: what is tried within a budget, what leads, and what is tried together."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass, field, replace
+from types import SimpleNamespace
+
+import pytest
+
+from aetfx.diagnosis.causes import REGISTRY, Experiment
+from aetfx.diagnosis.pairs import pair_experiments
+from aetfx.diagnosis.screen import Screened, checkpoints, leaders, plan, screen, shortened
+from aetfx.diagnosis.thresholds import Thresholds
+from tests.diagnosis.test_causes import PLANE, make_case
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What planning sees of a recipe; a cost of one unit per ten epochs."""
+
+    name: str
+    epochs: int = 10
+    what: str = ""
+
+    @property
+    def identity(self) -> str:
+        return f"{self.what or self.name}, {self.epochs} epochs"
+
+    def changed(self, **changes):
+        return replace(self, **changes)
+
+
+@dataclass
+class CountingLab:
+    """Scores by recipe name; remembers what was trained."""
+
+    scores: dict[str, float] = field(default_factory=dict)
+    trained: list = field(default_factory=list)
+
+    def cost(self, recipe):
+        return recipe.epochs / 10
+
+    def score_of_prefix(self, recipe):
+        return None
+
+    def trial(self, recipe, score_at=()):
+        self.trained.append((recipe.name, recipe.epochs, list(score_at)))
+        return recipe
+
+    def score(self, trial, on):
+        return SimpleNamespace(value=self.scores[trial.name])
+
+
+def case(scores=None, select=1.0, at=None, target=0.3):
+    return SimpleNamespace(
+        lab=CountingLab(scores or {}), select_score=select, trial=SimpleNamespace(scores=at or {}),
+        thresholds=Thresholds(), target=target,
+    )  # fmt: skip
+
+
+def change(code, name=None, epochs=10, **more):
+    what = {"what": more.pop("what")} if "what" in more else {}
+    return Experiment(code, Recipe(name or code, epochs, **what), remedy="Do.", keras="do", **more)
+
+
+ALL = [
+    change("data.scaling"),
+    change("optimizer.learning_rate_too_high", "lr/3", shortenable=False),
+    change("optimizer.learning_rate_too_high", "lr/10", shortenable=False),
+    change("model.linear_activations"),
+]
+
+
+def names(experiments):
+    return [e.recipe.name for e in experiments]
+
+
+# Planning.
+
+
+def test_a_wide_budget_tries_all_at_full_length():
+    planned = plan(case(), ALL, 4.0)
+    assert (planned.experiments, planned.share, planned.dropped) == (ALL, 1.0, [])
+    assert planned.cost == 4.0
+
+
+def test_a_narrower_one_shortens_what_may_be_shortened():
+    planned = plan(case(), ALL, 3.0)
+    assert (planned.experiments, planned.share, planned.dropped) == (ALL, 0.5, [])
+    assert planned.cost == 3.0
+    assert [shortened(e, planned.share).epochs for e in ALL] == [5, 10, 10, 5]
+    assert plan(case(), ALL, 2.6).share == 0.25
+
+
+def test_a_tight_one_drops_second_variants_before_causes():
+    planned = plan(case(), ALL, 1.7)
+    assert names(planned.experiments) == ["data.scaling", "lr/3", "model.linear_activations"]
+    assert names(planned.dropped) == ["lr/10"]
+    assert planned.cost <= 1.7
+
+
+def test_the_tightest_keeps_the_first_cause():
+    planned = plan(case(), ALL, 0.0)
+    assert names(planned.experiments) == ["data.scaling"]
+    assert len(planned.dropped) == 3
+
+
+@pytest.mark.parametrize("allowance", [0.0, 0.3, 1.0, 1.6, 2.0, 2.5, 3.3, 4.0])
+def test_a_plan_is_within_its_allowance_and_the_same_for_every_order(allowance):
+    plans = [plan(case(), list(order), allowance) for order in itertools.permutations(ALL)]
+    for planned in plans:
+        assert planned.cost <= allowance or len(planned.experiments) == 1
+        assert sorted(names(planned.experiments) + names(planned.dropped)) == sorted(names(ALL))
+    assert len({round(planned.cost, 9) for planned in plans}) == 1
+    codes = [{e.code for e in planned.experiments} for planned in plans]
+    assert all(found == codes[0] for found in codes)
+
+
+def test_the_most_telling_variant_stays():
+    variants = [
+        change("optimizer.learning_rate_too_low", f"lr={rate}", priority=int(rate != 0.1)) for rate in (0.01, 0.1, 1.0)
+    ]
+    assert names(plan(case(), variants, 0.3).experiments) == ["lr=0.1"]
+
+
+def test_longer_trainings_of_the_same_recipe_cost_the_longest_alone():
+    twice, four = (change("optimizer.undertrained", f"epochs={n}", n, what="same", shortenable=False) for n in (20, 40))
+    assert plan(case(), [twice, four], 4.0).experiments == [twice, four]
+    assert plan(case(), [twice, four], 4.0).cost == 4.0
+    assert names(plan(case(), [twice, four], 3.9).experiments) == ["epochs=20"]
+
+
+def test_the_baseline_is_scored_where_screens_may_end():
+    assert checkpoints(100) == [25, 50, 100]
+    assert checkpoints(1) == [1]
+    for epochs in range(1, 30):
+        for share in (1.0, 0.5, 0.25):
+            assert shortened(change("data.scaling", epochs=epochs), share).epochs in checkpoints(epochs)
+
+
+# Screening.
+
+
+def test_gains_are_taken_at_equal_length():
+    seen = case({"data.scaling": 0.4, "lr/3": 0.5, "lr/10": 1.2, "model.linear_activations": 0.8}, at={5: 2.0, 10: 1.0})
+    found = screen(seen, plan(seen, ALL, 3.0))
+    assert [s.experiment for s in found] == ALL, "in the order of the plan"
+    assert [s.gain for s in found] == pytest.approx([1 - 0.4 / 2.0, 0.5, -0.2, 1 - 0.8 / 2.0])
+    assert [s.before for s in found] == [2.0, 1.0, 1.0, 2.0]
+
+
+def test_a_perfect_score_has_a_finite_gain():
+    seen = case({"data.scaling": 0.0}, select=0.0)
+    (found,) = screen(seen, plan(seen, ALL[:1], 1.0))
+    assert found.gain == 0.0
+
+
+def test_a_shorter_training_is_read_off_a_longer_one():
+    made = make_case(PLANE, epochs=2)
+    experiments = REGISTRY["optimizer.undertrained"].experiments(made)
+    before = made.lab.trained
+    found = screen(made, plan(made, experiments[:2], 100.0))
+    assert made.lab.trained == before + 1, "four times the epochs pass through twice the epochs"
+    assert [s.experiment.recipe.epochs for s in found] == [4, 8]
+    alone = make_case(PLANE, epochs=2)
+    (twice,) = screen(alone, plan(alone, experiments[:1], 100.0))
+    assert twice.score == found[0].score, "and end there in the same numbers"
+
+
+# Who leads.
+
+
+def screened(code, name, score, select=1.0, **more):
+    return Screened(change(code, name, **more), select, score, 1 - score / select)
+
+
+def test_one_leader_per_cause_the_largest_gains_first():
+    found = leaders(
+        case(),
+        [
+            screened("data.scaling", "standard", 0.5),
+            screened("optimizer.undertrained", "x2", 0.42), screened("optimizer.undertrained", "x4", 0.40),
+            screened("data.outliers", "clip", 0.3), screened("model.linear_activations", "elu", 0.7),
+            screened("data.missing", "median", 0.9),
+        ],
+        set(),
+    )  # fmt: skip
+    assert names(s.experiment for s in found) == ["clip", "x2", "standard"], "the mildest within 10 % of the best"
+    assert leaders(case(), [screened("data.scaling", "standard", 0.2)], {"data.scaling"}) == []
+    assert leaders(case(), [screened("data.scaling", "standard", 0.9)], set()) == []
+    assert leaders(case(), [], set()) == []
+
+
+def wider(name, score, bottleneck):
+    return screened("model.capacity_too_small", name, score, late=True, study={"model.bottleneck": bottleneck})
+
+
+def test_a_wider_code_waits_until_nothing_else_helps():
+    two, four = wider("code 8", 0.6, 8), wider("code 16", 0.35, 16)
+    assert names(s.experiment for s in leaders(case(), [two, four], set())) == ["code 16"]
+    scaling = screened("data.scaling", "standard", 0.5)
+    assert names(s.experiment for s in leaders(case(), [scaling, two, four], set())) == ["standard"]
+    narrow = wider("code 16", 0.2, 16)  # less than half of what scaling leaves
+    assert names(s.experiment for s in leaders(case(), [scaling, two, narrow], set())) == ["code 16", "standard"]
+
+
+def test_the_narrowest_code_that_reaches_the_target_is_enough():
+    found = leaders(case(target=0.5), [wider("code 8", 0.45, 8), wider("code 16", 0.2, 16)], set())
+    assert names(s.experiment for s in found) == ["code 8"]
+
+
+def test_a_wider_code_has_to_pay_at_each_doubling():
+    assert leaders(case(), [wider("code 8", 0.9, 8), wider("code 16", 0.3, 16)], set()) == []
+    assert leaders(case(), [wider("code 8", 0.4, 8), wider("code 16", 0.35, 16)], set()) == []
+
+
+# Pairs.
+
+
+def test_two_faults_that_hide_each_other_are_tried_together():
+    made = make_case(PLANE, output="sigmoid", loss="bce", epochs=2)
+    experiments = [e for code in ("loss.mismatch", "model.output_activation") for e in REGISTRY[code].experiments(made)]
+    singles = screen(made, plan(made, experiments, 100.0))
+    pairs = pair_experiments(made, singles)
+    assert pairs
+    for pair in pairs:
+        assert pair.code == "loss.mismatch"
+        assert pair.also == ("model.output_activation",)
+        assert pair.recipe.loss == "mse"
+        assert pair.recipe.name == "loss=mse,output_activation=linear"
+        assert pair.study == {"training.loss": "mse", "model.output_activation": "linear"}
+        assert pair.recipe.source.build().layers[-1].activation.__name__ == "linear"
+
+
+def test_more_of_anything_is_no_half_of_a_pair():
+    made = make_case(PLANE, epochs=2)
+    found = [
+        Screened(e, 1.0, 0.9, 0.1)
+        for code in ("optimizer.learning_rate_too_high", "optimizer.undertrained")
+        for e in REGISTRY[code].experiments(made)
+    ]
+    assert not [pair for pair in pair_experiments(made, found) if "optimizer.undertrained" in pair.also]
