@@ -65,11 +65,11 @@ def _patches() -> np.ndarray:
 
 
 def _turning_camera() -> np.ndarray:
-    """2,000 frames of 12 x 12 pixels of the temple's roof under a camera that turns about its own axis, float32."""
+    """1,000 frames of 12 x 12 pixels of the temple's roof under a camera that turns about its own axis, float32."""
     from scipy.ndimage import gaussian_filter, map_coordinates
 
     grey = gaussian_filter(_photograph() / 255, 6)
-    angles = np.random.default_rng(0).random(2000) * 2 * np.pi
+    angles = np.random.default_rng(0).random(1000) * 2 * np.pi
     y, x = (np.mgrid[:12, :12] - 5.5) * 6
     rows = np.cos(angles)[:, None, None] * y - np.sin(angles)[:, None, None] * x + 140
     columns = np.sin(angles)[:, None, None] * y + np.cos(angles)[:, None, None] * x + 250

@@ -29,7 +29,7 @@ STUDY = "data: {{train: {train}}}\nmodel: {{hidden: [4], bottleneck: 2}}\ntraini
 COMPARE = "compare: {training.learning_rate: [0.001, 0.01]}\n"
 
 
-@pytest.fixture()
+@pytest.fixture
 def here(tmp_path, monkeypatch):
     """An empty working folder; whatever a test changes in this process is put back."""
     monkeypatch.chdir(tmp_path)
@@ -38,7 +38,7 @@ def here(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture()
+@pytest.fixture
 def refused(here, capfd, monkeypatch):
     """Runs aetfx and returns its one line of complaint, after checking that nothing else came of it."""
 

@@ -17,14 +17,27 @@ _WIDTH_KEYS = ("units", "filters")
 
 
 def set_widths(blueprint: Blueprint, widths: Mapping[str, int]) -> Blueprint:
-    """Gives the named layers another number of units or filters."""
+    """Gives the named layers another number of units or filters.
+
+    A nested decoder says how wide the code is that it takes: that input follows, where it can be told whose it is.
+    """
+    new_widths: dict[int, set[int]] = {}
+    for node in dictionaries(blueprint):
+        if "units" in node and "name" in node:
+            new_widths.setdefault(node["units"], set()).add(int(widths.get(node["name"], node["units"])))
 
     def change(config: dict[str, Any]) -> None:
         for key in _WIDTH_KEYS:
             if key in config:
                 config[key] = int(widths[config["name"]])
 
-    return _edit(blueprint, set(widths), change)
+    changed = _edit(blueprint, set(widths), change)
+    for submodel in changed["config"].get("layers", []):
+        for node in dictionaries(submodel.get("config", {}).get("layers", [])):
+            shape = node["config"]["batch_shape"] if node.get("class_name") == "InputLayer" else []
+            if len(shape) == 2 and len(new_widths.get(shape[1], ())) == 1:
+                node["config"]["batch_shape"] = [shape[0], *new_widths[shape[1]]]
+    return changed
 
 
 def set_activations(blueprint: Blueprint, architecture: Architecture, activation: str, names: set[str]) -> Blueprint:

@@ -45,16 +45,23 @@ def test_differences_are_seen():
     assert differences({"a": [1, {"b": 2}]}, {"a": [1, {"b": 3}]}) == {".a[1].b": (2, 3)}
 
 
-@pytest.mark.parametrize("name", ["sequential", "nested", "separate", "custom"])
+@pytest.mark.parametrize("name", ["sequential", "separate", "custom"])
 def test_one_width(read, name):
     source, _ = read[name]
     original = copy.deepcopy(source.blueprint)
     changed = set_widths(source.blueprint, {"code": 5})
     assert differences(source.blueprint, changed) == {"code.units": (2, 5)}
     assert source.blueprint == original, "the blueprint that was given stays"
-    if name != "nested":  # there the decoder says what it takes
-        built = read_architecture(source.with_blueprint(changed).build(), (6,))
-        assert built.code_width == 5
+    assert read_architecture(source.with_blueprint(changed).build(), (6,)).code_width == 5
+
+
+@pytest.mark.parametrize(("widths", "expected"), [({"code": 5}, "6-8-5-8-6"), ({"wide": 4, "back": 4}, "6-4-2-4-6")])
+def test_the_input_of_a_nested_decoder_follows_the_code(read, widths, expected):
+    source, _ = read["nested"]
+    changed = set_widths(source.blueprint, widths)
+    assert read_architecture(source.with_blueprint(changed).build(), (6,)).widths == expected
+    found = differences(source.blueprint, changed)
+    assert len(found) == 2, "two widths; or one, and the input that takes it"
 
 
 def test_filters_of_convolutions(read):

@@ -51,8 +51,8 @@ def test_the_same_study_is_the_same_recipe_whenever_it_is_built():
     assert one.identity == two.identity
     assert one.changed(name="other").identity == one.identity
     changes = [
-        dict(epochs=3), dict(batch_size=3), dict(loss="mae"), dict(early_stopping=True), dict(masked_loss=True),
-        dict(preprocessing={"scaling": "standard"}),
+        {"epochs": 3}, {"batch_size": 3}, {"loss": "mae"}, {"early_stopping": True}, {"masked_loss": True},
+        {"preprocessing": {"scaling": "standard"}},
     ]  # fmt: skip
     others = [one.changed(**change).identity for change in changes] + [one.with_learning_rate(0.5).identity]
     assert len({one.identity, *others}) == len(changes) + 2
@@ -67,7 +67,7 @@ def build():
 """
 
 
-@pytest.fixture()
+@pytest.fixture
 def factory(tmp_path, monkeypatch):
     (tmp_path / "compiled_factory.py").write_text(FACTORY)
     monkeypatch.syspath_prepend(str(tmp_path))

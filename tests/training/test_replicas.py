@@ -30,7 +30,8 @@ holes = np.where(rng.random(rows.shape) < 0.1, np.nan, rows)
 
 
 def recipe(batch, loss="mse", l2=None, spec=None, masked=False, optimizer="adam", extra=None):
-    dense = lambda units, activation=None: keras.layers.Dense(units, activation, kernel_regularizer=l2 and keras.regularizers.L2(l2))
+    penalty = l2 and keras.regularizers.L2(l2)
+    dense = lambda units, activation=None: keras.layers.Dense(units, activation, kernel_regularizer=penalty)
     layers = [keras.Input((6,)), dense(8, "relu"), *(extra() if extra else []), dense(3), dense(8, "relu"), dense(6)]
     source = describe_model(keras.Sequential(layers), (6,))
     return Recipe(source, plain_optimizer(optimizer), loss, 4, batch, spec or {}, masked)
@@ -41,7 +42,8 @@ CASES = {
     "even batches, activity penalty": (rows[:96], dict(batch=16, extra=lambda: [
         keras.layers.Dense(8, activity_regularizer="l1")])),
     "one row left over, weight penalty": (rows[:97], dict(batch=16, l2=0.05)),
-    "odd batch, huber, momentum": (rows, dict(batch=15, loss="huber", optimizer=keras.optimizers.SGD(0.05, momentum=0.9))),
+    "odd batch, huber, momentum": (rows, dict(
+        batch=15, loss="huber", optimizer=keras.optimizers.SGD(0.05, momentum=0.9))),
     "odd batch, missing cells": (holes, dict(batch=15, spec={"missing": "median"}, masked=True)),
 }
 

@@ -52,7 +52,7 @@ def trial(workshop):
     )  # fmt: skip
 
 
-@pytest.fixture()
+@pytest.fixture
 def store(tmp_path, trial):
     kept = TrialStore(tmp_path)
     kept.save(trial, score=0.5)
