@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from aetfx.data import Rows, Source, load, open_source
 from aetfx.data.split import halve, held_out
@@ -33,6 +36,7 @@ class Request:
       rows: train rows, or all rows where eval is a fraction; None until loaded.
       eval_rows: the user's own eval rows, or None.
       model: a Keras model or a factory; None builds the study's.
+      arrays: rows that came from memory, by the path at which they are written once the run directory is held.
     """
 
     study: Study
@@ -42,6 +46,7 @@ class Request:
     rows: Rows | None = None
     eval_rows: Rows | None = None
     model: Any = None
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def loaded(self) -> Request:
         """Returns the request with its rows in memory and the split checked.

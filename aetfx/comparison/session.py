@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from aetfx.comparison.lab import Lab
 from aetfx.comparison.request import Request
+from aetfx.data import open_source
 from aetfx.models.reading import read_architecture
 from aetfx.training.build import recipe_from_model, recipe_from_study
 from aetfx.training.logs import write_hparams_config
@@ -76,8 +78,8 @@ def open_lab(
     _say(progress, "validating the data on Beam")
     fraction = study.data.eval if isinstance(study.data.eval, float) else None
     validation = validate(
-        request.train_path,
-        request.eval_path,
+        _source(request, request.train_path),
+        _source(request, request.eval_path),
         features=study.data.features,
         eval_fraction=fraction,
         seed=study.training.seed,
@@ -104,6 +106,16 @@ def open_lab(
     )
     lab.unit_seconds = lab.nominal_seconds(recipe)
     return Session(lab, recipe, live, validation)
+
+
+def _source(request: Request, path: str | None) -> Any:
+    """Returns what is to be validated: a path, or rows from memory under the names that they had there."""
+    if path is None or path not in request.arrays or request.rows is None:
+        return path
+    features = request.study.data.features
+    # A selection of columns was made before they were written.
+    source = open_source(path, features if isinstance(features, str) else "auto")
+    return dataclasses.replace(source, names=request.rows.names)
 
 
 def _say(progress: Progress | None, doing: str) -> None:

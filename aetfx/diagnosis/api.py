@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from aetfx.comparison.request import Request, check_same_shape, check_split, open_request
-from aetfx.data import rows_from, write_array
+from aetfx.data import rows_from
 from aetfx.diagnosis.result import Diagnosis, load_run
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.run import Run
@@ -74,7 +74,7 @@ def diagnose(
         train_path = x_train if isinstance(x_train, str | Path) else None
         eval_path = x_val if isinstance(x_val, str | Path) else None
         tree: dict[str, Any] = {
-            "name": "diagnosis" if out is None else directory.name,
+            "name": "diagnosis" if out is None else directory.resolve().name.replace("\\", "_") or "diagnosis",
             "data": {
                 "train": str(train_path or directory / "data" / "train.npy"),
                 "eval": 0.2 if eval_rows is None else str(eval_path or directory / "data" / "eval.npy"),
@@ -85,10 +85,9 @@ def diagnose(
         }
         study = parse_study(tree, where="diagnose")
         check_split(rows, eval_rows, study)
-        if train_path is None:
-            write_array(rows.values, directory / "data", "train")
+        arrays = {study.data.train: rows.values} if train_path is None else {}
         if eval_rows is not None and eval_path is None:
-            write_array(eval_rows.values, directory / "data", "eval")
+            arrays[str(study.data.eval)] = eval_rows.values
         request = Request(
             study=study,
             rows=rows,
@@ -97,6 +96,7 @@ def diagnose(
             eval_path=study.data.eval if isinstance(study.data.eval, str) else None,
             inputs=None,
             model=model,
+            arrays=arrays,
         )
         from aetfx.diagnosis.session import run_request
 

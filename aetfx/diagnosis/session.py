@@ -11,6 +11,7 @@ import numpy as np
 from aetfx.comparison.lab import Lab
 from aetfx.comparison.request import Request
 from aetfx.comparison.session import Session, open_lab, prepare_model
+from aetfx.data import write_array
 from aetfx.diagnosis import record as records
 from aetfx.diagnosis.engine import Outcome, run_chain
 from aetfx.diagnosis.evaluation_table import write_evaluation
@@ -44,6 +45,8 @@ def run_request(request: Request, directory: Path, *, progress: Progress | None,
     thresholds = Thresholds.with_overrides(study.diagnosis.thresholds)
     prepared = prepare_model(request, progress)
     with Run(directory) as run:
+        for path, rows in request.arrays.items():
+            write_array(rows, Path(path).parent, Path(path).stem)
         write_text(run.path("study.yaml"), study.to_yaml())
         session = open_lab(request, directory, prepared, progress)
         checked = [*directory.glob("statistics/*/*.pb"), *directory.glob("anomalies/*/*.pb")]
