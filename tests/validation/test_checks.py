@@ -84,7 +84,7 @@ def test_nan_and_infinite_cells():
     values[7, 4] = -np.inf
     found = checked(values, [f"c{j}" for j in range(8)])
     assert [(f.code, f.feature) for f in found] == [("data.missing", "c3"), ("data.missing", "c4")]
-    assert found[0].message.startswith("5 cells are missing (NaN or empty), in column 'c3', up to 0.5% of a column")
+    assert found[0].message.startswith("5 cells are missing (NaN or empty), in column 'c3', up to 0.5 % of a column")
 
 
 SAMPLES = {
