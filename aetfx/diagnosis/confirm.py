@@ -103,9 +103,11 @@ class Confirmation:
         return [(first + i, 0) for i in range((_SEEDS_FEW_ROWS if few else _SEEDS) + self.extra)]
 
     def cost(self, candidates: list[Experiment]) -> float:
-        """Returns the cost of confirming, in units, without what is trained already."""
+        """Returns the cost of confirming, in units; a confirmed fix is the next step's baseline and costs nothing."""
+        known = self.pools.get(self.baseline.identity, {})
+        n_new = sum(pair not in known for pair in self.pairs())
         n_pairs = len(self.pairs())
-        return n_pairs * sum(self.lab.cost(recipe) for recipe in [self.baseline, *(c.recipe for c in candidates)])
+        return n_new * self.lab.cost(self.baseline) + n_pairs * sum(self.lab.cost(c.recipe) for c in candidates)
 
     def run(self, candidates: list[Candidate]) -> None:
         """Measures all candidates and writes gain and decision into each."""
