@@ -115,12 +115,16 @@ def _breast_cancer_typos() -> Table:
     return names, values
 
 
-def _diabetes() -> Table:
-    """442 patients, 10 measurements, in the published scaling (sd 0.05)."""
-    from sklearn.datasets import load_diabetes
+def _breast_cancer_few() -> Table:
+    """60 of the tumours, drawn at random, as from a first small study."""
+    names, values = _breast_cancer()
+    return names, values[np.random.default_rng(0).permutation(len(values))[:60]]
 
-    table = load_diabetes()
-    return list(table.feature_names), table.data
+
+def _breast_cancer_rest() -> Table:
+    """The 509 other tumours."""
+    names, values = _breast_cancer()
+    return names, values[np.random.default_rng(0).permutation(len(values))[60:]]
 
 
 FILES: dict[str, Callable[[], np.ndarray | Table]] = {
@@ -136,7 +140,8 @@ FILES: dict[str, Callable[[], np.ndarray | Table]] = {
     "breast_cancer.parquet": _breast_cancer,
     "breast_cancer_holes.csv": _breast_cancer_holes,
     "breast_cancer_typos.csv": _breast_cancer_typos,
-    "diabetes.csv": _diabetes,
+    "breast_cancer_few.csv": _breast_cancer_few,
+    "breast_cancer_rest.csv": _breast_cancer_rest,
 }
 
 
