@@ -115,16 +115,24 @@ def _breast_cancer_typos() -> Table:
     return names, values
 
 
-def _breast_cancer_few() -> Table:
-    """60 of the tumours, drawn at random, as from a first small study."""
-    names, values = _breast_cancer()
-    return names, values[np.random.default_rng(0).permutation(len(values))[:60]]
+def _diabetes_few() -> Table:
+    """60 of 442 patients, drawn at random, with 10 measurements, as from a first small study."""
+    names, values = _diabetes()
+    return names, values[:60]
 
 
-def _breast_cancer_rest() -> Table:
-    """The 509 other tumours."""
-    names, values = _breast_cancer()
-    return names, values[np.random.default_rng(0).permutation(len(values))[60:]]
+def _diabetes_rest() -> Table:
+    """The 382 other patients."""
+    names, values = _diabetes()
+    return names, values[60:]
+
+
+def _diabetes() -> Table:
+    """442 patients in a random order, 10 measurements."""
+    from sklearn.datasets import load_diabetes
+
+    table = load_diabetes()
+    return list(table.feature_names), table.data[np.random.default_rng(0).permutation(len(table.data))]
 
 
 FILES: dict[str, Callable[[], np.ndarray | Table]] = {
@@ -140,8 +148,8 @@ FILES: dict[str, Callable[[], np.ndarray | Table]] = {
     "breast_cancer.parquet": _breast_cancer,
     "breast_cancer_holes.csv": _breast_cancer_holes,
     "breast_cancer_typos.csv": _breast_cancer_typos,
-    "breast_cancer_few.csv": _breast_cancer_few,
-    "breast_cancer_rest.csv": _breast_cancer_rest,
+    "diabetes_few.csv": _diabetes_few,
+    "diabetes_rest.csv": _diabetes_rest,
 }
 
 

@@ -48,7 +48,8 @@ class CapacityTooSmall(Cause):
 
     def _code_evidence(self, case: Case) -> list[str]:
         k = case.architecture.code_width
-        if k is None or case.select_score <= case.target or case.trial.diverged:
+        # A code that carries the train rows is not too small: what is wrong then shows on other rows only.
+        if k is None or min(case.select_score, case.train_score) <= case.target or case.trial.diverged:
             return []
         if 2 * k > min(case.fed_cells.shape) / 2:
             return []
