@@ -3,7 +3,7 @@
     python examples/make_data.py
     python examples/from_python.py [RUN]
 
-Expected: data.scaling. The pixels go from 0 to 255, the sigmoid of the last layer from 0 to 1.
+Expected: data.scaling. Pixels go from 0 to 255; the sigmoid and the cross-entropy of the tutorials need 0 to 1.
 """
 
 import sys
@@ -28,7 +28,7 @@ model = keras.Sequential(
         keras.layers.Reshape((8, 8)),
     ]
 )
-model.compile(optimizer="adam", loss="mse")
+model.compile(optimizer="adam", loss="binary_crossentropy")
 
 diagnosis = aetfx.diagnose(model, x_train, x_val, epochs=60, batch_size=32)
 
