@@ -139,7 +139,7 @@ def test_all_candidates_share_the_baselines_trials():
     assert list(confirmation.pools["loss.mismatch"]) == pairs[:2], "given up early"
     confirmation.measure_baseline()
     assert sum(name == "baseline" for name, *_ in confirmation.lab.asked) == 5, "it is measured already"
-    assert confirmation.cost([]) == 5.0
+    assert confirmation.cost([]) == 0.0, "and costs nothing any more"
 
 
 def test_the_detectable_gain_grows_with_the_noise():
