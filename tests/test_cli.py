@@ -158,6 +158,8 @@ def test_control_c_says_what_is_kept(tmp_path):
         env={**os.environ, "PYTHONPATH": str(ROOT)},
         stderr=subprocess.PIPE,
         text=True,
+        # A test run started in the background by a shell inherits an ignored SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     _wait_until_in_read(process)
     process.send_signal(signal.SIGINT)
