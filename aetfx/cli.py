@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import gc
 import json
 import logging
 import os
@@ -245,31 +244,12 @@ def _write_report_once(run: Path) -> None:
 
 
 def _load(path: Path) -> Study:
-    # Asked here as well as in load_study, because importing the study's models takes most of half a second.
+    # Asked here as well as in load_study, because importing the study's models takes a fifth of the half second.
     if not path.exists():
         raise StudyError(f"{path}: no such study file. Give the path of a YAML file (see 'aetfx --help').")
-    with _light_import():
-        from aetfx.study import load_study
+    from aetfx.study import load_study
 
     return load_study(path)
-
-
-@contextlib.contextmanager
-def _light_import() -> Iterator[None]:
-    """Imports pydantic's models without its search for plugins and without garbage collection.
-
-    A mistyped key has to answer within 0.5 s; these two save a tenth of it (benchmarks/cli.py).
-    """
-    wanted = os.environ.get("PYDANTIC_DISABLE_PLUGINS")
-    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"
-    gc.disable()
-    try:
-        yield
-    finally:
-        gc.enable()
-        del os.environ["PYDANTIC_DISABLE_PLUGINS"]
-        if wanted is not None:
-            os.environ["PYDANTIC_DISABLE_PLUGINS"] = wanted
 
 
 def _console() -> Any:

@@ -1,4 +1,4 @@
-"""What to do: the user's request as pydantic models, read from and written to YAML.
+"""What to do: the user's request as typed structures, read from and written to YAML.
 
 Every key but `data.train` has a default; an unknown key is refused with the nearest valid one.
 A study is checked whole before any data are read and before TensorFlow is imported.
@@ -9,17 +9,21 @@ from __future__ import annotations
 import itertools
 import os
 import re
-import types
+import sys
 import typing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import pydantic
+import msgspec
 import yaml
-from pydantic import BaseModel, ConfigDict, Field
+from msgspec import Meta, Struct
+from msgspec.structs import replace
 
 from aetfx.errors import StudyError, nearest
 
+# A description completes "<key> must be ...": it is what a person is told who gave something else.
+Count = Annotated[int, Meta(gt=0, description="a whole number above 0")]
+Positive = Annotated[float, Meta(gt=0, le=sys.float_info.max, description="a number above 0")]
 Activation = Literal[
     "linear", "relu", "leaky_relu", "elu", "selu", "gelu", "swish", "silu", "tanh", "sigmoid", "softplus", "softmax"
 ]
@@ -29,8 +33,8 @@ Loss = Literal[
     "categorical_crossentropy", "kl_divergence", "cosine_similarity", "msle", "poisson",
 ]  # fmt: skip
 
-# A model that comes compiled brings these, so that their defaults do not hold for it.
-_OF_COMPILED_MODELS = ("training.optimizer", "training.learning_rate", "training.loss")
+# What a model that comes compiled brings itself; for any other these hold unless the study says otherwise.
+_UNLESS_COMPILED = {"optimizer": "adam", "learning_rate": 1e-3, "loss": "mse"}
 
 
 class _Loader(yaml.SafeLoader):
@@ -50,21 +54,21 @@ _Loader.add_implicit_resolver(
 )
 
 
-class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+class _Section(Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of a study: keys with types, ranges and defaults."""
 
 
-class DataSection(_Section):
+class DataSection(_Section, frozen=True):
     """Where rows come from and which of them are held out."""
 
-    train: str
-    eval: float | str = Field(default=0.2, description="a held-out fraction, or a path")
-    features: Literal["auto", "table", "tensor"] | list[str] = Field(
-        default="auto", description="auto, table, tensor, or a list of columns"
-    )
+    train: Annotated[str, Meta(description="a path or a glob")]
+    eval: Annotated[float | str, Meta(description="a held-out fraction, or a path")] = 0.2
+    features: Annotated[
+        Literal["auto", "table", "tensor"] | list[str], Meta(description="auto, table, tensor, or a list of columns")
+    ] = "auto"
 
 
-class PreprocessingSection(_Section):
+class PreprocessingSection(_Section, frozen=True):
     """How rows are brought into a form that a network can take; fitted on the train rows only."""
 
     scaling: Literal["none", "standard", "minmax", "robust"] = "none"
@@ -72,56 +76,79 @@ class PreprocessingSection(_Section):
     outliers: Literal["none", "clip"] = "none"
 
 
-class ModelSection(_Section):
+class ModelSection(_Section, frozen=True):
     """The autoencoder: a reference family, the user's own factory, or a saved model."""
 
     family: Literal["dense"] = "dense"
-    hidden: list[Annotated[int, Field(gt=0)]] = [64, 32]
-    bottleneck: Annotated[int, Field(gt=0)] = 8
+    hidden: Annotated[list[Count], Meta(description="a list of whole numbers above 0, such as [64, 32],")] = (
+        msgspec.field(default_factory=lambda: [64, 32])
+    )
+    bottleneck: Count = 8
     activation: Activation = "relu"
     output_activation: Activation = "linear"
-    factory: str | None = Field(default=None, description="module:function that returns a Keras model")
-    path: str | None = Field(default=None, description="a saved .keras model")
+    factory: Annotated[str | None, Meta(description="module:function that returns a Keras model")] = None
+    path: Annotated[str | None, Meta(description="the path of a saved .keras model")] = None
 
 
-class TrainingSection(_Section):
-    """How the model is fitted. One trial is one `model.fit` with these arguments."""
+class TrainingSection(_Section, frozen=True):
+    """How the model is fitted. One trial is one `model.fit` with these arguments.
 
-    optimizer: OptimizerName = "adam"
-    learning_rate: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1e-3
-    loss: Loss = "mse"
-    epochs: Annotated[int, Field(gt=0)] = 100
-    batch_size: Annotated[int, Field(gt=0)] = 32
-    seed: Annotated[int, Field(ge=0)] = 0
+    `optimizer`, `learning_rate` and `loss` are None where the study leaves them to a model that may come compiled.
+    """
+
+    optimizer: OptimizerName | None = None
+    learning_rate: Positive | None = None
+    loss: Loss | None = None
+    epochs: Count = 100
+    batch_size: Count = 32
+    seed: Annotated[int, Meta(ge=0, description="a whole number from 0 on")] = 0
     strategy: Literal["auto", "mirrored", "one_device"] = "auto"
-    replicas: Annotated[int, Field(gt=0)] = 1
+    replicas: Count = 1
+
+    def or_usual(self) -> TrainingSection:
+        """Returns a copy that has the usual optimizer, learning rate and loss where the study is silent."""
+        return replace(self, **{key: usual for key, usual in _UNLESS_COMPILED.items() if getattr(self, key) is None})
 
 
-class DiagnosisSection(_Section):
-    """How much a diagnosis may spend, and how good a reconstruction has to be."""
+class DiagnosisSection(_Section, frozen=True):
+    """How much a diagnosis may spend, and how good a reconstruction has to be.
 
-    budget: Annotated[float, Field(gt=0)] | None = Field(
-        default=None,
-        description="in multiples of the user's own training; by default 8, 14 where few rows make re-splits "
-        "necessary, and at least 90 seconds' worth",
-    )
-    target: Annotated[float, Field(gt=0, lt=1)] = Field(default=0.30, description="score that counts as good")
-    thresholds: dict[str, float] = Field(default={}, description="overrides of aetfx.diagnosis.thresholds, by name")
+    `budget` is in multiples of the user's own training; by default 8, 14 where few rows make re-splits necessary,
+    and at least 90 seconds' worth. A score of at most `target` counts as good. `thresholds` overrides those of
+    `aetfx.diagnosis.thresholds`, by name.
+    """
+
+    budget: Positive | None = None
+    target: Annotated[float, Meta(gt=0, lt=1, description="a score between 0 and 1")] = 0.30
+    thresholds: dict[str, Annotated[float, Meta(description="a number")]] = {}
 
 
-class Study(_Section):
+class Study(_Section, frozen=True, kw_only=True):
     """A whole request. `name` becomes the run directory `runs/<name>`."""
 
-    name: str = "study"
+    name: Annotated[str, Meta(description="a plain word")] = "study"
     data: DataSection
     preprocessing: PreprocessingSection = PreprocessingSection()
     model: ModelSection = ModelSection()
     training: TrainingSection = TrainingSection()
-    compare: dict[str, list[Any]] = {}
+    compare: dict[str, Annotated[list[Any], Meta(description="a list of values, such as [0.001, 0.01],")]] = {}
     diagnosis: DiagnosisSection = DiagnosisSection()
 
+    def to_tree(self) -> dict[str, Any]:
+        """Returns nested dictionaries of plain values with every default written out.
+
+        Of the user's own model, optimizer, learning rate and loss are left out unless the study sets them.
+        """
+        own_model = bool(self.model.factory or self.model.path)
+        tree: dict[str, Any] = msgspec.to_builtins(self)
+        tree["training"] = msgspec.to_builtins(self.training if own_model else self.training.or_usual())
+        for key in _UNLESS_COMPILED:
+            if tree["training"][key] is None:
+                del tree["training"][key]
+        return tree
+
     def with_changes(self, changes: dict[str, Any], where: str = "study") -> Study:
-        """Returns a copy with dotted keys replaced; keys that were left to their default stay so.
+        """Returns a copy with dotted keys replaced.
 
         Args:
           changes: dotted key to value, e.g. `{"training.learning_rate": 0.01}`.
@@ -130,13 +157,12 @@ class Study(_Section):
         Raises:
           StudyError: a key is unknown or a value is out of range.
         """
-        # Only what was given: a model that comes compiled keeps its optimizer unless the study sets one.
-        tree = self.model_dump(mode="python", exclude_unset=True)
+        tree = msgspec.to_builtins(self)
         for dotted, value in changes.items():
             if dotted not in _dotted_keys():
                 raise StudyError(f"{where}: unknown key '{dotted}'.{nearest(dotted, _dotted_keys())}")
             section, key = dotted.split(".")
-            tree.setdefault(section, {})[key] = value
+            tree[section][key] = value
         return parse_study(tree, where=where)
 
     def alternatives(self) -> list[tuple[str, Study]]:
@@ -144,7 +170,7 @@ class Study(_Section):
 
         The name of each says what differs from the baseline, e.g. `learning_rate=0.01`.
         """
-        plain = self.model_copy(update={"compare": {}})
+        plain = replace(self, compare={})
         found = {"baseline": plain}
         for values in itertools.product(*self.compare.values()):
             changes = {key: v for key, v in zip(self.compare, values, strict=True) if plain._differs(key, v)}
@@ -154,25 +180,19 @@ class Study(_Section):
         return list(found.items())
 
     def _differs(self, dotted: str, value: Any) -> bool:
-        """Whether a value is not the study's; for a model that comes compiled the defaults say nothing."""
+        """Whether a value is not the study's; of a model that may come compiled, what it brings is not known."""
         section, key = dotted.split(".")
-        of_model = bool(self.model.factory or self.model.path) and dotted in _OF_COMPILED_MODELS
-        unknown = of_model and key not in getattr(self, section).model_fields_set
-        return bool(unknown or getattr(getattr(self, section), key) != value)
+        return bool(self.to_tree()[section].get(key) != value)
 
     def to_yaml(self) -> str:
         """Returns the study as YAML with every default written out, fit to be run again from any folder."""
-        tree = self.model_dump(mode="json")
+        tree = self.to_tree()
         for section, key in (("data", "train"), ("data", "eval"), ("model", "path")):
             value = tree[section][key]
             if isinstance(value, str) and "://" not in value:
                 tree[section][key] = os.path.abspath(value)
         if "model.path" in self.compare:
             tree["compare"]["model.path"] = [path and os.path.abspath(path) for path in self.compare["model.path"]]
-        if self.model.factory or self.model.path:
-            for section, key in (dotted.split(".") for dotted in _OF_COMPILED_MODELS):
-                if key not in getattr(self, section).model_fields_set:
-                    del tree[section][key]
         return yaml.safe_dump(tree, sort_keys=False)
 
 
@@ -206,10 +226,11 @@ def parse_study(tree: dict[str, Any], where: str = "study") -> Study:
     Raises:
       StudyError: one line that names the key, what was expected, and the nearest valid key.
     """
+    tree = _plain(tree)
     try:
-        study = Study.model_validate(tree)
-    except pydantic.ValidationError as error:
-        raise StudyError(f"{where}: {_explain(error)}") from None
+        study = msgspec.convert(tree, Study)
+    except msgspec.ValidationError as error:
+        raise StudyError(f"{where}: {_complaint(Study, tree) or error}") from None
     _check_whole(study, where)
     return study
 
@@ -251,7 +272,7 @@ def _check_whole(study: Study, where: str) -> None:
                 "Compare keys of preprocessing, model or training."
             )
         for value in values:
-            study.model_copy(update={"compare": {}}).with_changes({key: value}, where=f"{where}: compare")
+            replace(study, compare={}).with_changes({key: value}, where=f"{where}: compare")
 
 
 def _relative_to(study: Study, folder: Path) -> Study:
@@ -260,59 +281,97 @@ def _relative_to(study: Study, folder: Path) -> Study:
             return value
         return str(folder / value)
 
-    data = study.data.model_copy(
-        update={
-            "train": resolve(study.data.train),
-            "eval": resolve(study.data.eval) if isinstance(study.data.eval, str) else study.data.eval,
-        }
+    data = replace(
+        study.data,
+        train=resolve(study.data.train),
+        eval=resolve(study.data.eval) if isinstance(study.data.eval, str) else study.data.eval,
     )
-    model = study.model.model_copy(update={"path": resolve(study.model.path)})
+    model = replace(study.model, path=resolve(study.model.path))
     compare = {k: [resolve(v) for v in values] if k == "model.path" else values for k, values in study.compare.items()}
-    return study.model_copy(update={"data": data, "model": model, "compare": compare})
+    return replace(study, data=data, model=model, compare=compare)
+
+
+def _plain(value: Any) -> Any:
+    """Returns nested dictionaries and lists with NumPy's scalars and paths as plain values, for callers in Python."""
+    if isinstance(value, dict):
+        return {key: _plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    return value.item() if hasattr(value, "item") and getattr(value, "ndim", None) == 0 else value
 
 
 def _dotted_keys() -> list[str]:
     return [
         f"{name}.{key}"
-        for name, section in Study.model_fields.items()
-        if isinstance(section.annotation, type) and issubclass(section.annotation, BaseModel)
-        for key in section.annotation.model_fields
+        for name, section in _fields(Study).items()
+        if isinstance(section, type) and issubclass(section, _Section)
+        for key in _fields(section)
     ]
 
 
-def _explain(error: pydantic.ValidationError) -> str:
-    """Turns pydantic's first complaint into one line with the dotted key and a suggestion."""
-    first = error.errors()[0]
-    section: Any = Study
-    field: Any = None
-    place: list[str] = []
-    for part in first["loc"]:
-        if isinstance(part, int):
-            place.append(str(part))
-        elif part in getattr(section, "model_fields", {}):
-            field = section.model_fields[part]
-            section = field.annotation
-            place.append(part)
-        elif not _is_choice(field):  # of a choice between types pydantic also names the type that was tried
-            place.append(str(part))
-    dotted, given = ".".join(place), first["input"]
-    if first["type"] == "extra_forbidden":
-        return f"unknown key '{dotted}'.{nearest(place[-1], section.model_fields)}"
-    if first["type"] == "missing":
-        return f"'{dotted}' is missing. It is required."
-    if first["type"] == "literal_error" and (isinstance(given, str) or not _is_choice(field)):
-        choices = first["ctx"]["expected"].replace("'", "").replace(" or ", ", ").split(", ")
-        return f"{dotted} is not known: got {given!r}.{nearest(str(given), choices)}"
-    if field is not None and _is_choice(field):
-        return f"{dotted} must be {field.description} but got {given!r}."
-    if first["type"] in ("model_type", "dict_type"):
-        keys = ", ".join(getattr(section, "model_fields", {})) or "dotted names, e.g. training.learning_rate"
-        return f"{dotted} must hold keys ({keys}) but got {given!r}."
-    return f"{dotted}: {first['msg'][:1].lower()}{first['msg'][1:]} but got {given!r}."
+def _fields(section: type[_Section]) -> dict[str, Any]:
+    """Returns the keys of a section with their types."""
+    return typing.get_type_hints(section, include_extras=True)
 
 
-def _is_choice(field: Any) -> bool:
-    """Whether a field takes values of several types (`float | str`); `str | None` is one type that may be absent."""
-    if field is None or typing.get_origin(field.annotation) not in (types.UnionType, typing.Union):
-        return False
-    return len(set(typing.get_args(field.annotation)) - {type(None)}) > 1
+def _complaint(section: type[_Section], tree: Any, place: str = "") -> str:
+    """Words the first thing that is wrong with a section, with its dotted key; empty if nothing is."""
+    fields = _fields(section)
+    if not isinstance(tree, dict):
+        return f"{place} must hold keys ({', '.join(fields)}) but got {tree!r}."
+    for key in tree:
+        if key not in fields:
+            return f"unknown key '{_dotted(place, key)}'.{nearest(str(key), fields)}"
+    for key, kind in fields.items():
+        if key not in tree and _is_required(section, key):
+            return f"'{_dotted(place, key)}' is missing. It is required."
+        wrong = _wrong_value(kind, tree[key], _dotted(place, key)) if key in tree else ""
+        if wrong:
+            return wrong
+    return ""
+
+
+def _wrong_value(kind: Any, value: Any, place: str) -> str:
+    if isinstance(kind, type) and issubclass(kind, _Section):
+        return _complaint(kind, value, place)
+    if typing.get_origin(kind) is dict:
+        if not isinstance(value, dict):
+            return f"{place} must hold keys (dotted names, e.g. training.learning_rate) but got {value!r}."
+        for key, entry in value.items():
+            wrong = _wrong_value(typing.get_args(kind)[1], entry, f"{place}.{key}")
+            if wrong or not isinstance(key, str):
+                return wrong or f"{place}: keys must be words but got {key!r}."
+        return ""
+    try:
+        msgspec.convert(value, kind)
+    except msgspec.ValidationError:
+        choices, description = _choices(kind), _description(kind)
+        if choices and (isinstance(value, str) or not description):
+            return f"{place} is not known: got {value!r}.{nearest(str(value), choices)}"
+        return f"{place} must be {description} but got {value!r}."
+    return ""
+
+
+def _dotted(place: str, key: Any) -> str:
+    return f"{place}.{key}" if place else str(key)
+
+
+def _is_required(section: type[_Section], key: str) -> bool:
+    return next(field.required for field in msgspec.structs.fields(section) if field.name == key)
+
+
+def _choices(kind: Any) -> list[str]:
+    """Returns the words that a type allows, wherever in it they are."""
+    if typing.get_origin(kind) is Literal:
+        return list(typing.get_args(kind))
+    return [word for part in typing.get_args(kind) for word in _choices(part)]
+
+
+def _description(kind: Any) -> str:
+    """Returns what a value "must be": the outermost description within a type."""
+    for part in typing.get_args(kind):
+        if isinstance(part, Meta) and part.description:
+            return part.description
+    return next(filter(None, map(_description, typing.get_args(kind))), "")

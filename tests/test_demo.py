@@ -39,7 +39,7 @@ def test_study_is_what_a_beginner_would_write(written):
     assert study.preprocessing.scaling == study.preprocessing.missing == study.preprocessing.outliers == "none"
     assert (study.model.hidden, study.model.bottleneck) == ([16], 8)
     assert study.training.epochs == 150
-    assert parse_study(study.model_dump()) == study
+    assert parse_study(study.to_tree()) == study
 
 
 def run(directory: Path, hide_sklearn: bool) -> subprocess.CompletedProcess[str]:

@@ -113,14 +113,13 @@ def check_split(rows: Rows, eval_rows: Rows | None, study: Study) -> None:
 
 def _inputs(study: Study, source: Source, eval_source: Source | None) -> str:
     """Returns the hash of a study, the content of its files, and the versions that matter."""
-    tree = study.model_dump(mode="json")
+    tree = study.to_tree()
     # Where the files lie does not matter, what is in them does.
     tree["data"] = {**tree["data"], "train": None, "eval": None if eval_source else tree["data"]["eval"]}
-    given = sorted(study.model.model_fields_set | study.training.model_fields_set)
     files = [[file_hash(Path(file)) for file in s.files] if s else None for s in (source, eval_source)]
     code = [file_hash(path) for path in _model_files(study)]
     known = {name: version for name, version in versions().items() if name != "python"}
-    return content_hash([METHOD_VERSION, tree, given, files, code, known])
+    return content_hash([METHOD_VERSION, tree, files, code, known])
 
 
 def _model_files(study: Study) -> list[Path]:

@@ -16,7 +16,7 @@ data set, but `keras.Model.predict` rounds NumPy arrays and data frames to float
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import keras
 import numpy as np
@@ -36,7 +36,7 @@ class _Step(keras.layers.Layer):
       shape: shape of one row.
     """
 
-    empty: dict[str, float] = {}
+    empty: ClassVar[dict[str, float]] = {}
 
     def __init__(self, packed: dict[str, Any], shape: list[int], **kwargs: Any):
         kwargs["dtype"] = "float64"
@@ -64,7 +64,7 @@ class _Step(keras.layers.Layer):
 class Prepare(_Step):
     """Raw rows to what the network is fed, float32: `Preprocessing.apply` as a layer."""
 
-    empty = {"low": -np.inf, "high": np.inf}
+    empty: ClassVar[dict[str, float]] = {"low": -np.inf, "high": np.inf}
 
     def __init__(self, packed: dict[str, Any], shape: list[int], **kwargs: Any):
         super().__init__(packed, shape, **kwargs)

@@ -25,28 +25,28 @@ def recipe_from_study(study: Study, shape: tuple[int, ...]) -> Recipe:
     import keras
 
     model = load_model(study.model, shape)
-    training, given = study.training, study.training.model_fields_set
+    training, usual = study.training, study.training.or_usual()
     optimizer: dict[str, Any] | None = None
     loss: Any = None
     objects: dict[str, Any] = {}
-    if getattr(model, "compiled", False) and "optimizer" not in given:
+    if getattr(model, "compiled", False) and training.optimizer is None:
         optimizer = plain_optimizer(model.optimizer)
         objects |= _objects_of(model.optimizer)
-        if "learning_rate" in given:  # another rate is no other optimizer
+        if training.learning_rate is not None:  # another rate is no other optimizer
             optimizer["config"]["learning_rate"] = training.learning_rate
-    if getattr(model, "compiled", False) and "loss" not in given:
+    if getattr(model, "compiled", False) and training.loss is None:
         loss, own = _loss_of(model)
         objects |= own
     if optimizer is None:
-        optimizer = plain_optimizer(keras.optimizers.get(training.optimizer))
-        optimizer["config"]["learning_rate"] = training.learning_rate
+        optimizer = plain_optimizer(keras.optimizers.get(usual.optimizer))
+        optimizer["config"]["learning_rate"] = usual.learning_rate
     source = describe_model(model, shape)
     source = _with_objects(source, objects)
-    spec = {key: value for key, value in study.preprocessing.model_dump().items() if value != "none"}
+    spec = {key: value for key, value in study.to_tree()["preprocessing"].items() if value != "none"}
     return Recipe(
         source=source,
         optimizer=optimizer,
-        loss=training.loss if loss is None else loss,
+        loss=usual.loss if loss is None else loss,
         epochs=training.epochs,
         batch_size=training.batch_size,
         preprocessing=spec,
