@@ -77,6 +77,43 @@ def with_cells(rows: np.ndarray, share: float, value) -> np.ndarray:
     return changed
 
 
+def subclass(width: int):
+    import keras
+
+    @keras.saving.register_keras_serializable("test_causes")
+    class Own(keras.Model):
+        def __init__(self, width: int, **kwargs):
+            super().__init__(**kwargs)
+            self.width, self.down, self.up = width, keras.layers.Dense(2), keras.layers.Dense(width)
+
+        def call(self, x):
+            return self.up(self.down(x))
+
+        def get_config(self):
+            return {**super().get_config(), "width": self.width}
+
+    made = Own(width)
+    made(np.zeros((1, width), np.float32))
+    return made
+
+
+def one_layer(width: int):
+    import keras
+
+    return keras.Sequential([keras.Input((width,)), keras.layers.Dense(width)])
+
+
+def convolutions(width: int):
+    import keras
+
+    layers = [keras.layers.Reshape((width, 1)), keras.layers.Conv1D(4, 3, padding="same", activation="relu")]
+    layers += [keras.layers.Conv1D(1, 3, padding="same"), keras.layers.Reshape((width,))]
+    return keras.Sequential([keras.Input((width,)), *layers])
+
+
+MODELS = {"one layer": one_layer, "a subclass": subclass, "convolutions": convolutions}
+
+
 # For each cause: a case that admits it, and one that does not.
 ADMITTED = {
     "data.scaling": lambda: make_case(PLANE * np.logspace(-2, 3, 8)),
@@ -103,7 +140,10 @@ NOT_ADMITTED = {
     "model.linear_activations": lambda: make_case(PLANE, activation="linear"),
     "model.output_activation": lambda: make_case(PLANE, output="linear"),
     "loss.mismatch": lambda: make_case(PLANE),
-    "optimizer.learning_rate_too_high": None,  # lower rates are always worth a look; see may_be_named
+    # Learnt by heart: the loss wobbles on its floor, and a lower rate would help by learning less.
+    "optimizer.learning_rate_too_high": lambda: make_case(
+        RNG.normal(size=(60, 8)), hidden=(128, 128), code=7, epochs=400, batch_size=8, rate=2e-3
+    ),
     "optimizer.learning_rate_too_low": lambda: make_case(PLANE, rate=1e-2, epochs=150),
     "optimizer.batch_size": lambda: make_case(PLANE, batch_size=16),
     "optimizer.undertrained": lambda: make_case(PLANE, rate=1e-2, epochs=150),
@@ -159,12 +199,27 @@ def test_an_admitted_cause_has_evidence_and_experiments(code):
         experiment.recipe.source.build()
 
 
-@pytest.mark.parametrize("code", sorted(code for code, case in NOT_ADMITTED.items() if case))
+@pytest.mark.parametrize("code", sorted(NOT_ADMITTED))
 def test_a_cause_without_its_sign_is_not_admitted(code):
     case = NOT_ADMITTED[code]()
     admission = REGISTRY[code].admit(case)
     assert not admission.admitted, admission.evidence
     assert admission.evidence[0]
+
+
+@pytest.mark.parametrize("rows", [PLANE, BINARY], ids=["table", "binary"])
+@pytest.mark.parametrize("build", ["no hidden layer", "one layer", "a subclass", "convolutions"])
+def test_every_experiment_can_be_asked_of_any_model(build, rows):
+    """Where nothing explains a bad score, the experiments of causes that were not admitted are opened too."""
+    case = make_case(rows, epochs=1, hidden=())
+    if build != "no hidden layer":
+        source = describe_model(MODELS[build](rows.shape[1]), rows.shape[1:])
+        recipe = case.recipe.changed(source=source)
+        case = Case(case.lab, recipe, case.lab.trial(recipe), case.thresholds, case.target, case.findings)
+    for cause in in_order():
+        cause.admit(case)
+        for experiment in cause.experiments(case):
+            experiment.recipe.source.build()
 
 
 def test_a_calm_learning_rate_is_named_only_when_a_third_and_a_tenth_gain():

@@ -35,7 +35,7 @@ class LinearActivations(Cause):
         )
 
     def experiments(self, case: Case) -> list[Experiment]:
-        if not case.rewritable:
+        if not case.rewritable or not case.architecture.hidden:
             return []
         found = []
         for activation in ("elu", "relu"):

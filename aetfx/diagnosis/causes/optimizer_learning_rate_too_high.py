@@ -23,6 +23,10 @@ class LearningRateTooHigh(Cause):
             return Admission.yes(
                 f"{rate}: above the usual range, and nothing is learnt (train score {case.train_score:.2f})"
             )
+        if case.overfit_ratio > case.thresholds.overfit_ratio and not self.unusual(case):
+            return Admission.no(
+                f"{rate}: the loss is calm; that a lower rate learns less by heart is overfitting's cure"
+            )
         if case.still_falling and case.best_rate[0] >= case.recipe.learning_rate / case.thresholds.range_test_share:
             return Admission.no(f"{rate}: the loss is calm, and a range test likes {case.best_rate[0]:.2g} better")
         return Admission.yes(f"{rate}: lower rates are tried, though the loss is calm")
