@@ -136,6 +136,10 @@ def validate(
       aetfx validate table.csv --features age,height --json
     """
     with _working(as_json) as show:
+        from aetfx.data.files import expand
+
+        for path in filter(None, (data, against)):
+            expand(path)  # a mistyped one is answered before NumPy and Arrow are imported
         from aetfx.validation import api
 
         kind: str | list[str] = features if features in ("auto", "table", "tensor") else features.split(",")
@@ -214,6 +218,9 @@ def report(
       aetfx report runs/demo --out demo.html
     """
     with _working(as_json) as show:
+        from aetfx.report.load import check_run
+
+        check_run(run)
         from aetfx.report.html import write_report
         from aetfx.run import write_bytes
 

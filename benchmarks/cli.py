@@ -31,6 +31,8 @@ COMMANDS = {
     "missing study": ["diagnose", "missing.yaml"],
     "unknown key in study": ["diagnose", "key.yaml"],
     "study is not YAML": ["diagnose", "broken.yaml"],
+    "missing data": ["validate", "missing.csv"],
+    "missing run": ["report", "missing"],
 }
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from aetfx.errors import RunError
 from aetfx.run import read_json
+
+if TYPE_CHECKING:
+    import numpy as np
 
 
 @dataclass
@@ -40,8 +41,7 @@ def load(directory: Path) -> RunFiles:
       RunError: `diagnosis.json` is missing, or one of the files cannot be read.
     """
     directory = Path(directory)
-    if not directory.is_dir():
-        raise RunError(f"{directory}: no such folder. Give the folder that `aetfx diagnose` wrote, such as runs/demo.")
+    check_run(directory)
     diagnosis = _object(directory / "diagnosis.json")
     return RunFiles(
         directory=directory,
@@ -53,6 +53,16 @@ def load(directory: Path) -> RunFiles:
     )
 
 
+def check_run(directory: Path) -> None:
+    """Checks that a folder holds a run, without reading it.
+
+    Raises:
+      RunError: there is no such folder.
+    """
+    if not directory.is_dir():
+        raise RunError(f"{directory}: no such folder. Give the folder that `aetfx diagnose` wrote, such as runs/demo.")
+
+
 def read_samples(path: Path) -> dict[str, np.ndarray]:
     """Reads `samples.npz` without unpickling anything; a missing file gives {}.
 
@@ -61,6 +71,8 @@ def read_samples(path: Path) -> dict[str, np.ndarray]:
     """
     if not path.exists():
         return {}
+    import numpy as np
+
     try:
         with np.load(path, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
