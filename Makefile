@@ -1,6 +1,6 @@
 # `make` alone lists the targets. Each calls setup when it is needed; after setup none touches the network.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test lint examples wheel clean
+.PHONY: help setup lock demo test fuzz lint examples wheel clean
 
 BIN := .venv/bin
 # TensorFlow's start-up notices say nothing about us and hide what matters in a test log.
@@ -17,6 +17,9 @@ demo: setup ## Diagnose a real autoencoder on real data: runs/demo
 
 test: lint ## Lint, types, layers and all tests
 	@$(BIN)/python -m pytest
+
+fuzz: setup ## Read 300 damaged files: each must end in success or one clear error (a minute)
+	@$(BIN)/python -m tests.fuzz.run --seed 0 --count 300
 
 lint: setup ## Style, format, import layers and types
 	@$(BIN)/ruff check .

@@ -54,6 +54,8 @@ Replicas = Annotated[
     ),
 ]
 
+_REFUSED = 3  # the exit code of `validate --strict` for data that should not be trained on
+
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -111,7 +113,7 @@ def demo(out: Out = None, replicas: Replicas = None, as_json: Json = False, quie
 
 @app.command(short_help="Check data for what makes autoencoders fail.")
 def validate(
-    data: Annotated[str, typer.Argument(metavar="DATA", help="A .csv, .parquet, .npy or .npz file, or a glob.")],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="A file, a glob, or a folder of images.")],
     against: Annotated[
         str | None, typer.Option(metavar="DATA", help="Also compare with these rows, e.g. the evaluation set.")
     ] = None,
@@ -121,23 +123,36 @@ def validate(
     features: Annotated[
         str, typer.Option(metavar="KIND", help="auto, table, tensor, or the columns to read: age,height.")
     ] = "auto",
+    strict: Annotated[
+        bool, typer.Option("--strict", help="Exit with 3 if a finding is an error, or the data break the schema.")
+    ] = False,
+    beam: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[-- BEAM OPTIONS]", help="Behind '--': Beam's own options.", show_default=False),
+    ] = None,
     out: Out = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
     """Check data for what makes autoencoders fail: unlike scales, missing values, outliers, constants.
 
-    No model is needed. Statistics, schema and anomalies are written in TFDV's own formats.
+    No model is needed. The run directory holds findings.json, validation.html with a histogram of each column,
+    TensorBoard logs, and statistics, schema and anomalies in TFDV's own formats.
 
     \b
     Examples:
       aetfx validate data/train.csv
       aetfx validate 'data/train-*.parquet' --against data/eval.parquet
       aetfx validate table.csv --features age,height --json
+      aetfx validate table.csv --schema schema.pbtxt --strict && python train.py
+      aetfx validate table.csv -- --direct_num_workers=2 --direct_running_mode=multi_processing
     """
     with _working(as_json) as show:
         from aetfx.data.files import expand
 
+        for extra in beam or ():
+            if not extra.startswith("-"):
+                raise StudyError(f"unexpected '{extra}'. Quote globs; give a second data set with --against.")
         for path in filter(None, (data, against)):
             expand(path)  # a mistyped one is answered before NumPy and Arrow are imported
         from aetfx.validation import api
@@ -147,8 +162,17 @@ def validate(
         with _progress(quiet) as progress:
             if progress is not None:
                 progress.update(f"checking {data}", 0.0, 0.0)
-            found = api.validate(data, against, schema=schema, features=kind, out=out).to_json()
-        show(found, lambda: _console().print_findings(found))
+            report = None if progress is None else progress.update
+            found = api.validate(
+                data, against, schema=schema, features=kind, out=out, beam_flags=beam or (), report=report
+            ).to_json()
+        from aetfx.report.validation import print_validation, refusal, write_views
+
+        write_views(out)
+        show(found, lambda: print_validation(out))
+        reason = refusal(out) if strict else None
+        if reason is not None:
+            _fail(reason, _REFUSED)
 
 
 @app.command(short_help="Find out why a study's autoencoder fails.")

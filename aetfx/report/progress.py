@@ -35,7 +35,7 @@ def showing(given: Progress | None = None, *, quiet: bool = False, lines: bool =
             progress.TimeRemainingColumn(elapsed_when_finished=False),
             progress.TextColumn("{task.description}", markup=False),
         )
-        with progress.Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        with progress.Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
             yield _Bar(bar)
 
 

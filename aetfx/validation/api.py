@@ -10,7 +10,7 @@ import dataclasses
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -28,6 +28,7 @@ from aetfx.validation.output_range import OutputRange
 from aetfx.validation.pipeline import TRAIN, RowCounts, compute
 from aetfx.validation.statistics import ColumnStatistics
 from aetfx.validation.thresholds import Thresholds
+from aetfx.validation.watch import Report
 
 
 @dataclass
@@ -104,6 +105,8 @@ def validate(
     out: str | os.PathLike[str] | None = None,
     output_range: OutputRange | None = None,
     thresholds: Mapping[str, float] | Thresholds | None = None,
+    beam_flags: Sequence[str] = (),
+    report: Report | None = None,
 ) -> Validation:
     """Checks data for what makes autoencoders fail.
 
@@ -117,6 +120,8 @@ def validate(
       out: directory to write TFX's files and `findings.json` into.
       output_range: what the model's output can take, where a model is known.
       thresholds: overrides of `aetfx.validation.thresholds`, by name.
+      beam_flags: Beam's own options, e.g. `--runner=FlinkRunner`; by default the work is done in this process.
+      report: told `(what, shards done, shards in all)` while rows are read.
 
     Raises:
       DataError: the data or the schema cannot be read or used.
@@ -132,7 +137,9 @@ def validate(
         with _opened(against, features if same is None else same, "against") as evaluation:
             if evaluation is not None:
                 _check_alike(train, evaluation)
-            found = compute(train, evaluation, eval_fraction=eval_fraction, seed=seed)
+            found = compute(
+                train, evaluation, eval_fraction=eval_fraction, seed=seed, beam_flags=beam_flags, report=report
+            )
     context = Context(output_range=output_range, declared_shape=train.declared_shape, thresholds=limits)
     validation = Validation(
         findings=run_checks(found.statistics, context),

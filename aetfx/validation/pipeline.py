@@ -1,7 +1,7 @@
 """The Beam pipeline of validation: shards in, statistics and row counts per split out. One pass over the data.
 
 Shard descriptors travel, rows do not: each worker reads its shards, splits their rows by hash and feeds them to
-accumulators. The runner is always named (Beam's default would first try to download Prism).
+accumulators. The runner is always named (`aetfx.validation.runner`).
 """
 
 from __future__ import annotations
@@ -10,17 +10,18 @@ import dataclasses
 import functools
 import json
 import pickle
-import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from aetfx.data.rows import check_columns
 from aetfx.data.sources import Quarantined, Source
 from aetfx.data.split import check_sides
 from aetfx.errors import DataError
+from aetfx.validation.exchange import Exchange, exchange
 from aetfx.validation.quiet import quiet
+from aetfx.validation.runner import Workers, workers
 from aetfx.validation.statistics import ColumnStatistics
+from aetfx.validation.watch import Report, watching
 
 TRAIN, EVAL = "train", "eval"
 
@@ -52,8 +53,8 @@ def compute(
     *,
     eval_fraction: float | None = None,
     seed: int = 0,
-    runner: Any = None,
-    options: Any = None,
+    beam_flags: Sequence[str] = (),
+    report: Report | None = None,
 ) -> Computed:
     """Reads everything once and computes the statistics of each split.
 
@@ -62,57 +63,62 @@ def compute(
       evaluation: where eval rows come from; with names and shapes like those of `train`.
       eval_fraction: share of the train rows to hold out by row hash, where `evaluation` is None.
       seed: of the split.
-      runner, options: a Beam runner and its options; by default a local runner in this process.
+      beam_flags: Beam's own options, e.g. `--runner=FlinkRunner`; by default a local runner in this process.
+      report: told what was read, as it goes.
 
     Raises:
+      AetfxError: a Beam flag is unknown.
       DataError: files are damaged, a split is left without rows, a column holds no numbers at all.
     """
-    with tempfile.TemporaryDirectory(prefix="aetfx-") as folder, quiet():
-        work = Path(folder)
-        try:
-            _run(work, train, evaluation, eval_fraction, seed, runner, options)
-        except Exception:
-            said = sorted(work.glob("error-*"))  # a worker's own words, without Beam's wrapping
-            if said:
-                raise DataError(said[0].read_text(encoding="utf-8")) from None
-            raise
-        return _collect(work, train, evaluation, eval_fraction)
+    with quiet():
+        hands = workers(beam_flags)
+        with exchange(hands.temp_location) as work:
+            try:
+                with watching(work, sum(len(s.shards()) for s in (train, evaluation) if s is not None), report):
+                    _run(work, hands, train, evaluation, eval_fraction, seed)
+            except Exception:
+                for name in work.names("error-")[:1]:  # a worker's own words, without Beam's wrapping
+                    raise DataError((work.read(name) or b"").decode("utf-8")) from None
+                raise
+            return _collect(work, train, evaluation, eval_fraction)
 
 
 def _run(
-    work: Path, train: Source, evaluation: Source | None, fraction: float | None, seed: int, runner: Any, options: Any
+    work: Exchange, hands: Workers, train: Source, evaluation: Source | None, fraction: float | None, seed: int
 ) -> None:
     import apache_beam as beam
-    from apache_beam.options.pipeline_options import PipelineOptions
-    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
     from aetfx.validation.combiners.beam import AccumulatorFn
     from aetfx.validation.combiners.columns import Columns
+    from aetfx.validation.combiners.quantiles import exact_budget
     from aetfx.validation.reading import ReadShard, WriteResult
 
     sources = [(TRAIN, train)] + ([(EVAL, evaluation)] if evaluation is not None else [])
     todo = [(i, k) for i, (_, source) in enumerate(sources) for k in range(len(source.shards()))]
-    reader = ReadShard(sources, str(work), fraction if evaluation is None else None, seed)
-    empty = functools.partial(Columns, train.n_columns, train.names)
-    pipeline = beam.Pipeline(runner=runner or FnApiRunner(), options=options or PipelineOptions([]))
+    reader = ReadShard(sources, work, fraction if evaluation is None else None, seed)
+    budget = exact_budget(train.n_rows, train.value_bytes * train.n_columns)
+    empty = functools.partial(
+        Columns, train.n_columns, train.names, budget, spill=work.local, deep=True, n_rows=train.n_rows
+    )
+    pipeline = beam.Pipeline(runner=hands.runner, options=hands.options)
     batches = pipeline | "Shards" >> beam.Create(todo, reshuffle=True) | "Read" >> beam.ParDo(reader)
-    (batches | "Accumulate" >> beam.CombinePerKey(AccumulatorFn(empty)) | "Write" >> beam.ParDo(WriteResult(str(work))))
+    (batches | "Accumulate" >> beam.CombinePerKey(AccumulatorFn(empty)) | "Write" >> beam.ParDo(WriteResult(work)))
     pipeline.run().wait_until_finish()
 
 
-def _collect(work: Path, train: Source, evaluation: Source | None, fraction: float | None) -> Computed:
+def _collect(work: Exchange, train: Source, evaluation: Source | None, fraction: float | None) -> Computed:
     """Reads what the workers wrote and checks that it can be used."""
     statistics: dict[str, ColumnStatistics] = {}
     quarantined: dict[str, list[Quarantined]] = {}
     splits = [TRAIN] + ([EVAL] if evaluation is not None or fraction is not None else [])
     for split in splits:
-        path = work / f"statistics-{split}"
-        if path.exists():
-            statistics[split] = pickle.loads(path.read_bytes())  # written by our own workers, a moment ago
+        found = work.read(f"statistics-{split}")
+        if found is not None:
+            statistics[split] = pickle.loads(found)  # written by our own workers, a moment ago
         quarantined[split] = [
             Quarantined(**json.loads(line))
-            for part in sorted(work.glob(f"quarantine-{split}-*"))
-            for line in part.read_text(encoding="utf-8").splitlines()
+            for name in work.names(f"quarantine-{split}-")
+            for line in (work.read(name) or b"").decode("utf-8").splitlines()
         ]
     rows = {}
     for split in splits:

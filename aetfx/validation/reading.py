@@ -6,7 +6,6 @@ import dataclasses
 import json
 import pickle
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 import apache_beam as beam
 import numpy as np
@@ -14,6 +13,7 @@ import numpy as np
 from aetfx.data.sources import Quarantined, Source
 from aetfx.data.split import falls_below, row_hash
 from aetfx.errors import AetfxError
+from aetfx.validation.exchange import Exchange
 from aetfx.validation.statistics import ColumnStatistics
 
 
@@ -24,24 +24,27 @@ class ReadShard(beam.DoFn):
     attempt overwrites its own traces.
     """
 
-    def __init__(self, sources: Sequence[tuple[str, Source]], work: str, fraction: float | None, seed: int):
-        self._sources, self._work, self._fraction, self._seed = list(sources), Path(work), fraction, seed
+    def __init__(self, sources: Sequence[tuple[str, Source]], work: Exchange, fraction: float | None, seed: int):
+        self._sources, self._work, self._fraction, self._seed = list(sources), work, fraction, seed
 
     def process(self, element: tuple[int, int]) -> Iterator[tuple[str, np.ndarray]]:
         number, place = element
         split, source = self._sources[number]
         bad: list[Quarantined] = []
+        n_rows = 0
         try:
             for batch in source.read(source.shards()[place]):
                 bad += batch.quarantined
+                n_rows += batch.n_rows
                 if batch.n_rows:
                     yield from self._split(split, batch.values())
         except AetfxError as error:
-            (self._work / f"error-{number}-{place:08d}").write_text(str(error), encoding="utf-8")
+            self._work.write(f"error-{number}-{place:08d}", str(error).encode("utf-8"))
             raise
         if bad:
             lines = [json.dumps(dataclasses.asdict(row)) + "\n" for row in bad]
-            (self._work / f"quarantine-{split}-{place:08d}").write_text("".join(lines), encoding="utf-8")
+            self._work.write(f"quarantine-{split}-{place:08d}", "".join(lines).encode("utf-8"))
+        self._work.write(f"read-{number}-{place:08d}", str(n_rows + len(bad)).encode())
 
     def _split(self, split: str, values: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         if self._fraction is None:
@@ -56,9 +59,9 @@ class ReadShard(beam.DoFn):
 class WriteResult(beam.DoFn):
     """(split, statistics) -> a file in `work`."""
 
-    def __init__(self, work: str):
-        self._work = Path(work)
+    def __init__(self, work: Exchange):
+        self._work = work
 
     def process(self, element: tuple[str, ColumnStatistics]) -> None:
         split, statistics = element
-        (self._work / f"statistics-{split}").write_bytes(pickle.dumps(statistics))
+        self._work.write(f"statistics-{split}", pickle.dumps(statistics))

@@ -14,9 +14,12 @@ import numpy as np
 
 if TYPE_CHECKING:
     from aetfx.validation.combiners.edges import EdgeValues
+    from aetfx.validation.combiners.row_hashes import RowHashes
+    from aetfx.validation.combiners.row_order import RunMeans
 
 QUANTILES = (0.0, 0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 0.999, 1.0)
 BUCKETS = 10  # of the histograms, as in TFDV
+PERCENTILES = 100  # steps of the fine quantiles: as fine as a sketch is true
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,11 @@ class ColumnStatistics:
       histogram: share of the finite cells in each of `BUCKETS` equal-width buckets, shape (BUCKETS, D), or None.
       deciles: quantiles at 0, 0.1, ..., 1, shape (BUCKETS + 1, D), or None.
       exact: quantiles, histogram and spike counts are exact, not from sketches.
+      percentiles: quantiles at 0, 0.01, ..., 1, shape (PERCENTILES + 1, D), or None.
+      correlation: Pearson's, shape (D, D), NaN where a column has no spread; None for too many columns.
+      row_hashes: which rows and which columns repeat, or None.
+      row_order: how far consecutive rows are alike, or None.
+    The last four are filled by the pipeline (`Columns(deep=True)`), and by `summarize` only on demand.
     Columns without any finite value have NaN figures.
     """
 
@@ -79,6 +87,10 @@ class ColumnStatistics:
     histogram: np.ndarray | None = None
     deciles: np.ndarray | None = None
     exact: bool = True
+    percentiles: np.ndarray | None = None
+    correlation: np.ndarray | None = None
+    row_hashes: RowHashes | None = None
+    row_order: RunMeans | None = None
 
     @property
     def n_finite(self) -> np.ndarray:
@@ -115,15 +127,16 @@ def range_ratio(ranges: np.ndarray) -> float:
     return float(max(high / low, ranges.max() / middle))
 
 
-def summarize(values: np.ndarray, names: Sequence[str] | None = None) -> ColumnStatistics:
+def summarize(values: np.ndarray, names: Sequence[str] | None = None, deep: bool = False) -> ColumnStatistics:
     """Computes the statistics of rows that are in memory.
 
     Args:
       values: shape (n, ...), any numeric dtype; trailing axes are flattened to D columns.
       names: D column names; by default "0", "1", ...
+      deep: also what looks at rows and pairs of columns (percentiles, correlation, row hashes and order).
     """
     from aetfx.validation.combiners.base import Cells
     from aetfx.validation.combiners.columns import Columns
 
     cells = Cells(np.asarray(values))
-    return Columns(cells.n_columns, names, exact_bytes=cells.values.nbytes).add(cells).result()
+    return Columns(cells.n_columns, names, exact_bytes=cells.values.nbytes, deep=deep).add(cells).result()

@@ -119,13 +119,16 @@ def _feature(statistics: ColumnStatistics, j: int, feature: Any) -> None:
     numeric.median = float(statistics.quantile(0.5)[j])
     if statistics.histogram is None or statistics.deciles is None:
         return
-    edges = np.linspace(statistics.minimum[j], statistics.maximum[j], BUCKETS + 1)
+    low, high = float(statistics.minimum[j]), float(statistics.maximum[j])
+    edges = np.linspace(low, high, BUCKETS + 1)
     standard = numeric.histograms.add(type=0)
     quantiles = numeric.histograms.add(type=1)
+    if low == high:  # TFDV's way with a constant column
+        standard.buckets.add(low_value=low, high_value=high, sample_count=n_finite)
     for i in range(BUCKETS):
-        standard.buckets.add(
-            low_value=edges[i], high_value=edges[i + 1], sample_count=float(statistics.histogram[i, j]) * n_finite
-        )
+        if low < high:
+            share = float(statistics.histogram[i, j])
+            standard.buckets.add(low_value=edges[i], high_value=edges[i + 1], sample_count=share * n_finite)
         quantiles.buckets.add(
             low_value=statistics.deciles[i, j],
             high_value=statistics.deciles[i + 1, j],

@@ -30,6 +30,22 @@ class Thresholds:
     gross_outlier: float = 3.0  # times as far out as the fence: such a cell owns a squared error
     # Constant columns (section 8)
     jitter: float = 1e-6  # sd relative to the largest value: a stuck sensor or rounding, blown up by standardising
+    near_constant: float = 0.999  # share of one value: standardised, each other cell is over 30 sd out
+    # Rows and pairs of columns
+    duplicate_share: float = 0.1  # of rows that repeat others: from here on they visibly weigh in a mean loss
+    roomy: float = 1000.0  # possible rows (product of the columns' distinct values) per row: below, repeats are chance
+    collinear: float = 0.999  # |r|: less than 0.2 % of one column is not in the other, below the noise of most sensors
+    collinear_cells: float = 20.0  # cells off the commonest value: two pixels lit in the same few images prove nothing
+    row_order: float = 0.1  # share of a column's variance between runs of rows; a linear drift by 1.2 sd has it
+    rows_per_column: float = 5.0  # Gorsuch 1983's least for factor analysis (see checks/too_few_rows.py)
+    # Two splits
+    leak_share: float = 0.01  # of eval rows in train, beyond chance: fewer do not move a mean error
+    leak_error_share: float = 0.1  # from here on the eval score is mostly a train score on those rows
+    shift_distance: float = 0.1  # Jensen-Shannon distance (nats): a mean 0.28 sd away; PSI 0.08 ("stable" ends at 0.1)
+    shift_wasserstein: float = 0.25  # in sd: half of a medium effect (Cohen 1988)
+    large_psi: float = 0.25  # "the population has changed" (Siddiqi 2006)
+    large_wasserstein: float = 0.5  # in sd: a medium effect (Cohen 1988)
+    chance: float = 0.001  # that any column of a data set without fault reaches a noise floor
     # Output
     most_columns_shown: int = 5  # in the evidence of a finding that many columns share
 

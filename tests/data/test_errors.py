@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from aetfx.data import load, open_source, rows_from
+from aetfx.data.sources import REGISTRY
 from aetfx.errors import DataError
 
 
@@ -52,7 +53,7 @@ CSV = {
     "binary.csv": ("a\0b", "binary.csv: not a text file (it holds zero bytes). Give a CSV file in UTF-8."),
     "data.xyz": (
         "1",
-        "data.xyz: the ending '.xyz' is not known. Choose one of: .csv, .csv.gz, .npy, .npz, .parquet, .pq.",
+        f"data.xyz: the ending '.xyz' is not known. Choose one of: {', '.join(sorted(REGISTRY))}.",
     ),
     "data.parqet": ("1", "data.parqet: the ending '.parqet' is not known. Did you mean '.parquet'?"),
 }

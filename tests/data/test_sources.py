@@ -2,17 +2,20 @@
 
 import gzip
 import pickle
+import struct
 
+import google_crc32c
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from aetfx.data import load, open_source
 from aetfx.data.sources import parquet
 
 ROWS = np.random.default_rng(0).normal(size=(57, 4))
-NAMES = ["age", "height", "c", "d"]
+NAMES = ["age", "b", "c", "d"]  # in alphabetical order: TFRecord has no order of its own
 
 
 def write_npy(folder, name, rows):
@@ -40,40 +43,95 @@ def write_parquet(folder, name, rows):
     pq.write_table(table, folder / f"{name}.parquet", row_group_size=20)
 
 
-@pytest.mark.parametrize("write", [write_npy, write_npz, write_csv, write_csv_gz, write_parquet])
+def write_tfrecord(folder, name, rows):
+    """By hand, as the formats of TFRecord and of protobuf say; lengths here are below 128, so one byte each."""
+
+    def part(number, content):
+        return bytes([number << 3 | 2, len(content)]) + content
+
+    def checksum(data):
+        crc = google_crc32c.value(data)
+        return struct.pack("<I", ((crc >> 15 | crc << 17 & 0xFFFFFFFF) + 0xA282EAD8) & 0xFFFFFFFF)
+
+    with open(folder / f"{name}.tfrecord", "wb") as out:
+        for row in rows:
+            features = zip(NAMES, row, strict=True)
+            entries = [part(1, key.encode()) + part(2, part(2, part(1, struct.pack("<f", x)))) for key, x in features]
+            payload = part(1, b"".join(part(1, entry) for entry in entries))
+            head = struct.pack("<Q", len(payload))
+            out.write(head + checksum(head) + payload + checksum(payload))
+
+
+def write_tfrecord_gz(folder, name, rows):
+    write_tfrecord(folder, name, rows)
+    plain = folder / f"{name}.tfrecord"
+    (folder / f"{name}.tfrecord.gz").write_bytes(gzip.compress(plain.read_bytes()))
+    plain.unlink()
+
+
+def write_images(folder, name, rows):
+    for i, row in enumerate(rows):
+        Image.fromarray(row).save(folder / f"{name}-{i:03d}.png")
+
+
+def rows_for(write):
+    """`ROWS` as far as a kind of file can hold them."""
+    if write is write_images:
+        return np.random.default_rng(0).integers(0, 256, (57, 2, 2), dtype=np.uint8)
+    return ROWS.astype(np.float32) if write in (write_tfrecord, write_tfrecord_gz) else ROWS
+
+
+def whole(folder):
+    """The only file of a folder, or the folder."""
+    files = list(folder.iterdir())
+    return files[0] if len(files) == 1 else folder
+
+
+WRITERS = [
+    write_npy, write_npz, write_csv, write_csv_gz, write_parquet, write_tfrecord, write_tfrecord_gz, write_images,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("write", WRITERS)
 class TestEverySource:
     """What any source must do."""
 
     def test_one_file_comes_back_bit_for_bit(self, write, tmp_path):
-        write(tmp_path, "a", ROWS)
-        rows = load(open_source(tmp_path / next(tmp_path.iterdir()).name))
-        np.testing.assert_array_equal(rows.values, ROWS)
-        assert (rows.shape, rows.declared_shape, rows.n_read, rows.quarantined) == ((4,), False, 57, [])
+        expected = rows_for(write)
+        write(tmp_path, "a", expected)
+        rows = load(open_source(whole(tmp_path)))
+        np.testing.assert_array_equal(rows.values, expected)
+        is_tensor = write is write_images
+        assert (rows.shape, rows.declared_shape, rows.n_read, rows.quarantined) == (
+            expected.shape[1:], is_tensor, 57, [],
+        )  # fmt: skip
 
     def test_a_glob_is_one_source_in_sorted_order(self, write, tmp_path):
-        for name, part in (("b", ROWS[30:]), ("a", ROWS[:30])):
+        expected = rows_for(write)
+        for name, part in (("b", expected[30:]), ("a", expected[:30])):
             write(tmp_path, name, part)
-        np.testing.assert_array_equal(load(open_source(f"{tmp_path}/*")).values, ROWS)
+        np.testing.assert_array_equal(load(open_source(f"{tmp_path}/*")).values, expected)
 
     def test_a_list_selects_columns_in_its_order(self, write, tmp_path):
-        write(tmp_path, "a", ROWS)
-        named = write not in (write_npy, write_npz)
-        wanted = ["c", "age"] if named else ["2", "0"]
+        expected = rows_for(write)
+        write(tmp_path, "a", expected)
+        wanted = {write_npy: ["2", "0"], write_npz: ["2", "0"], write_images: ["1,0", "0,0"]}.get(write, ["c", "age"])
         rows = load(open_source(f"{tmp_path}/*", wanted))
-        np.testing.assert_array_equal(rows.values, ROWS[:, [2, 0]])
+        np.testing.assert_array_equal(rows.values, expected.reshape(57, 4)[:, [2, 0]])
         assert rows.names == tuple(wanted)
 
     def test_shards_and_source_travel_as_small_pickles(self, write, tmp_path):
-        write(tmp_path, "a", ROWS)
+        expected = rows_for(write)
+        write(tmp_path, "a", expected)
         source = open_source(f"{tmp_path}/*")
         again = pickle.loads(pickle.dumps(source))
         shards = pickle.loads(pickle.dumps(source.shards()))
-        assert len(pickle.dumps(source)) < 2000
+        assert len(pickle.dumps(source)) < 2000 + 200 * (len(source.files) - 1)
         values = np.concatenate([batch.values() for shard in shards for batch in again.read(shard)])
-        np.testing.assert_array_equal(values, ROWS)
+        np.testing.assert_array_equal(values.reshape(expected.shape), expected)
 
     def test_shapes_of_shards_must_agree(self, write, tmp_path):
-        write(tmp_path, "a", ROWS)
+        write(tmp_path, "a", rows_for(write))
         if write in (write_npy, write_npz):
             write(tmp_path, "b", ROWS[:, :3])
             with pytest.raises(Exception, match=r"b.np.*agree"):

@@ -90,6 +90,7 @@ class Source:
         not columns of a table.
       skipped_text: columns left out under "auto" because they hold no numbers.
       selected: which of the numbers in the file are used; None for all.
+      value_bytes: of one number in `Batch.values()`: 4 for float32, 8 for float64.
     """
 
     extensions: ClassVar[tuple[str, ...]] = ()
@@ -101,6 +102,7 @@ class Source:
     declared_shape: bool
     skipped_text: tuple[str, ...] = ()
     selected: tuple[int, ...] | None = None
+    value_bytes: int = 8
 
     @classmethod
     def open(cls, path: str, files: tuple[str, ...], features: Features) -> Source:
@@ -118,6 +120,11 @@ class Source:
     def batches(self) -> Iterator[Batch]:
         """Reads everything in order."""
         return itertools.chain.from_iterable(map(self.read, self.shards()))
+
+    @property
+    def n_rows(self) -> int | None:
+        """Rows in all files, where that is known without reading them."""
+        return None
 
     @property
     def n_columns(self) -> int:

@@ -1,60 +1,80 @@
 """CSV, plain or gzipped: columns of numbers; a shard is a byte range that ends between two records.
 
-Opening reads the files once: it checks that all records have as many fields as the first (a ragged
-file is an error: its columns cannot be trusted), finds which columns hold numbers, and where records
-end. A column is numeric when at most `MOST_BAD_CELLS` of its cells that are not empty fail to be
-numbers; a row with such a cell is quarantined. More than that makes a text column.
+How the file is written (encoding, delimiter, decimal sign, header) is found by `csv_layout`. Opening reads the files
+once: it counts records, finds which columns hold numbers, and where records end.
 
-Blocks are parsed by Arrow; a block that Arrow refuses goes through `csv.reader`, which knows line numbers.
+Two things can be wrong with a record. A *cell* is no number: its row is quarantined, unless more than `MOST_BAD` of the
+cells of that column are none, which makes a text column. Or the record is *ragged*, it has more or fewer fields than
+the first: it is quarantined too, unless more than `MOST_BAD` of the records of that file are ragged. Then the file is
+an error, because a delimiter in the wrong place shifts every value behind it, and where that happens often no column
+can be trusted. One ragged record of fewer than 20 is such an error.
+
+A quote that is never closed swallows the rows behind it, so a record of several lines must be quoted without a fault;
+otherwise the file is an error. Blocks are parsed by Arrow; one that Arrow refuses goes through `csv.reader`, which
+knows line numbers.
 """
 
 from __future__ import annotations
 
 import csv
 import io
+import re
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO, ClassVar
+from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.csv as pacsv
 
-from aetfx.data.files import open_binary
 from aetfx.data.sources.base import Batch, Features, Quarantined, Shard, Source, declared, select, to_batch
+from aetfx.data.sources.csv_layout import (
+    MISSING,
+    RECORD_BYTES,
+    Form,
+    Layout,
+    Text,
+    decode,
+    even_spaces,
+    find_layout,
+    number,
+)
+from aetfx.data.sources.guards import printable
 from aetfx.errors import DataError
 
 BLOCK_BYTES = 4 << 20  # text per shard and per parse
-MOST_BAD_CELLS = 0.05  # a typing error now and then is a bad row; one cell in twenty is a text column
-MISSING = ("", "NA", "N/A", "n/a", "na", "#N/A", "NaN", "nan", "NAN", "-nan", "null", "NULL", "Null", "None", "none",
-           "NONE", "?", "<NA>")  # fmt: skip
-_MISSING = frozenset(MISSING)
+MOST_BAD = 0.05  # a slip now and then is a bad row; one cell in twenty is a text column, one record a ragged file
+HOPELESS_RECORDS = 10_000  # as many ragged ones, and half of those read: the rest of the file is not worth the wait
 
 
 @dataclass(frozen=True)
 class CsvSource(Source):
     """One or several CSV files with the same columns."""
 
-    extensions: ClassVar[tuple[str, ...]] = (".csv", ".csv.gz")
-    delimiter: str = ","
+    extensions: ClassVar[tuple[str, ...]] = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz")
+    forms: tuple[Form, ...] = ()
     columns: tuple[str, ...] = ()
     numeric: tuple[int, ...] = ()
     parts: tuple[Shard, ...] = field(default=(), repr=False)
+    n_records: int = 0
 
     @classmethod
     def open(cls, path: str, files: tuple[str, ...], features: Features) -> CsvSource:
-        first = _peek(files[0])
+        first = find_layout(files[0])
         scan = _Scan(first.columns)
         parts: list[Shard] = []
+        forms: dict[Form, Form] = {}
+        found: list[Form] = []
         for file in files:
-            layout = _peek(file) if file != files[0] else first
+            layout = find_layout(file) if file != files[0] else first
             _check_agreement(file, layout, files[0], first)
-            shards = scan.file(file, first.delimiter, layout.has_header)
+            shards = scan.file(file, layout)
             if not shards:
                 raise DataError(f"{file}: holds a header but no rows. Give data with at least one row.")
-            parts += (
-                [Shard(file, shards[0].start, shards[-1].stop, shards[0].first)] if file.endswith(".gz") else shards
-            )
+            whole = Shard(file, shards[0].start, shards[-1].stop, shards[0].first)
+            parts += shards if layout.form.is_seekable else [whole]
+            found.append(forms.setdefault(layout.form, layout.form))  # one object for all: it travels once
         if isinstance(features, str):
             numeric = tuple(i for i in range(len(first.columns)) if not scan.is_text(i))
             skipped = tuple(name for i, name in enumerate(first.columns) if scan.is_text(i))
@@ -68,69 +88,44 @@ class CsvSource(Source):
         names = tuple(first.columns[i] for i in numeric)
         return cls(
             path, files, names, (len(names),), declared(features, False), skipped,
-            delimiter=first.delimiter, columns=first.columns, numeric=numeric, parts=tuple(parts),
+            forms=tuple(found), columns=first.columns, numeric=numeric, parts=tuple(parts), n_records=scan.n_records,
         )  # fmt: skip
 
     @property
     def column_selection(self) -> list[str] | None:
         return list(self.names)
 
+    @property
+    def n_rows(self) -> int:
+        return self.n_records
+
     def shards(self) -> list[Shard]:
         return list(self.parts)
 
     def read(self, shard: Shard) -> Iterator[Batch]:
-        for block, line, _ in _blocks(shard):
-            values = _parse(block, self.delimiter, len(self.columns), self.numeric)
-            yield to_batch(values) if values is not None else self._with_quarantine(block, shard.file, line)
+        form = self.forms[self.files.index(shard.file)]
+        for block, line, _ in _blocks(shard, form):
+            values = _parse(block, form, len(self.columns), self.numeric)
+            yield to_batch(values) if values is not None else self._with_quarantine(block, form, shard.file, line)
 
-    def _with_quarantine(self, block: bytes, file: str, line: int) -> Batch:
+    def _with_quarantine(self, block: bytes, form: Form, file: str, line: int) -> Batch:
         kept: list[list[float | None]] = []
         bad: list[Quarantined] = []
-        for position, cells in _records(block, self.delimiter, len(self.columns), file, line):
-            row = [_number(cells[i]) for i in self.numeric]
+        for position, cells in _records(block, form, file, line):
+            if len(cells) != len(self.columns):
+                bad.append(Quarantined(file, position, _ragged(len(self.columns), len(cells))))
+                continue
+            row = [number(cells[i], form.decimal) for i in self.numeric]
             if None in row:
                 i = self.numeric[row.index(None)]
-                bad.append(
-                    Quarantined(file, position, f"column '{self.columns[i]}': {_shown(cells[i])} is not a number")
-                )
+                name = printable(self.columns[i])
+                bad.append(Quarantined(file, position, f"column '{name}': {_shown(cells[i])} is not a number"))
             else:
                 kept.append(row)
         return to_batch(np.array(kept, np.float64).reshape(len(kept), len(self.numeric)), bad)
 
 
-@dataclass(frozen=True)
-class _Layout:
-    delimiter: str
-    columns: tuple[str, ...]
-    has_header: bool
-
-
-def _peek(file: str) -> _Layout:
-    """Finds delimiter, header and column names from the first record.
-
-    Raises:
-      DataError: the file is no text, holds no record, or names a column twice.
-    """
-    with open_binary(file) as stream:
-        start = _read(stream, file, 1 << 16)
-    if b"\0" in start:
-        raise DataError(f"{file}: not a text file (it holds zero bytes). Give a CSV file in UTF-8.")
-    text = start.decode("utf-8-sig", errors="replace").lstrip("\r\n")
-    if not text.strip():
-        raise DataError(f"{file}: the file holds no rows, only blank lines. Give data with at least one row.")
-    line = text.splitlines()[0]
-    delimiter = max(",;\t", key=line.count)
-    cells = next(csv.reader(io.StringIO(text), delimiter=delimiter))
-    if all(_number(cell) is not None for cell in cells):
-        return _Layout(delimiter, tuple(map(str, range(len(cells)))), has_header=False)
-    names = [cell.strip() or str(i) for i, cell in enumerate(cells)]
-    for name in names:
-        if names.count(name) > 1:
-            raise DataError(f"{file}: line 1 names the column '{name}' twice. Give each column its own name.")
-    return _Layout(delimiter, tuple(names), has_header=True)
-
-
-def _check_agreement(file: str, layout: _Layout, first_file: str, first: _Layout) -> None:
+def _check_agreement(file: str, layout: Layout, first_file: str, first: Layout) -> None:
     if (layout.has_header and layout.columns != first.columns) or len(layout.columns) != len(first.columns):
         raise DataError(
             f"{file}: its {len(layout.columns)} columns differ from the {len(first.columns)} of '{first_file}' "
@@ -141,7 +136,7 @@ def _check_agreement(file: str, layout: _Layout, first_file: str, first: _Layout
 def _difference(mine: tuple[str, ...], theirs: tuple[str, ...]) -> str:
     for a, b in zip(mine, theirs, strict=False):
         if a != b:
-            return f"'{a}' against '{b}'"
+            return f"'{printable(a)}' against '{printable(b)}'"
     return "the number of columns"
 
 
@@ -150,12 +145,14 @@ class _Scan:
 
     def __init__(self, columns: tuple[str, ...]):
         self.columns = columns
+        self.n_records = 0
         self.filled = np.zeros(len(columns), np.int64)
         self.bad = np.zeros(len(columns), np.int64)
         self.first_bad: dict[int, tuple[str, int, str]] = {}
+        self._ragged: list[tuple[int, int]] = []  # of the file being read: line, fields
 
     def is_text(self, i: int) -> bool:
-        return bool(self.bad[i] > MOST_BAD_CELLS * self.filled[i])
+        return bool(self.bad[i] > MOST_BAD * self.filled[i])
 
     def _is_surely_text(self, i: int) -> bool:
         return bool(self.filled[i] >= 100 and self.bad[i] > self.filled[i] / 2)
@@ -166,34 +163,52 @@ class _Scan:
         first = "no column holds numbers: " if nothing_else else ""
         remedy = "Give data with at least one numeric column." if nothing_else else "Leave it out of data.features."
         return (
-            f"{file}: {first}column '{self.columns[i]}' is text: line {line} holds {_shown(value)} "
+            f"{file}: {first}column '{printable(self.columns[i])}' is text: line {line} holds {_shown(value)} "
             f"({self.bad[i]} of {self.filled[i]} cells are not numbers). {remedy}"
         )
 
-    def file(self, file: str, delimiter: str, has_header: bool) -> list[Shard]:
-        """Reads one file; returns its shards (those with rows)."""
-        shards = []
-        whole = Shard(file, 0, -1, 1)
-        for block, line, start in _blocks(whole):
-            used = block
-            if start == 0:
-                used = block.removeprefix(b"\xef\xbb\xbf")
+    def file(self, file: str, layout: Layout) -> list[Shard]:
+        """Reads one file; returns its shards (those with rows).
+
+        Raises:
+          DataError: more than `MOST_BAD` of its records are ragged, or a quote is not closed.
+        """
+        shards: list[Shard] = []
+        before, self._ragged = self.n_records, []
+        has_header = layout.has_header
+        for block, line, start in _blocks(Shard(file, 0, -1, 1), layout.form):
+            used = block.removeprefix(b"\xef\xbb\xbf") if start == 0 else block
+            if not shards:
                 blank = len(used) - len(used.lstrip(b"\r\n"))
-                line, used = line + used[:blank].count(b"\n"), used[blank:]
-                if has_header:
-                    size = _record_end(used)
-                    line, used = line + used[:size].count(b"\n"), used[size:]
-            if self._block(used, delimiter, file, line):
+                line, used = line + _count_lines(used[:blank]), used[blank:]
+            if has_header and used:
+                size = _first_record_end(used, layout.form)
+                line, used, has_header = line + _count_lines(used[:size]), used[size:], False
+            n_rows = self._block(used, layout.form, file, line)
+            self.n_records += n_rows
+            if n_rows:
                 stop = start + len(block)
                 shards.append(Shard(file, stop - len(used), stop, line))
+            n_ragged, n_read = len(self._ragged), self.n_records - before
+            if n_ragged > max(HOPELESS_RECORDS, n_read / 2):
+                break
+        if self._ragged and len(self._ragged) > MOST_BAD * (self.n_records - before):
+            line, n_fields = self._ragged[0]
+            raise DataError(
+                f"{file}: line {line}: {_ragged(len(self.columns), n_fields)}. Mend that line; "
+                "in a ragged file no column can be trusted."
+            )
         return shards
 
-    def _block(self, block: bytes, delimiter: str, file: str, line: int) -> int:
-        """Counts the cells of one block; returns the number of rows."""
+    def _block(self, block: bytes, form: Form, file: str, line: int) -> int:
+        """Counts the cells of one block; returns the number of records."""
         width = len(self.columns)
         numeric = tuple(i for i in range(width) if not self._is_surely_text(i))
-        values = _parse(block, delimiter, width, numeric) if numeric else None
+        values = _parse(block, form, width, numeric) if numeric else None
         if values is not None:
+            if b'"' in block and len(values) != _count_filled_lines(block):
+                for _ in _records(block, form, file, line):  # records of several lines: are they quoted rightly?
+                    pass
             filled = np.count_nonzero(~np.isnan(values), axis=0)
             self.filled[list(numeric)] += filled
             text = [i for i in range(width) if i not in numeric]
@@ -201,10 +216,13 @@ class _Scan:
             self.bad[text] += len(values)
             return len(values)
         n_rows = 0
-        for position, cells in _records(block, delimiter, width, file, line):
+        for position, cells in _records(block, form, file, line):
             n_rows += 1
+            if len(cells) != width:
+                self._ragged.append((position, len(cells)))
+                continue
             for i, cell in enumerate(cells):
-                value = _number(cell)
+                value = number(cell, form.decimal)
                 if value is None or value == value:
                     self.filled[i] += 1
                 if value is None:
@@ -213,76 +231,104 @@ class _Scan:
         return n_rows
 
 
-def _blocks(shard: Shard) -> Iterator[tuple[bytes, int, int]]:
+def _blocks(shard: Shard, form: Form) -> Iterator[tuple[bytes, int, int]]:
     """Reads a byte range in blocks that end between records: (bytes, line number of the first, offset).
 
-    A line end counts only where the number of quotes before it is even.
+    Raises:
+      DataError: the file cannot be unpacked, or a record is longer than `RECORD_BYTES`.
     """
-    with open_binary(shard.file) as stream:
-        stream.seek(shard.start)
+    with Text(shard.file, form) as stream:
+        stream.skip(shard.start)
         rest, line, offset, stop = b"", shard.first, shard.start, shard.stop
         at = shard.start
         while True:
             wanted = BLOCK_BYTES if stop < 0 else min(BLOCK_BYTES, stop - at)
-            piece = _read(stream, shard.file, wanted) if wanted > 0 else b""
+            piece = stream.read(wanted) if wanted > 0 else b""
             at += len(piece)
             block = rest + piece
             if not piece:
                 if block.strip(b"\r\n"):
                     yield block, line, offset
                 return
-            end = _last_record_end(block)
+            end = _last_record_end(block, form)
             rest = block[end:]
             if end:
                 yield block[:end], line, offset
-                line, offset = line + block.count(b"\n", 0, end), offset + end
+                line, offset = line + _count_lines(block[:end]), offset + end
+            elif len(rest) > RECORD_BYTES:
+                raise DataError(
+                    f"{shard.file}: line {line}: a record of more than {RECORD_BYTES >> 20} MB. "
+                    "Look for a quote that is never closed, and mend that line."
+                )
 
 
-def _read(stream: BinaryIO, file: str, size: int) -> bytes:
-    try:
-        return stream.read(size)
-    except (OSError, EOFError) as error:  # a damaged or truncated .gz shows here
-        raise DataError(f"{file}: cannot be unpacked ({' '.join(str(error).split())}). Write it again.") from None
+def _quoted(form: Form) -> re.Pattern[bytes]:
+    """Matches a quoted field with the separator before it; one that is not closed, to the end.
+
+    A quote inside a field that does not start with one is a plain character, for Python and Arrow alike.
+    """
+    before = b" \t" if form.delimiter == " " else re.escape(form.delimiter.encode())
+    return re.compile(rb"(?:\A|[\r\n" + before + rb'])"[^"]*(?:""[^"]*)*(?:"|\Z)')
 
 
-def _last_record_end(block: bytes) -> int:
-    """Offset behind the last line end with an even number of quotes before it; 0 if there is none."""
-    quotes, end = block.count(b'"'), len(block)
-    while True:
-        cut = block.rfind(b"\n", 0, end)
-        if cut < 0:
-            return 0
-        quotes -= block.count(b'"', cut, end)
-        if quotes % 2 == 0:
-            return cut + 1
-        end = cut
+def _last_record_end(block: bytes, form: Form) -> int:
+    """Offset behind the last line end that no quotes hold; 0 if there is none."""
+    if b'"' not in block:
+        return block.rfind(b"\n") + 1
+    for most in (1000, None):  # the last thousand quoted fields nearly always do
+        fields = deque(_quoted(form).finditer(block), maxlen=most)
+        end = len(block)
+        for match in reversed(fields):
+            cut = block.rfind(b"\n", match.end(), end)
+            if cut >= 0:
+                return cut + 1
+            end = match.start() + 1
+        if most is None or len(fields) < most:
+            return block.rfind(b"\n", 0, end) + 1
+    return 0
 
 
-def _record_end(block: bytes) -> int:
+def _first_record_end(block: bytes, form: Form) -> int:
     """Offset behind the first record."""
-    quotes, start = 0, 0
-    while True:
-        cut = block.find(b"\n", start)
-        if cut < 0:
-            return len(block)
-        quotes += block.count(b'"', start, cut)
-        start = cut + 1
-        if quotes % 2 == 0:
-            return start
+    start = block.find(b"\n") + 1
+    if start and b'"' not in block[:start]:
+        return start
+    start = 0
+    for match in _quoted(form).finditer(block):
+        cut = block.find(b"\n", start, match.start() + 1)
+        if cut >= 0:
+            return cut + 1
+        start = match.end()
+    return block.find(b"\n", start) + 1 or len(block)
 
 
-def _parse(block: bytes, delimiter: str, width: int, numeric: tuple[int, ...]) -> np.ndarray | None:
+def _count_lines(block: bytes) -> int:
+    """Line ends as `csv.reader` counts them: newline, carriage return, or both together."""
+    returns = block.count(b"\r")
+    return block.count(b"\n") + (returns - block.count(b"\r\n") if returns else 0)
+
+
+def _count_filled_lines(block: bytes) -> int:
+    return sum(map(bool, block.splitlines()))
+
+
+def _parse(block: bytes, form: Form, width: int, numeric: tuple[int, ...]) -> np.ndarray | None:
     """Parses a block with Arrow: float64 of shape (rows, numeric columns), or None where it refuses anything."""
     names = [str(i) for i in range(width)]
+    if form.delimiter == " ":
+        block = even_spaces(block)
+    if not block.strip(b"\r\n"):
+        return np.empty((0, len(numeric)))
     try:
         table = pacsv.read_csv(
             pa.BufferReader(block),
             read_options=pacsv.ReadOptions(column_names=names, use_threads=False, block_size=len(block) + 1),
-            parse_options=pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=b'"' in block),
+            parse_options=pacsv.ParseOptions(delimiter=form.delimiter, newlines_in_values=b'"' in block),
             convert_options=pacsv.ConvertOptions(
                 column_types={str(i): pa.float64() for i in numeric},
                 include_columns=[str(i) for i in numeric],
                 null_values=list(MISSING),
+                decimal_point=form.decimal,
             ),
         )
     except pa.ArrowException:
@@ -293,38 +339,39 @@ def _parse(block: bytes, delimiter: str, width: int, numeric: tuple[int, ...]) -
     return values
 
 
-def _records(block: bytes, delimiter: str, width: int, file: str, line: int) -> Iterator[tuple[int, list[str]]]:
-    """Yields (line number, fields) of each record.
+def _records(block: bytes, form: Form, file: str, line: int) -> Iterator[tuple[int, list[str]]]:
+    """Yields (line number, fields) of each record that is not blank.
 
     Raises:
-      DataError: a record has more or fewer fields than the first record of the file.
+      DataError: a record of several lines is not quoted rightly: a quote swallows the rows behind it.
     """
-    reader = csv.reader(io.StringIO(block.decode("utf-8", errors="replace"), newline=""), delimiter=delimiter)
-    position = line
-    try:
-        for cells in reader:
-            if cells:
-                if len(cells) != width:
-                    raise DataError(
-                        f"{file}: line {position}: expected {width} fields but got {len(cells)}. Mend that line; "
-                        "in a ragged file no column can be trusted."
-                    )
-                yield position, cells
-            position = line + reader.line_num
-    except csv.Error as error:
-        raise DataError(f"{file}: line {position}: not valid CSV ({error}). Mend that line.") from None
+    text = decode(even_spaces(block) if form.delimiter == " " else block)
+    lines = list(io.StringIO(text, newline=""))
+    reader = csv.reader(lines, delimiter=form.delimiter)
+    start = 0
+    while True:
+        position = line + start
+        try:
+            cells = next(reader, None)
+            if cells is not None and reader.line_num > start + 1:
+                for _ in csv.reader(lines[start : reader.line_num], delimiter=form.delimiter, strict=True):
+                    pass
+        except csv.Error as error:
+            said = printable(str(error))
+            raise DataError(
+                f"{file}: line {position}: not valid CSV ({said}): look for a quote that is not closed, "
+                "as it swallows the rows behind it. Mend that line."
+            ) from None
+        if cells is None:
+            return
+        if len(cells) > 1 or (cells and cells[0].strip()):
+            yield position, cells
+        start = reader.line_num
 
 
-def _number(cell: str) -> float | None:
-    """The number in a cell, NaN where it is missing, None where it is something else."""
-    cell = cell.strip()
-    if cell in _MISSING:
-        return float("nan")
-    try:
-        return None if "_" in cell else float(cell)  # float() would take 1_000 for a number
-    except ValueError:
-        return None
+def _ragged(expected: int, got: int) -> str:
+    return f"expected {expected} fields but got {got}"
 
 
 def _shown(cell: str) -> str:
-    return f"'{cell}'" if len(cell) <= 40 else f"'{cell[:37]}...'"
+    return f"'{printable(cell, 40)}'"

@@ -1,20 +1,26 @@
-"""`.npz`: one array of an archive; a shard is a whole archive, because its members may be compressed."""
+"""`.npz`: one array of an archive, unpacked as it is read; a shard is an archive, as its members may be compressed.
+
+Never more than a batch is in memory, whatever the archive says. A member must be as long as its array's header says,
+and only its last byte shows whether its checksum holds.
+"""
 
 from __future__ import annotations
 
+import math
 import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import IO, ClassVar
 
 import numpy as np
 
-from aetfx.data.sources.base import Batch, Features, Shard, Source, to_batch
-from aetfx.data.sources.npy import array_fields, check_agreement, check_array
+from aetfx.data.sources.base import Batch, Features, Shard, Source, float_dtype, to_batch
+from aetfx.data.sources.guards import check_unpacked, printable
+from aetfx.data.sources.npy import Layout, array_fields, check_agreement, read_layout
 from aetfx.errors import DataError
 
 MEMBERS = ("x", "x_train")  # taken where an archive holds several arrays, in this order
+FORTRAN_BYTES = 1 << 30  # an array stored column by column is held as a whole: its rows are complete at the end only
 
 
 @dataclass(frozen=True)
@@ -28,51 +34,123 @@ class NpzSource(Source):
     @classmethod
     def open(cls, path: str, files: tuple[str, ...], features: Features) -> NpzSource:
         members = tuple(_member(file) for file in files)
-        shapes = [_load(file, member).shape for file, member in zip(files, members, strict=True)]
+        layouts = [_layout(file, member) for file, member in zip(files, members, strict=True)]
+        shapes = [layout.shape for layout in layouts]
         check_agreement(files, shapes)
+        widest = max(float_dtype(layout.dtype).itemsize for layout in layouts)
         rows = tuple(shape[0] for shape in shapes)
-        return cls(**array_fields(path, files, shapes[0], features), members=members, rows_per_file=rows)
+        fields = array_fields(path, files, shapes[0], features)
+        return cls(**fields, value_bytes=widest, members=members, rows_per_file=rows)
+
+    @property
+    def n_rows(self) -> int:
+        return sum(self.rows_per_file)
 
     def shards(self) -> list[Shard]:
         return [Shard(file, 0, rows) for file, rows in zip(self.files, self.rows_per_file, strict=True)]
 
     def read(self, shard: Shard) -> Iterator[Batch]:
-        array = _load(shard.file, self.members[self.files.index(shard.file)])
-        for start in range(shard.start, shard.stop, self.rows_per_batch):
-            yield to_batch(self.pick(array[start : start + self.rows_per_batch]))
+        member = self.members[self.files.index(shard.file)]
+        for values in _pieces(shard.file, member, self.rows_per_batch):
+            yield to_batch(self.pick(values))
 
 
 def _member(file: str) -> str:
-    """Chooses the array of an archive.
+    """Chooses the array of an archive: the name of its member, with the ending.
 
     Raises:
       DataError: not an archive, empty, or several arrays and none of them called x or x_train.
     """
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            names = list(archive.files)
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError):
+        with zipfile.ZipFile(file) as archive:
+            members = archive.namelist()
+    except Exception:  # a damaged directory raises BadZipFile, ValueError, struct.error, NotImplementedError, ...
         raise DataError(f"{file}: not a readable .npz archive. Write it again with np.savez.") from None
-    if not names:
+    if not members:
         raise DataError(f"{file}: the archive holds no array. Write it again with np.savez(path, x=array).")
-    if len(names) == 1:
-        return names[0]
+    if len(members) == 1:
+        return members[0]
     for name in MEMBERS:
-        if name in names:
-            return name
+        if f"{name}.npy" in members:
+            return f"{name}.npy"
+    listed = ", ".join(_array_name(member) for member in members[:8]) + (", ..." if len(members) > 8 else "")
     raise DataError(
-        f"{file}: holds several arrays ({', '.join(names)}) and none is called 'x' or 'x_train'. "
+        f"{file}: holds several arrays ({printable(listed)}) and none is called 'x' or 'x_train'. "
         "Save the one to use alone, or as x=..."
     )
 
 
-def _load(file: str, member: str) -> np.ndarray:
+def _array_name(member: str) -> str:
+    return printable(member.removesuffix(".npy"), 40)
+
+
+def _layout(file: str, member: str) -> Layout:
+    """Reads the header of an array, and checks that it accounts for every byte of the member.
+
+    Raises:
+      DataError: it does not; damaged; not an array of numbers; or it unpacks to far more than data do.
+    """
+    damaged = _damaged(file, member)
     try:
-        with np.load(file, allow_pickle=False) as archive:
-            array = archive[member]
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error) as error:
-        if "allow_pickle" in str(error) or "Object arrays" in str(error):
-            check_array(f"{file} ('{member}')", (1, 1), np.dtype(object))
-        raise DataError(f"{file}: the array '{member}' is damaged. Write it again with np.savez.") from None
-    check_array(f"{file} ('{member}')", array.shape, array.dtype)
-    return array
+        with zipfile.ZipFile(file) as archive, archive.open(member) as stream:
+            info = archive.getinfo(member)
+            layout = read_layout(stream, f"{file} ('{_array_name(member)}')", damaged)
+    except DataError:
+        raise
+    except Exception:  # as in _member; and unpacking: zlib.error, lzma's, RuntimeError where a password is asked for
+        raise DataError(damaged + ". Write it again with np.savez.") from None
+    if info.file_size != layout.size:
+        raise DataError(
+            f"{damaged} (it holds {info.file_size:,} bytes, its header says {layout.size:,}). "
+            "Write it again with np.savez."
+        )
+    check_unpacked(f"{file}: the array '{_array_name(member)}'", info.compress_size, info.file_size)
+    if layout.fortran and layout.size > FORTRAN_BYTES:
+        raise DataError(
+            f"{file}: the array '{_array_name(member)}' is stored column by column (Fortran order) and too large "
+            "to hold. Save np.ascontiguousarray(array)."
+        )
+    return layout
+
+
+def _pieces(file: str, member: str, rows: int) -> Iterator[np.ndarray]:
+    """Unpacks an array, `rows` rows at a time.
+
+    Raises:
+      DataError: damaged, or not as long as its header says.
+    """
+    layout = _layout(file, member)
+    n, row = layout.shape[0], layout.shape[1:]
+    step = n if layout.fortran else rows
+    row_bytes = math.prod(row) * layout.dtype.itemsize
+    try:
+        archive = zipfile.ZipFile(file)
+        stream = archive.open(member)
+        stream.read(layout.offset)
+    except Exception:
+        raise DataError(_damaged(file, member) + ". Write it again with np.savez.") from None
+    with archive, stream:
+        for start in range(0, n, step):
+            count = min(step, n - start)
+            values = np.frombuffer(_exactly(stream, count * row_bytes, file, member, start + count == n), layout.dtype)
+            if layout.fortran:
+                whole = values.reshape((count, *row), order="F")
+                for first in range(0, n, rows):
+                    yield whole[first : first + rows]
+            else:
+                yield values.reshape(count, *row)
+
+
+def _exactly(stream: IO[bytes], size: int, file: str, member: str, is_last: bool) -> bytes:
+    try:
+        data = stream.read(size)
+        more = stream.read(1) if is_last else b""  # the end is where the checksum is compared
+    except Exception:  # as in _layout
+        raise DataError(_damaged(file, member) + ". Write it again with np.savez.") from None
+    if len(data) != size or more:
+        raise DataError(_damaged(file, member) + ". Write it again with np.savez.")
+    return data
+
+
+def _damaged(file: str, member: str) -> str:
+    return f"{file}: the array '{_array_name(member)}' is damaged"

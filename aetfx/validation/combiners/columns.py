@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
+from aetfx.data.split import falls_below
 from aetfx.validation.combiners.base import Accumulator, Cells
+from aetfx.validation.combiners.correlation import Correlation
 from aetfx.validation.combiners.counts import Counts
-from aetfx.validation.combiners.edges import Edges
 from aetfx.validation.combiners.moments import Moments
 from aetfx.validation.combiners.quantiles import EXACT_BYTES, Quantiles
 from aetfx.validation.combiners.repeats import find_spikes
-from aetfx.validation.statistics import BUCKETS, QUANTILES, ColumnStatistics
+from aetfx.validation.combiners.row_hashes import RowHasher, hash_rows
+from aetfx.validation.combiners.row_order import RowOrder
+from aetfx.validation.statistics import BUCKETS, PERCENTILES, QUANTILES, ColumnStatistics
+
+PAIR_ROWS = 20_000  # a correlation of 0.999 is then known to 0.00002; all rows would double the whole cost
 
 
 class Columns(Accumulator[ColumnStatistics]):
@@ -21,30 +27,57 @@ class Columns(Accumulator[ColumnStatistics]):
     Args:
       n_columns: D.
       names: D column names; by default "0", "1", ...
-      exact_bytes: budget within which quantiles are exact.
+      exact_bytes, spill: as for `Quantiles`.
+      deep: also look at rows and pairs of columns; off where statistics are taken many times of rows in memory.
+      n_rows: rows that will come, where that is known: of many, `PAIR_ROWS` are enough for pairs of columns.
     """
 
-    def __init__(self, n_columns: int, names: Sequence[str] | None = None, exact_bytes: int = EXACT_BYTES):
+    def __init__(
+        self,
+        n_columns: int,
+        names: Sequence[str] | None = None,
+        exact_bytes: int = EXACT_BYTES,
+        spill: str | None = None,
+        deep: bool = False,
+        n_rows: int | None = None,
+    ):
         super().__init__(n_columns)
         self.names = tuple(names) if names is not None else tuple(map(str, range(n_columns)))
-        self.counts, self.moments, self.edges = Counts(n_columns), Moments(n_columns), Edges(n_columns)
-        self.quantiles = Quantiles(n_columns, exact_bytes)
+        self.counts, self.moments = Counts(n_columns), Moments(n_columns)
+        self.quantiles = Quantiles(n_columns, exact_bytes, spill)
+        self.pairs = Correlation(n_columns) if deep else None
+        self.rows = RowHasher(n_columns) if deep else None
+        self.order = RowOrder(n_columns) if deep else None
+        self.sampled = min(1.0, PAIR_ROWS / n_rows) if n_rows else 1.0
+
+    @property
+    def _parts(self) -> list[Accumulator[Any]]:
+        parts = (self.counts, self.moments, self.quantiles, self.pairs, self.rows, self.order)
+        return [part for part in parts if part is not None]
 
     def add(self, cells: Cells) -> Columns:
         if cells.n_rows:
-            for part in (self.counts, self.moments, self.edges, self.quantiles):
-                part.add(cells)
+            for part in (self.counts, self.moments, self.quantiles, self.order):
+                if part is not None:
+                    part.add(cells)
+            if self.rows is not None and self.pairs is not None:
+                hashes, columns = hash_rows(cells.values)
+                self.rows.add_hashes(hashes, columns)
+                # By hash, so that the sample is the same however the rows are dealt out.
+                chosen = falls_below(hashes, self.sampled)
+                if self.sampled == 1.0:
+                    self.pairs.add(cells)
+                elif chosen.any():
+                    self.pairs.add(Cells(cells.values[chosen]))
         return self
 
     def merge(self, other: Columns) -> Columns:
-        self.counts.merge(other.counts)
-        self.moments.merge(other.moments)
-        self.edges.merge(other.edges)
-        self.quantiles.merge(other.quantiles)
+        for mine, theirs in zip(self._parts, other._parts, strict=True):
+            mine.merge(theirs)
         return self
 
     def result(self) -> ColumnStatistics:
-        distribution, edges = self.quantiles.result(), self.edges.result()
+        distribution, edges = self.quantiles.result()
         mean, sd = self.moments.result()
         some = self.moments.count > 0
         minimum, maximum = np.where(some, edges.low[0], np.nan), np.where(some, edges.high[0], np.nan)
@@ -66,4 +99,8 @@ class Columns(Accumulator[ColumnStatistics]):
             histogram=distribution.histogram(np.linspace(minimum, maximum, BUCKETS + 1)),
             deciles=distribution.quantiles(np.linspace(0, 1, BUCKETS + 1).tolist()),
             exact=distribution.exact,
+            percentiles=distribution.quantiles(np.linspace(0, 1, PERCENTILES + 1).tolist()) if self.rows else None,
+            correlation=self.pairs.result() if self.pairs else None,
+            row_hashes=self.rows.result() if self.rows else None,
+            row_order=self.order.result() if self.order else None,
         )

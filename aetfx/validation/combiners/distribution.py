@@ -6,8 +6,8 @@ Two forms with one interface: from the values themselves (exact), or from sketch
 from __future__ import annotations
 
 import abc
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from functools import cached_property
 
 import numpy as np
 
@@ -47,10 +47,11 @@ class ExactDistribution(Distribution):
 
     exact = True
 
-    def __init__(self, values: np.ndarray):
-        """`values`: shape (n, D), NaN where there is no finite number."""
-        self.ordered = np.sort(np.ascontiguousarray(values.T), axis=1)
-        self.counts = self.ordered.shape[1] - np.count_nonzero(np.isnan(self.ordered), axis=1)
+    def __init__(self, columns: np.ndarray):
+        """`columns`: shape (D, n), NaN where there is no finite number; sorted in place."""
+        columns.sort(axis=1)
+        self.ordered = columns
+        self.counts = columns.shape[1] - np.count_nonzero(np.isnan(columns), axis=1)
 
     def quantiles(self, levels: Sequence[float]) -> np.ndarray:
         out = np.full((len(levels), len(self.ordered)), np.nan)
@@ -65,8 +66,10 @@ class ExactDistribution(Distribution):
         return out
 
     def column_quantiles(self, j: int, levels: Sequence[float]) -> np.ndarray:
-        place = np.asarray(levels) * (self.counts[j] - 1)
-        return np.interp(place, np.arange(self.counts[j]), self.ordered[j, : self.counts[j]])
+        place = np.clip(np.asarray(levels), 0, 1) * (self.counts[j] - 1)
+        below = np.floor(place).astype(np.int64)
+        low = self.ordered[j, below].astype(np.float64)
+        return low + (place - below) * (self.ordered[j, np.minimum(below + 1, self.counts[j] - 1)] - low)
 
     def histogram(self, edges: np.ndarray) -> np.ndarray:
         shares = np.zeros((len(edges) - 1, len(self.ordered)))
@@ -77,47 +80,59 @@ class ExactDistribution(Distribution):
         return shares
 
     def n_distinct(self) -> np.ndarray:
-        return self._starts().sum(axis=1, dtype=np.int64)
+        return np.count_nonzero(self._starts, axis=1)
 
     def repeated(self, least: int, most: int) -> list[tuple[int, float, int]]:
-        if not self.ordered.size:
-            return []
-        width = self.ordered.shape[1]
-        flat = np.flatnonzero(self._starts().ravel())
-        if not len(flat):
-            return []
-        column = flat // width
-        stop = np.append(flat[1:], 0)
-        last = np.append(column[1:] != column[:-1], True)
-        stop[last] = column[last] * width + self.counts[column[last]]
-        count = stop - flat
-        keep = np.flatnonzero(count >= least)
-        keep = keep[np.lexsort((flat[keep], -count[keep], column[keep]))]
-        rank = np.arange(len(keep)) - np.searchsorted(column[keep], column[keep])
-        keep = keep[rank < most]
-        values = self.ordered.ravel()[flat[keep]]
-        return [(int(c), float(v) + 0.0, int(n)) for c, v, n in zip(column[keep], values, count[keep], strict=True)]
+        found = []
+        for j in np.flatnonzero(self.n_distinct() < self.counts):
+            first = np.flatnonzero(self._starts[j])
+            count = np.diff(first, append=self.counts[j])
+            often = np.flatnonzero(count >= least)
+            often = often[np.argsort(-count[often], kind="stable")[:most]]
+            found += [(int(j), float(self.ordered[j, first[i]]) + 0.0, int(count[i])) for i in often]
+        return found
 
+    @cached_property
     def _starts(self) -> np.ndarray:
         """Where a new value begins, shape (D, n); False on NaN."""
         starts = np.ones(self.ordered.shape, np.bool_)
-        starts[:, 1:] = self.ordered[:, 1:] != self.ordered[:, :-1]
-        starts[np.isnan(self.ordered)] = False
+        np.not_equal(self.ordered[:, 1:], self.ordered[:, :-1], out=starts[:, 1:])
+        for j in np.flatnonzero(self.counts < self.ordered.shape[1]):
+            starts[j, self.counts[j] :] = False
         return starts
 
 
 class SketchDistribution(Distribution):
-    """Reads KLL sketches once, at the levels of `GRID`."""
+    """Weighted items of each column, read once."""
 
     exact = False
 
-    def __init__(self, sketches: Sequence[Any], counts: np.ndarray):
-        """`counts`: finite values in each of the D sketches, shape (D,)."""
+    def __init__(
+        self,
+        items: np.ndarray,
+        weights: np.ndarray,
+        counts: np.ndarray,
+        own: Mapping[int, tuple[np.ndarray, np.ndarray]] | None = None,
+    ):
+        """Reads off the quantiles at the levels of `GRID`: each is a value that occurs.
+
+        Args:
+          items: shape (D, M), NaN where a column has none.
+          weights: rows that each of the M items stands for.
+          counts: finite values in each column, shape (D,).
+          own: further items and weights of single columns.
+        """
         self.counts = counts
         self.grid = np.full((len(counts), len(GRID)), np.nan)
-        levels = GRID.tolist()
         for j in np.flatnonzero(counts > 0):
-            self.grid[j] = sketches[j].get_quantiles(levels, True)
+            use = np.isfinite(items[j])
+            values, rows = items[j][use], weights[use]
+            if own and j in own:
+                values, rows = np.concatenate([values, own[j][0]]), np.concatenate([rows, own[j][1]])
+            order = np.argsort(values, kind="stable")
+            upto = np.cumsum(rows[order])
+            places = np.searchsorted(upto, GRID * upto[-1], side="left")
+            self.grid[j] = values[order][np.minimum(places, len(values) - 1)] + 0.0
 
     def quantiles(self, levels: Sequence[float]) -> np.ndarray:
         place = np.asarray(levels) * (len(GRID) - 1)

@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aetfx.validation.combiners.base import Accumulator, Cells
-
 KEPT = 4  # distinct values per side: two sentinels and two stray cells, or the other way round
 
 
@@ -28,70 +26,74 @@ class EdgeValues:
     high_counts: np.ndarray
 
 
-class Edges(Accumulator[EdgeValues]):
-    """Keeps both sides; the high side is kept as the low side of the negated values."""
-
-    def __init__(self, n_columns: int):
-        super().__init__(n_columns)
-        self.sides = [_empty(n_columns), _empty(n_columns)]
-
-    def add(self, cells: Cells) -> Edges:
-        finite = cells.finite()
-        for i, values in enumerate((finite, -finite)):
-            self.sides[i] = _add(self.sides[i], values)
-        return self
-
-    def merge(self, other: Edges) -> Edges:
-        self.sides = [_merge(mine, theirs) for mine, theirs in zip(self.sides, other.sides, strict=True)]
-        return self
-
-    def result(self) -> EdgeValues:
-        (low, low_counts), (high, high_counts) = self.sides
-        return EdgeValues(low + 0.0, low_counts, -high + 0.0, high_counts)
+def no_edges(n_columns: int) -> EdgeValues:
+    """The edges of columns without values."""
+    nothing = np.zeros((KEPT, n_columns), np.int64)
+    return EdgeValues(np.full((KEPT, n_columns), np.inf), nothing, np.full((KEPT, n_columns), -np.inf), nothing.copy())
 
 
-_Side = tuple[np.ndarray, np.ndarray]
+def edges_of(ordered: np.ndarray, counts: np.ndarray) -> EdgeValues:
+    """Reads the edges off sorted values.
+
+    Args:
+      ordered: shape (D, n), each row ascending with NaN last.
+      counts: finite values at the start of each row, shape (D,).
+    """
+    low, low_counts = _outermost(ordered, np.zeros_like(counts), counts, step=1)
+    high, high_counts = _outermost(ordered, counts - 1, np.full_like(counts, -1), step=-1)
+    return EdgeValues(low, low_counts, high, high_counts)
 
 
-def _empty(n_columns: int) -> _Side:
-    return np.full((KEPT, n_columns), np.inf), np.zeros((KEPT, n_columns), np.int64)
+def merge_edges(a: EdgeValues, b: EdgeValues) -> EdgeValues:
+    """The edges of the union."""
+    low, low_counts = _merge(a.low, a.low_counts, b.low, b.low_counts)
+    high, high_counts = _merge(-a.high, a.high_counts, -b.high, b.high_counts)
+    return EdgeValues(low, low_counts, 0.0 - high, high_counts)
 
 
-def _add(side: _Side, values: np.ndarray) -> _Side:
-    """Counts the known edge values; columns with a new value among the smallest are looked at again."""
-    known, counts = side
-    bound = known[-1].astype(values.dtype)
-    same = [np.count_nonzero(values == known[i].astype(values.dtype), axis=0) for i in range(KEPT)]
-    below = np.count_nonzero(values < bound, axis=0)
-    fresh = np.flatnonzero(below > sum(same[:-1]))
-    counts = counts + np.where(known < np.inf, same, 0)
-    if not len(fresh):
-        return known, counts
-    known = known.copy()
-    known[:, fresh], counts[:, fresh] = _merge((side[0][:, fresh], side[1][:, fresh]), _smallest(values[:, fresh]))
-    return known, counts
-
-
-def _smallest(values: np.ndarray) -> _Side:
-    """The KEPT smallest distinct values per column, and their counts; NaN is left out."""
-    known, counts = _empty(values.shape[1])
-    bound = np.full(values.shape[1], -np.inf, values.dtype)
-    nothing = values.dtype.type(np.inf)
+def _outermost(ordered: np.ndarray, place: np.ndarray, stop: np.ndarray, step: int) -> tuple[np.ndarray, np.ndarray]:
+    """Walks from `place` towards `stop` (not included), one run of equal values at a time."""
+    n_columns = len(ordered)
+    values = np.full((KEPT, n_columns), step * np.inf)
+    counts = np.zeros((KEPT, n_columns), np.int64)
     for i in range(KEPT):
-        bound = np.where(values > bound, values, nothing).min(axis=0)
-        known[i] = bound
-        counts[i] = np.where(known[i] < np.inf, np.count_nonzero(values == bound, axis=0), 0)
-    return known, counts
+        columns = np.flatnonzero(place != stop)
+        if not len(columns):
+            break
+        here = place[columns]
+        value = ordered[columns, here]
+        behind = _end_of_run(ordered, columns, here, stop[columns], value, step)
+        values[i, columns] = value + ordered.dtype.type(0)  # -0.0 becomes 0.0
+        counts[i, columns] = np.abs(behind - here)
+        place = place.copy()
+        place[columns] = behind
+    return values, counts
 
 
-def _merge(a: _Side, b: _Side) -> _Side:
-    values, counts = np.concatenate([a[0], b[0]]), np.concatenate([a[1], b[1]])
+def _end_of_run(
+    ordered: np.ndarray, columns: np.ndarray, start: np.ndarray, stop: np.ndarray, value: np.ndarray, step: int
+) -> np.ndarray:
+    """First place from `start` towards `stop` that holds another value; bisection in all columns at once."""
+    inside, outside = start.copy(), stop.copy()  # `inside` holds the value; `outside` does not, or is the end
+    while True:
+        far = np.abs(outside - inside) > 1
+        if not far.any():
+            return outside
+        middle = np.where(far, (inside + outside) // 2, inside)
+        equal = ordered[columns, middle] == value
+        inside = np.where(far & equal, middle, inside)
+        outside = np.where(far & ~equal, middle, outside)
+
+
+def _merge(a: np.ndarray, a_counts: np.ndarray, b: np.ndarray, b_counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The KEPT smallest distinct values of both, ascending, +inf where there are none."""
+    values, counts = np.concatenate([a, b]), np.concatenate([a_counts, b_counts])
     order = np.argsort(values, axis=0, kind="stable")
     values, counts = np.take_along_axis(values, order, 0), np.take_along_axis(counts, order, 0)
     for i in range(1, len(values)):  # a value that both sides hold stands twice in a row
         twice = (values[i] == values[i - 1]) & (values[i] < np.inf)
-        counts[i - 1] += np.where(twice, counts[i], 0)
-        counts[i] = np.where(twice, 0, counts[i])
-        values[i] = np.where(twice, np.inf, values[i])
+        counts[i] += np.where(twice, counts[i - 1], 0)
+        counts[i - 1] = np.where(twice, 0, counts[i - 1])
+        values[i - 1] = np.where(twice, np.inf, values[i - 1])
     order = np.argsort(values, axis=0, kind="stable")[:KEPT]
     return np.take_along_axis(values, order, 0), np.take_along_axis(counts, order, 0)

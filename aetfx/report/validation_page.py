@@ -1,0 +1,321 @@
+"""Writes `validation.html`: what is wrong with the data, and one small histogram per column.
+
+One file that opens offline, in light and dark, on a desktop and on a phone. The histograms are not drawn until they
+are scrolled to (`validation.js`), from one block of JSON: 5,000 columns are 1-3 MB. As in `report.html`, a content
+security policy allows exactly the one script written here, so that no column name can run or fetch anything.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from aetfx.figures.histograms import SIZE, TALL, histogram
+from aetfx.report.finding_cards import anomalies_table, finding_card
+from aetfx.report.markup import Markup, join, json_block, tag
+from aetfx.report.page import Page
+from aetfx.report.validation_files import Feature, ValidationFiles, load
+from aetfx.report.validation_members import members
+from aetfx.run import write_text
+from aetfx.validation.checks.base import number
+from aetfx.words import percent
+
+_MOST_FINDINGS = 100  # cards; the others are in findings.json
+_FAR = 1.0  # axes beyond the end of a histogram's own, from where on an extreme value is marked
+_SEVERITIES = ("error", "warning", "info")
+# Of the worst severity: the colour of the page's head, a word, and a sentence.
+_STATES = {
+    "error": ("faulty", "Mend these data", "An autoencoder will fail on these data as they are."),
+    "warning": ("inconclusive", "Look at these data", "These data may hold an autoencoder back."),
+    "": ("healthy", "Fit to train on", "Nothing was found in these data that stands in the way of training."),
+}
+_NONE = len(_SEVERITIES)  # the severity of a column without findings, in the block of JSON
+
+
+def write_page(directory: str | Path) -> Path:
+    """Writes `validation.html` into a run directory from the files that `validate` left there.
+
+    Args:
+      directory: holds `findings.json`; histograms come from `statistics/`, where that is there.
+
+    Returns:
+      The path of the page.
+
+    Raises:
+      RunError: a file cannot be read, or the page cannot be written.
+    """
+    files = load(Path(directory))
+    path = files.directory / "validation.html"
+    write_text(path, render(files))
+    return path
+
+
+def render(files: ValidationFiles) -> str:
+    """Returns the whole page."""
+    named = members(files)
+    columns = _columns(files, named)
+    page = _build(files, named, columns)
+    script = _asset("validation.js")
+    policy = (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
+        f"script-src {_hash(script)} 'unsafe-eval'"  # for browser automation
+    )
+    name = files.directory.resolve().name
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", f"{name}: {_headline(files)}"),
+        tag("style", Markup(_asset("report.css") + _asset("validation.css"))),
+    )
+    links = [tag("a", title, href=f"#{anchor}") for anchor, title in page.anchors]
+    block = {"size": SIZE, "tall": TALL, "splits": list(files.features), "codes": _codes(files), "columns": columns}
+    body = tag(
+        "body",
+        tag("nav", tag("div", tag("b", "aetfx"), tag("span", name, class_="name"), links, class_="bar")),
+        tag(
+            "main",
+            page.hero,
+            page.sections,
+            tag("footer", "Made by aetfx. Figures of a column are over its finite cells."),
+        ),
+        json_block(block, id="columns"),
+        tag("script", Markup(script)),
+    )
+    return "<!doctype html>\n" + tag("html", head, body, lang="en") + "\n"
+
+
+def _build(files: ValidationFiles, named: list[list[str]], columns: list[dict[str, Any]]) -> Page:
+    page = Page()
+    page.hero = _hero(files)
+    found = files.found
+    places = {column["name"]: index for index, column in enumerate(columns)}
+    cards = [
+        finding_card(item, f"finding-{index}", names, files, places)
+        for index, (item, names) in enumerate(zip(found[:_MOST_FINDINGS], named, strict=False))
+    ]
+    more = len(found) - len(cards)
+    page.section(
+        "findings",
+        "Findings",
+        "Findings",
+        None,
+        cards,
+        tag("p", f"{more:,} more are in findings.json.", class_="quiet") if more > 0 else None,
+    )
+    page.section(
+        "anomalies",
+        "Schema",
+        "What breaks the schema",
+        "Found by TensorFlow Data Validation.",
+        anomalies_table(files.anomalies),
+    )
+    if columns:
+        page.section("all-columns", "Columns", "Columns", None, _browser(files, columns))
+    return page
+
+
+def _headline(files: ValidationFiles) -> str:
+    """The result in a few words: "4 errors and 1 warning"."""
+    counts = _counts(files)
+    said = [
+        f"{counts[severity]:,} {severity}{'s' * (counts[severity] != 1)}"
+        for severity in ("error", "warning")
+        if counts[severity]
+    ]
+    if said:
+        return " and ".join(said)
+    return "nothing stands in the way of training"
+
+
+def _counts(files: ValidationFiles) -> dict[str, int]:
+    return {name: sum(item.get("severity") == name for item in files.found) for name in _SEVERITIES}
+
+
+def _hero(files: ValidationFiles) -> Markup:
+    counts = _counts(files)
+    worst = next((name for name in _SEVERITIES if counts[name]), None)
+    state, chip, verdict = _STATES.get(str(worst), _STATES[""])
+    widths = sorted({len(features) for features in files.features.values()})
+    about = ", ".join(f"{width:,} column{'s' * (width != 1)}" for width in widths)
+    big = [
+        tag(
+            "div",
+            tag("b", f"{counts[name]:,}"),
+            tag("span", label + "s" * (name != "info" and counts[name] != 1)),
+            class_=f"score {name}" + " none" * (not counts[name]),
+        )
+        for name, label in zip(_SEVERITIES, ("error", "warning", "worth knowing"), strict=True)
+    ]
+    return tag(
+        "div",
+        tag(
+            "div",
+            tag("div", chip, about and tag("span", about, class_="quiet"), class_="chip"),
+            tag("h1", verdict),
+            tag("div", big, class_="scores"),
+        ),
+        _rows(files),
+        class_=f"hero {state}",
+    )
+
+
+def _rows(files: ValidationFiles) -> Markup:
+    """How many rows were read, that none was lost, and the first that could not be used."""
+    lines, lost = [], 0
+    for split, counts in (files.findings.get("rows") or {}).items():
+        read, used, bad = (int(counts.get(key) or 0) for key in ("read", "counted", "quarantined"))
+        lost += read - used - bad
+        cells = [tag("td", tag("span", class_=f"key {split}"), split)]
+        cells += [tag("td", f"{count:,}", class_="number") for count in (read, used, bad)]
+        lines.append(tag("tr", cells))
+    head = [tag("th", "Split", scope="col")]
+    head += [tag("th", name, class_="number", scope="col") for name in ("Rows read", "Used", "Quarantined")]
+    bad_rows = [
+        tag("li", f"{Path(file).name}:{position}: {reason}")
+        for rows in files.quarantined.values()
+        for file, position, reason in rows
+    ]
+    note = "Every row is accounted for." if not lost else f"{lost:,} rows are not accounted for: please report this."
+    return tag(
+        "div",
+        tag("table", tag("thead", tag("tr", head)), tag("tbody", lines)),
+        tag("p", note, class_="quiet small"),
+        [tag("ul", bad_rows, class_="say small"), tag("p", "All of them: quarantine/", class_="quiet small")]
+        if bad_rows
+        else None,
+        class_="card rows",
+    )
+
+
+def _browser(files: ValidationFiles, columns: list[dict[str, Any]]) -> Markup:
+    """The place that `validation.js` fills with histograms, and what chooses among them."""
+    flagged = sum(column["severity"] < _NONE for column in columns)
+    keys = [tag("span", tag("span", class_=f"key {split}"), split) for split in files.features]
+    return join(
+        tag(
+            "div",
+            tag(
+                "input",
+                type="search",
+                id="search",
+                placeholder="Search columns and findings",
+                aria_label="Search columns and findings",
+                autocomplete="off",
+                spellcheck="false",
+            ),
+            tag(
+                "div",
+                tag("button", f"All {len(columns):,}", type="button", data_only="all", aria_pressed="true"),
+                tag("button", f"With findings {flagged:,}", type="button", data_only="found", aria_pressed="false"),
+                class_="choice",
+            )
+            if 0 < flagged < len(columns)
+            else None,
+            tag("span", id="shown", class_="quiet small", aria_live="polite"),
+            tag("span", keys, class_="keys small") if len(keys) > 1 else None,
+            class_="tools",
+        ),
+        tag("noscript", tag("p", "The histograms are drawn by JavaScript, which is off in this browser.")),
+        tag("div", id="grid"),
+        tag("div", id="end"),
+    )
+
+
+def _codes(files: ValidationFiles) -> list[str]:
+    return [str(item.get("code")) for item in files.found]
+
+
+def _columns(files: ValidationFiles, named: list[list[str]]) -> list[dict[str, Any]]:
+    """Everything that the page draws of each column: those of the worst finding first, then in the data's order."""
+    by_name: dict[str, dict[str, Feature]] = {}
+    for split, features in files.features.items():
+        for feature in features:
+            by_name.setdefault(feature.name, {})[split] = feature
+    found: dict[str, list[int]] = {}
+    for index, names in enumerate(named):
+        for name in names:
+            found.setdefault(name, []).append(index)
+    broken = {anomaly.feature: anomaly.title for anomaly in reversed(files.anomalies)}
+    # The order in which findings name columns is the order in which they are shown; then those that break the schema.
+    order = [name for name in found if name in by_name]
+    order += [name for name in by_name if name in broken and name not in found]
+    order += [name for name in by_name if name not in found and name not in broken]
+    severity = [_rank(item) for item in files.found]
+    made = []
+    for name in order:
+        splits = by_name[name]
+        here = found.get(name, [])
+        column: dict[str, Any] = {
+            "name": "".join(char if char.isprintable() else "\ufffd" for char in name),
+            "severity": min([severity[index] for index in here], default=_NONE),
+            "found": here,
+            "facts": [_facts(splits.get(split)) for split in files.features],
+        }
+        if name in broken:
+            column["broken"] = broken[name]
+            column["severity"] = min(column["severity"], 1)
+        numeric = [(split, f) for split, f in splits.items() if f.counts is not None]
+        plot = histogram([(f.counts, f.quantiles) for _, f in numeric])  # type: ignore[misc]
+        if plot is not None:
+            drawn = dict(zip([split for split, f in numeric], plot.pop("bars"), strict=True))
+            beyond = _FAR * (plot["high"] - plot["low"])
+            constant = all(feature.constant for _, feature in numeric)  # its value is said below
+            column["plot"] = plot | {
+                "low": "" if constant else number(plot["low"]),
+                "high": "" if constant else number(plot["high"]),
+                "below": None if plot["below"] is None else number(plot["below"]),
+                "above": None if plot["above"] is None else number(plot["above"]),
+                "ends": [plot["low"], plot["high"]],
+                "far": [
+                    plot["below"] is not None and plot["low"] - plot["below"] > beyond,
+                    plot["above"] is not None and plot["above"] - plot["high"] > beyond,
+                ],
+                "bars": [drawn.get(split, []) for split in files.features],
+            }
+        top = next((feature.top for feature in splits.values() if feature.top), ())
+        if top:
+            column["top"] = [[value[:40], count] for value, count in top[:5]]
+        made.append(column)
+    return made
+
+
+def _facts(feature: Feature | None) -> list[str]:
+    """What is said below a histogram of one split: its figures, then whatever is the matter with it."""
+    if feature is None:
+        return ["not there"]
+    facts = []
+    if feature.constant:
+        facts.append(f"always {number(feature.minimum or 0.0)}")
+    elif feature.mean is not None and feature.sd is not None:
+        facts.append(f"mean {number(feature.mean)}, sd {number(feature.sd)}")
+    elif not feature.top:
+        facts.append("no finite value")
+    if feature.missing:
+        facts.append(f"{_share(feature.missing, feature.rows)} missing")
+    if feature.infinite:
+        facts.append(f"{feature.infinite:,} infinite")
+    return facts
+
+
+def _share(count: int, rows: int) -> str:
+    """A share in percent; one that would round to nothing as the count itself."""
+    return percent(count / rows, 1).replace(" ", "\u00a0") if count * 2000 >= rows > 0 else f"{count:,}"
+
+
+def _rank(item: dict[str, Any]) -> int:
+    severity = item.get("severity")
+    return _SEVERITIES.index(severity) if severity in _SEVERITIES else _NONE - 1
+
+
+def _asset(name: str) -> str:
+    return resources.files("aetfx.report").joinpath(name).read_text(encoding="utf-8")
+
+
+def _hash(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
