@@ -19,7 +19,7 @@ import numpy as np
 
 from aetfx.validation.combiners.base import Accumulator, Cells
 
-BUDGET = 1 << 19  # distinct rows: 8 MB with their counts; shares of a thousandth are then known to 5 %
+BUDGET = 1 << 18  # distinct rows: 4 MB with their counts; shares of a thousandth are then known to 6 %
 _BLOCK_CELLS = 1 << 16  # cells hashed at a time: 512 KiB of float64 stay in the cache
 _ALL = np.uint64(2**64 - 1)
 _GOLDEN, _MIX1, _MIX2 = (np.uint64(c) for c in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
