@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 GRID = np.linspace(0, 1, 1001)  # levels at which a sketch is read: finer than its rank error
-TIED_LEVELS = 20  # a kept item of a sketch stands for up to 0.4 % of the rows; 2 % at one value is a real repeat
+TIED_LEVELS = 20  # a kept item of a sketch stands for up to 0.2 % of the rows; 2 % at one value is a real repeat
 
 
 class Distribution(abc.ABC):
@@ -107,28 +107,20 @@ class SketchDistribution(Distribution):
 
     exact = False
 
-    def __init__(
-        self,
-        items: np.ndarray,
-        weights: np.ndarray,
-        counts: np.ndarray,
-        own: Mapping[int, tuple[np.ndarray, np.ndarray]] | None = None,
-    ):
+    def __init__(self, blocks: Sequence[tuple[np.ndarray, np.ndarray]], counts: np.ndarray):
         """Reads off the quantiles at the levels of `GRID`: each is a value that occurs.
 
         Args:
-          items: shape (D, M), NaN where a column has none.
-          weights: rows that each of the M items stands for.
+          blocks: items, shape (D, M), NaN where a column has none, and the rows that each item of a column stands for,
+            shape (D,).
           counts: finite values in each column, shape (D,).
-          own: further items and weights of single columns.
         """
         self.counts = counts
         self.grid = np.full((len(counts), len(GRID)), np.nan)
         for j in np.flatnonzero(counts > 0):
-            use = np.isfinite(items[j])
-            values, rows = items[j][use], weights[use]
-            if own and j in own:
-                values, rows = np.concatenate([values, own[j][0]]), np.concatenate([rows, own[j][1]])
+            finite = [(items[j][np.isfinite(items[j])], weights[j]) for items, weights in blocks]
+            values = np.concatenate([items for items, _ in finite])
+            rows = np.concatenate([np.full(len(items), weight) for items, weight in finite])
             order = np.argsort(values, kind="stable")
             upto = np.cumsum(rows[order])
             places = np.searchsorted(upto, GRID * upto[-1], side="left")
