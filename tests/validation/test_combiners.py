@@ -177,7 +177,7 @@ SHAPES = {
     "in blocks": lambda rng, n: np.repeat(rng.normal(size=n // 1000 + 1), 1000)[:n],
     "mostly missing": lambda rng, n: np.where(rng.random(n) < 0.98, np.nan, rng.normal(size=n)),
     "missing at first": lambda rng, n: np.where(np.arange(n) < 0.9 * n, np.nan, rng.normal(size=n)),
-    "missing but in the middle": lambda rng, n: np.where(abs(np.arange(n) / n - 0.4) < 0.02, rng.normal(size=n), np.nan),
+    "in the middle only": lambda rng, n: np.where(abs(np.arange(n) / n - 0.4) < 0.02, rng.normal(size=n), np.nan),
     "half missing": lambda rng, n: np.where(rng.random(n) < 0.5, np.nan, rng.normal(size=n)),
     "missing more and more": lambda rng, n: np.where(rng.random(n) < np.arange(n) / n, rng.normal(size=n), np.nan),
     "empty": lambda rng, n: np.full(n, np.nan),

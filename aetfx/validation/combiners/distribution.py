@@ -6,7 +6,7 @@ Two forms with one interface: from the values themselves (exact), or from sketch
 from __future__ import annotations
 
 import abc
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
