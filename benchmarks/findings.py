@@ -75,6 +75,61 @@ def _marked(value: float) -> Callable[..., Pair]:
     return inject
 
 
+def _outage(pair: Pair, j: int, length: float, rng: np.random.Generator) -> Pair:
+    """A cell in twenty is empty, in runs of so many rows."""
+    train = pair[0]
+    for start in rng.choice(len(train), max(1, round(0.05 * len(train) / length))):
+        train[start : start + int(length), j] = np.nan
+    return pair
+
+
+def _untold(pair: Pair, j: int, noise: float, rng: np.random.Generator) -> Pair:
+    """A cell in ten is empty: where another column, with noise added, is largest."""
+    train = pair[0]
+    moving = np.flatnonzero(train.std(axis=0) > 0.1)
+    score = train[:, rng.choice(moving[moving != j])] + noise * rng.normal(size=len(train))
+    train[np.argsort(score)[-round(0.1 * len(train)) :], j] = np.nan
+    return pair
+
+
+def _eval_empty(pair: Pair, j: int, share: float, rng: np.random.Generator) -> Pair:
+    evaluation = pair[1]
+    evaluation[rng.choice(len(evaluation), max(1, round(share * len(evaluation))), replace=False), j] = np.nan
+    return pair
+
+
+def _zeros(pair: Pair, j: int, share: float, rng: np.random.Generator) -> Pair:
+    """A column whose smallest value is half its median, with zeros."""
+    everything = np.concatenate([rows[:, j] for rows in pair])
+    for rows in pair:
+        rows[:, j] += np.median(everything) - 2 * everything.min()
+    train = pair[0]
+    train[rng.choice(len(train), max(1, round(share * len(train))), replace=False), j] = 0.0
+    return pair
+
+
+def _skewed(pair: Pair, j: int, sigma: float, rng: np.random.Generator) -> Pair:
+    for rows in pair:
+        rows[:, j] = np.exp(sigma * rows[:, j])
+    return pair
+
+
+def _numbered(pair: Pair, j: int, spread: float, rng: np.random.Generator) -> Pair:
+    """Each row has a number of its own, from so many times as many as there are rows."""
+    n = sum(len(rows) for rows in pair)
+    numbers = rng.choice(int(spread * n), n, replace=False)
+    for rows, own in zip(pair, np.split(numbers, [len(pair[0])]), strict=True):
+        rows[:, j] = own
+    return pair
+
+
+def _coded(pair: Pair, j: int, kinds: float, rng: np.random.Generator) -> Pair:
+    shares = rng.dirichlet(np.full(int(kinds), 3.0))
+    for rows in pair:
+        rows[:, j] = rng.choice(int(kinds), len(rows), p=shares)
+    return pair
+
+
 def _outliers(pair: Pair, j: int, size: float, rng: np.random.Generator) -> Pair:
     train = pair[0]
     n = max(1, round(0.005 * len(train)))
@@ -119,11 +174,34 @@ def _ordered(pair: Pair, j: int, share: float, rng: np.random.Generator) -> Pair
     return train, evaluation
 
 
+def _crossed(pair: Pair, j: int, distance: float, rng: np.random.Generator) -> Pair:
+    """One row in a hundred exchanges half of its cells with a row that lies so far off along the first axis."""
+    train = pair[0]
+    centred = train - train.mean(axis=0)
+    along = centred @ np.linalg.svd(centred, full_matrices=False)[2][0]
+    along /= along.std()
+    for _ in range(max(1, round(0.005 * len(train)))):
+        one = rng.integers(len(train))
+        other = np.argmin(np.abs(along - (along[one] - np.sign(along[one]) * distance)))
+        cells = rng.permutation(train.shape[1])[: train.shape[1] // 2]
+        train[np.ix_([one, other], cells)] = train[np.ix_([other, one], cells)]
+    return pair
+
+
 PROBLEMS: dict[str, tuple[str, str, Callable[..., Pair], tuple[float, ...]]] = {
     "one column x f": ("data.scaling", "f", _scaled, (5, 10, 20, 50, 100, 1000)),
     "empty cells": ("data.missing", "share of a column", _marked(np.nan), (0.001, 0.01, 0.1, 0.6)),
     "-999 for missing": ("data.missing", "share of a column", _marked(-999.0), (0.002, 0.005, 0.01, 0.05, 0.2)),
+    "mostly empty": ("data.missing.mostly", "share of a column", _marked(np.nan), (0.4, 0.55, 0.7, 0.95)),
+    "outages, 5 %": ("data.missing.blocks", "rows in a run", _outage, (1, 2, 3, 5, 10, 20)),
+    "untold values, 10 %": ("data.missing.tied", "noise in the choice, in sd", _untold, (0.0, 1.0, 2.0, 4.0, 1000.0)),
+    "empty in eval only": ("data.missing.eval_only", "share of a column", _eval_empty, (0.005, 0.02, 0.1, 0.3)),
+    "0 for missing": ("data.missing.zero", "share of a column", _zeros, (0.002, 0.01, 0.05, 0.2, 0.4)),
+    "skewed column": ("data.scaling.skew", "sd of its logarithm", _skewed, (0.25, 0.5, 1.0, 1.5, 2.0)),
+    "numbered rows": ("data.scaling.codes", "numbers per row", _numbered, (1, 3, 10, 100, 1000)),
+    "codes of kinds": ("data.scaling.codes", "kinds", _coded, (2, 3, 5, 10, 20)),
     "outliers, 0.5 %": ("data.outliers", "standard deviations", _outliers, (4, 6, 8, 12, 20, 50, 200)),
+    "rows crossed, 1 %": ("data.outliers.rows", "standard deviations apart", _crossed, (1, 2, 3, 4)),
     "nearly constant": ("data.constant_features", "share of one value", _constant, (0.9, 0.99, 0.999, 1.0)),
     "copied column": ("data.collinear|data.duplicates", "noise added, in sd", _copied, (0.0, 0.001, 0.01, 0.03, 0.1)),
     "repeated rows": ("data.duplicates", "share of rows", _repeated, (0.002, 0.01, 0.05, 0.2)),

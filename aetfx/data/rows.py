@@ -28,6 +28,7 @@ class Rows:
       n_read: rows read = n + the number of quarantined rows.
       quarantined: rows that could not be read, with file, position and reason.
       skipped_text: columns left out because they hold no numbers.
+      whole: which of the D numbers are integers by type, as in `Source`.
     """
 
     values: np.ndarray
@@ -37,6 +38,7 @@ class Rows:
     n_read: int
     quarantined: list[Quarantined] = field(default_factory=list)
     skipped_text: tuple[str, ...] = ()
+    whole: bool | tuple[bool, ...] = False
 
     def __len__(self) -> int:
         return len(self.values)
@@ -60,7 +62,7 @@ def load(source: Source) -> Rows:
     check_columns(source.path, source.names, np.isfinite(values.reshape(len(values), -1)).any(axis=0))
     return Rows(
         values, source.names, source.shape, source.declared_shape, len(values) + len(quarantined), quarantined,
-        source.skipped_text,
+        source.skipped_text, source.whole,
     )  # fmt: skip
 
 
@@ -103,6 +105,36 @@ def write_array(array: np.ndarray, directory: str | os.PathLike[str], name: str 
     return path
 
 
+def write_table(
+    rows: Rows, frame: Any, others: Sequence[str], directory: str | os.PathLike[str], name: str = "data"
+) -> Path:
+    """Writes rows with further columns of the pandas frame that they came from as `<directory>/<name>.parquet`.
+
+    Args:
+      others: names of these columns, as text; cells of mixed types are written as text.
+
+    Raises:
+      RunError: the disk is full or the folder cannot be written.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from aetfx.run import atomic
+
+    columns = {column: pa.array(rows.values[:, i]) for i, column in enumerate(rows.names)}
+    places = {str(name): i for i, name in enumerate(frame.columns)}
+    for other in others:
+        cells = frame.iloc[:, places[other]]
+        try:
+            columns[other] = pa.array(cells, from_pandas=True)
+        except pa.ArrowException:
+            columns[other] = pa.array(cells.astype(str).where(cells.notna(), None), pa.string())
+    path = Path(directory) / f"{name}.parquet"
+    with atomic(path) as temporary:
+        pq.write_table(pa.table(columns), temporary, row_group_size=1 << 16)
+    return path
+
+
 def check_columns(where: str, names: Sequence[str], has_numbers: np.ndarray) -> None:
     """Checks that every column holds at least one number; `has_numbers` is bool of shape (D,).
 
@@ -129,7 +161,7 @@ def _from_array(array: np.ndarray, features: Features, where: str) -> Rows:
     elif features != "auto":
         is_tensor = features == "tensor"
     check_columns(where, names, np.isfinite(values.reshape(len(values), -1)).any(axis=0))
-    return Rows(values, names, shape, is_tensor, len(values))
+    return Rows(values, names, shape, is_tensor, len(values), whole=array.dtype.kind in "biu")
 
 
 def _from_frame(frame: Any, features: Features) -> Rows:
@@ -158,7 +190,8 @@ def _from_frame(frame: Any, features: Features) -> Rows:
     chosen = tuple(names[i] for i in places)
     check_columns("data frame", chosen, np.isfinite(values).any(axis=0))
     skipped = tuple(name for name, ok in zip(names, numeric, strict=True) if not ok) if features == "auto" else ()
-    return Rows(values, chosen, (len(chosen),), features == "tensor", len(values), [], skipped)
+    whole = tuple(getattr(frame.dtypes.iloc[i], "kind", "f") in "biu" for i in places)
+    return Rows(values, chosen, (len(chosen),), features == "tensor", len(values), [], skipped, whole)
 
 
 def _dataset_array(dataset: Any) -> np.ndarray:

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from aetfx.words import replace_unprintable
+
 LIGHT: dict[str, str] = {
     "ink": "#1d2127",
     "quiet": "#666d78",
@@ -157,7 +159,7 @@ def text(value: Any, limit: int = 0) -> str:
     >>> text("a very long name", 8)
     'a very …'
     """
-    plain = "".join(char if char.isprintable() else "\ufffd" for char in str(value))
+    plain = replace_unprintable(value)
     if limit and len(plain) > limit:
         plain = plain[: limit - 1] + "…"
     return html.escape(plain, quote=False)

@@ -10,13 +10,15 @@ from typing import Any
 from aetfx.report.markup import Markup, escape, join, tag
 from aetfx.report.page import code
 from aetfx.report.validation_files import Anomaly, ValidationFiles
+from aetfx.report.words import row_place
 from aetfx.validation.checks.base import number
 from aetfx.validation.findings import settings
-from aetfx.words import percent
+from aetfx.words import listed, percent
 
 _SEVERITY = {"error": "Error", "warning": "Warning", "info": "Worth knowing"}
 _MOST_KEPT = 200  # columns that `data.features` may list: a longer block helps nobody
 _MOST_ANOMALIES = 100
+_MOST_ROWS = 5
 
 
 def finding_card(
@@ -140,6 +142,8 @@ def _evidence(evidence: dict[str, Any], places: Mapping[str, int]) -> Markup | N
     facts = []
     shown: set[str] = set()
     for key, value in evidence.items():
+        if key == "rows" and isinstance(value, list):
+            continue
         if isinstance(value, list) and value and isinstance(value[0], dict):
             # The smallest of a few columns are also among the largest: each is listed once.
             tables[key] = [line for line in value if line.get("column") is None or line["column"] not in shown]
@@ -151,6 +155,7 @@ def _evidence(evidence: dict[str, Any], places: Mapping[str, int]) -> Markup | N
     ranges = [float(line.get("range") or 0) for lines in tables.values() for line in lines]
     return join(
         [_table(key, lines, places, ranges, evidence.get("columns")) for key, lines in tables.items() if lines],
+        _rows_table(evidence["rows"]) if evidence.get("rows") else None,
         tag("dl", [tag("div", tag("dt", _label(key)), tag("dd", said)) for key, said in facts], class_="figures")
         if facts
         else None,
@@ -182,6 +187,26 @@ def _table(key: str, lines: list[dict[str, Any]], places: Mapping[str, int], ran
             class_="scroll",
         ),
         tag("p", f"and {more:,} more", class_="quiet small") if more > 0 else None,
+    )
+
+
+def _rows_table(rows: Sequence[dict[str, Any]]) -> Markup:
+    """The worst rows: where each stands, how far out it is, and which of its cells are to blame."""
+    lines = [
+        tag(
+            "tr",
+            tag("td", row_place(row), class_="name", title=row.get("file")),
+            tag("td", _figure("distance", row.get("distance")), class_="number"),
+            tag("td", listed(row.get("columns") or [], 3, lambda c: f"{c['column']} {_figure('value', c['value'])}")),
+        )
+        for row in rows[:_MOST_ROWS]
+    ]
+    titles = [tag("th", "Row", scope="col"), tag("th", "Distance", scope="col", class_="number")]
+    head = tag("thead", tag("tr", [*titles, tag("th", "Cells", scope="col")]))
+    more = len(rows) - len(lines)
+    return join(
+        tag("div", tag("table", head, tag("tbody", lines)), class_="scroll"),
+        tag("p", f"and {more:,} more in findings.json", class_="quiet small") if more > 0 else None,
     )
 
 
@@ -218,5 +243,4 @@ def _figure(key: str, value: Any) -> str:
 def _listed(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{_label(key).lower()} {_figure(key, entry)}" for key, entry in list(value.items())[:6])
-    shown = ", ".join(_figure("", entry) for entry in value[:6])
-    return shown if len(value) <= 6 else f"{shown} and {len(value) - 6:,} more"
+    return listed(value, 6, lambda entry: _figure("", entry))

@@ -15,6 +15,7 @@ from aetfx.report.plain import output, plain, say
 
 _MARKS = {"error": ("ERROR", "bold red"), "warning": ("warn", "yellow"), "info": ("info", "dim")}
 _MOST = 5  # columns named per code
+_MOST_ROWS = 3  # named per finding
 
 
 def print_findings(findings_json: dict[str, Any], *, console: Console | None = None) -> None:
@@ -42,6 +43,9 @@ def print_findings(findings_json: dict[str, Any], *, console: Console | None = N
         for item in items[:_MOST]:
             name = f"{item['feature']}: " if item.get("feature") else ""
             say(console, plain(f"{name}{item.get('message') or ''}"), indent=6)
+            rows = (item.get("evidence") or {}).get("rows")
+            if rows:
+                say(console, plain("worst: " + ", ".join(map(words.row_place, rows[:_MOST_ROWS])), "dim"), indent=6)
         if len(items) > _MOST:
             console.print(f"      and {len(items) - _MOST} more columns")
         remedies = list(dict.fromkeys(str(item["remedy"]) for item in items if item.get("remedy")))

@@ -10,6 +10,8 @@ import html
 import json
 from typing import Any
 
+from aetfx.words import replace_unprintable
+
 _VOID = {"meta", "br", "img", "hr"}
 
 
@@ -25,8 +27,7 @@ def escape(value: Any) -> Markup:
     """
     if isinstance(value, Markup):
         return value
-    plain = "".join(c if c.isprintable() or c in "\n\t" else "\ufffd" for c in str(value))
-    return Markup(html.escape(plain, quote=True))
+    return Markup(html.escape(replace_unprintable(value, keep="\n\t"), quote=True))
 
 
 def join(*children: Any) -> Markup:

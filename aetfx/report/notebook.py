@@ -7,7 +7,6 @@ notebook's own text colour, which makes them fit its light and its dark theme.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from importlib import resources
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,8 @@ from aetfx.figures.rows import pixels, value_range
 from aetfx.figures.theme import DIVERGING, LIGHT, percent, short
 from aetfx.report import words
 from aetfx.report.markup import Markup, tag
+from aetfx.report.page import asset
+from aetfx.words import replace_unprintable
 
 _COLOURS = {
     "faulty": LIGHT["before"],
@@ -44,7 +45,7 @@ def to_html(diagnosis: dict[str, Any], samples: Mapping[str, Any] | None) -> str
         closing = words.sensitivity(diagnosis) if state in ("healthy", "limited") else words.next_step(diagnosis)
     return tag(
         "div",
-        tag("style", Markup(_style())),
+        tag("style", Markup(asset("notebook.css"))),
         tag("p", tag("b", words.STATUS[state], style=f"color:{_COLOURS[state]}"), " ", _about(diagnosis)),
         tag("h4", words.verdict(diagnosis)),
         _bars(diagnosis),
@@ -69,11 +70,7 @@ def to_text(diagnosis: dict[str, Any]) -> str:
         lines.append(f"  {cause.get('code')}: {gain}. {cause.get('remedy') or ''}".rstrip())
     for item in diagnosis.get("suspected") or []:
         lines.append(f"  suspected: {item.get('code')}")
-    return "\n".join("".join(c if c.isprintable() else "\ufffd" for c in line) for line in lines)
-
-
-def _style() -> str:
-    return resources.files("aetfx.report").joinpath("notebook.css").read_text(encoding="utf-8")
+    return "\n".join(map(replace_unprintable, lines))
 
 
 def _about(diagnosis: dict[str, Any]) -> Markup:

@@ -1,8 +1,17 @@
-"""A page under construction: its figures, its sections, and the blocks that they are laid out in."""
+"""A page: its figures, its sections, the blocks that they are laid out in, and the one file that it becomes.
+
+The file opens offline, in light and dark, on a desktop and on a phone: it carries its own styles and scripts. Its
+content security policy allows exactly those scripts (by hash) and no request to anywhere, so that neither a column
+name nor a message can run or fetch anything.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from importlib import resources
 from typing import Any
 
 from aetfx.report.markup import Markup, join, tag
@@ -53,6 +62,62 @@ class Page:
             return
         self.anchors.append((anchor, short_title))
         self.sections.append(tag("section", tag("h2", title), lead and tag("p", lead), parts, id=anchor))
+
+
+def document(
+    page: Page,
+    *,
+    name: str,
+    title: str,
+    footer: str,
+    style: str,
+    data: Sequence[Markup],
+    scripts: Sequence[str],
+    images: str = "data:",
+) -> str:
+    """Returns the whole file.
+
+    Args:
+      name: of the run, in the navigation.
+      title: of the page, behind the name in the browser's tab.
+      style: CSS.
+      data: blocks of JSON that the scripts read.
+      scripts: JavaScript, run in this order when everything above is there.
+      images: where pictures may come from, as in the policy's `img-src`.
+    """
+    allowed = " ".join(_hash(script) for script in scripts)
+    policy = (
+        f"default-src 'none'; style-src 'unsafe-inline'; img-src {images}; base-uri 'none'; form-action 'none'; "
+        f"script-src {allowed} 'unsafe-eval'"  # for plotly.js's WebGL and for browser automation
+    )
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", http_equiv="Content-Security-Policy", content=policy),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        tag("meta", name="color-scheme", content="light dark"),
+        tag("title", f"{name}: {title}"),
+        tag("style", Markup(style)),
+    )
+    links = [tag("a", text, href=f"#{anchor}") for anchor, text in page.anchors]
+    body = tag(
+        "body",
+        tag("nav", tag("div", tag("b", "aetfx"), tag("span", name, class_="name"), links, class_="bar")),
+        tag("main", page.hero, page.sections, tag("footer", footer)),
+        *data,
+        [tag("script", Markup(script)) for script in scripts],
+    )
+    return "<!doctype html>\n" + tag("html", head, body, lang="en") + "\n"
+
+
+def asset(*names: str) -> str:
+    """Returns style sheets or scripts of this package, one behind the other."""
+    folder = resources.files("aetfx.report")
+    return "".join(folder.joinpath(name).read_text(encoding="utf-8") for name in names)
+
+
+def _hash(script: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"
 
 
 def code(text: str, *, copy: bool = True) -> Markup:

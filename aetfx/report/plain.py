@@ -8,10 +8,12 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from aetfx.words import replace_unprintable
+
 
 def plain(value: Any, style: str = "") -> Text:
     """Returns `value` as text without markup; what cannot be printed becomes a replacement character."""
-    return Text("".join(c if c.isprintable() or c == "\n" else "\ufffd" for c in str(value)), style=style)
+    return Text(replace_unprintable(value, keep="\n"), style=style)
 
 
 def output(console: Console | None) -> Console:

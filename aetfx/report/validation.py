@@ -14,6 +14,7 @@ from aetfx.report.validation_files import Anomaly, read_anomalies
 from aetfx.report.validation_logs import write_logs
 from aetfx.report.validation_page import write_page
 from aetfx.run import read_json
+from aetfx.words import listed
 
 _MOST = 5  # anomalies printed, and causes named in a refusal
 
@@ -37,7 +38,11 @@ def print_validation(directory: str | Path, *, console: Console | None = None) -
     """
     console = output(console)
     directory = Path(directory)
-    print_findings(read_json(directory / "findings.json"), console=console)
+    found = read_json(directory / "findings.json")
+    print_findings(found, console=console)
+    if found.get("left_out"):
+        said = f"Left out, because they hold no numbers of one length: {_listed(found['left_out'])}."
+        say(console, plain(said, "dim"))
     anomalies = read_anomalies(directory)
     if anomalies:
         console.print()
@@ -78,5 +83,5 @@ def _word(anomaly: Anomaly) -> str:
 
 
 def _listed(items: Iterable[str]) -> str:
-    kept = list(dict.fromkeys(items))
-    return ", ".join(kept[:_MOST]) + (f" and {len(kept) - _MOST} more" if len(kept) > _MOST else "")
+    """Lists each item once."""
+    return listed(list(dict.fromkeys(items)), _MOST)

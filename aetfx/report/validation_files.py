@@ -15,6 +15,8 @@ import numpy as np
 
 from aetfx.errors import RunError
 from aetfx.run import read_json
+from aetfx.validation.findings import rank
+from aetfx.validation.tfdv_features import POOLED
 
 _MOST_QUARANTINED = 5  # shown; all of them are in quarantine/
 
@@ -30,6 +32,8 @@ class Feature:
       counts: cells in each of k equal-width buckets between minimum and maximum, shape (k,), or None.
       quantiles: at 0, 1/m, ..., 1, shape (m + 1,), or None.
       top: the most frequent values of a text column with their counts.
+      unique: distinct values of a text column.
+      lengths: fewest and most values in a row that holds any.
     """
 
     name: str
@@ -45,6 +49,8 @@ class Feature:
     counts: np.ndarray | None = None
     quantiles: np.ndarray | None = None
     top: tuple[tuple[str, float], ...] = ()
+    unique: int = 0
+    lengths: tuple[int, int] = (1, 1)
 
     @property
     def constant(self) -> bool:
@@ -70,6 +76,7 @@ class ValidationFiles:
     Attributes:
       findings: `findings.json`.
       features: split to the columns in their order.
+      left_out: split to the columns that no model is trained on, as far as TFDV went over them.
       anomalies: of all splits, errors first.
       quarantined: split to the first few rows that could not be read, as (file, position, reason).
     """
@@ -77,15 +84,15 @@ class ValidationFiles:
     directory: Path
     findings: dict[str, Any]
     features: dict[str, list[Feature]] = field(default_factory=dict)
+    left_out: dict[str, list[Feature]] = field(default_factory=dict)
     anomalies: list[Anomaly] = field(default_factory=list)
     quarantined: dict[str, list[tuple[str, str, str]]] = field(default_factory=dict)
 
     @property
     def found(self) -> list[dict[str, Any]]:
         """The findings, errors first."""
-        order = {"error": 0, "warning": 1, "info": 2}
         found = [item for item in self.findings.get("findings") or [] if isinstance(item, dict)]
-        return sorted(found, key=lambda item: order.get(str(item.get("severity")), 3))
+        return sorted(found, key=lambda item: rank(item.get("severity")))
 
 
 def load(directory: Path) -> ValidationFiles:
@@ -98,17 +105,20 @@ def load(directory: Path) -> ValidationFiles:
     findings = read_json(directory / "findings.json")
     if not isinstance(findings, dict):
         raise RunError(f"{directory / 'findings.json'}: expected a JSON object. Run `aetfx validate` again.")
+    features = {split: read_features(path) for split, path in _splits(directory / "statistics", "FeatureStats.pb")}
+    names = set(findings.get("left_out") or [])
     return ValidationFiles(
         directory=directory,
         findings=findings,
-        features={split: read_features(path) for split, path in _splits(directory / "statistics", "FeatureStats.pb")},
+        features={split: [item for item in found if item.name not in names] for split, found in features.items()},
+        left_out={split: [item for item in found if item.name in names] for split, found in features.items()},
         anomalies=read_anomalies(directory),
         quarantined={path.stem: _quarantined(path) for path in sorted((directory / "quarantine").glob("*.csv"))},
     )
 
 
 def read_features(path: Path) -> list[Feature]:
-    """Reads the columns of a `FeatureStats.pb`, in their order.
+    """Reads the columns of a `FeatureStats.pb`, in their order; a tensor as a whole is none.
 
     Raises:
       RunError: the file cannot be read.
@@ -116,7 +126,12 @@ def read_features(path: Path) -> list[Feature]:
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
     found = _parsed(path, statistics_pb2.DatasetFeatureStatisticsList())
-    return [_feature(item, data.num_examples) for data in found.datasets[:1] for item in data.features]
+    return [
+        _feature(item, data.num_examples)
+        for data in found.datasets[:1]
+        for item in data.features
+        if all(statistic.name != POOLED for statistic in item.custom_stats)
+    ]
 
 
 def read_anomalies(directory: Path) -> list[Anomaly]:
@@ -163,7 +178,7 @@ def _feature(item: Any, rows: int) -> Feature:
     if item.WhichOneof("stats") == "string_stats":
         stats = item.string_stats
         top = tuple((bucket.label, bucket.sample_count) for bucket in stats.rank_histogram.buckets)
-        return Feature(name, rows, missing=stats.common_stats.num_missing, top=top)
+        return Feature(name, rows, missing=stats.common_stats.num_missing, top=top, unique=stats.unique)
     stats = item.num_stats
     common = stats.common_stats
     # TFDV's kinds of histogram: 0 is of equal widths, 1 of quantiles.
@@ -178,6 +193,7 @@ def _feature(item: Any, rows: int) -> Feature:
         missing=common.num_missing,
         infinite=max(0, round(common.tot_num_values - counts.sum())),
         zeros=stats.num_zeros,
+        lengths=(common.min_num_values, common.max_num_values),
         mean=stats.mean,
         sd=stats.std_dev,
         minimum=stats.min,

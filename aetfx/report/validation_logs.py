@@ -20,6 +20,7 @@ from aetfx.report.validation_files import Feature, ValidationFiles, load
 from aetfx.report.validation_members import members
 from aetfx.report.words import findings_rows
 from aetfx.run import write_bytes
+from aetfx.words import replace_unprintable
 
 _MOST_COLUMNS = 200  # histograms: TensorBoard asks for every tag of a dashboard; all columns are in validation.html
 _MOST_FINDINGS = 50
@@ -78,7 +79,7 @@ def _markdown(files: ValidationFiles, named: list[list[str]]) -> str:
 
 def _plain(value: Any) -> str:
     """Words from the data as Markdown shows them letter by letter."""
-    text = "".join(char if char.isprintable() else "\ufffd" for char in str(value or ""))
+    text = replace_unprintable(value or "")
     return re.sub(r"([\\`*_{}\[\]()#+!|~])", r"\\\1", text).replace("&", "&amp;").replace("<", "&lt;")
 
 
@@ -109,7 +110,7 @@ def _histogram(feature: Feature) -> Any:
     tensor = tensor_pb2.TensorProto(
         dtype=types_pb2.DT_DOUBLE, tensor_content=buckets.astype("<f8").tobytes(), tensor_shape=shape
     )
-    name = "".join(char if char.isprintable() else "\ufffd" for char in feature.name)
+    name = replace_unprintable(feature.name)
     about = metadata.create_summary_metadata(display_name=name, description="")
     return summary_pb2.Summary.Value(tag=name, metadata=about, tensor=tensor)
 

@@ -1,38 +1,35 @@
 """Writes `validation.html`: what is wrong with the data, and one small histogram per column.
 
 One file that opens offline, in light and dark, on a desktop and on a phone. The histograms are not drawn until they
-are scrolled to (`validation.js`), from one block of JSON: 5,000 columns are 1-3 MB. As in `report.html`, a content
-security policy allows exactly the one script written here, so that no column name can run or fetch anything.
+are scrolled to (`validation.js`), from one block of JSON: 5,000 columns are 1-3 MB.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from aetfx.figures.histograms import SIZE, TALL, histogram
 from aetfx.report.finding_cards import anomalies_table, finding_card
+from aetfx.report.left_out import left_out_table
 from aetfx.report.markup import Markup, join, json_block, tag
-from aetfx.report.page import Page
+from aetfx.report.page import Page, asset, document
 from aetfx.report.validation_files import Feature, ValidationFiles, load
 from aetfx.report.validation_members import members
 from aetfx.run import write_text
 from aetfx.validation.checks.base import number
-from aetfx.words import percent
+from aetfx.validation.findings import SEVERITIES, rank
+from aetfx.words import percent, replace_unprintable
 
 _MOST_FINDINGS = 100  # cards; the others are in findings.json
 _FAR = 1.0  # axes beyond the end of a histogram's own, from where on an extreme value is marked
-_SEVERITIES = ("error", "warning", "info")
 # Of the worst severity: the colour of the page's head, a word, and a sentence.
 _STATES = {
     "error": ("faulty", "Mend these data", "An autoencoder will fail on these data as they are."),
     "warning": ("inconclusive", "Look at these data", "These data may hold an autoencoder back."),
     "": ("healthy", "Fit to train on", "Nothing was found in these data that stands in the way of training."),
 }
-_NONE = len(_SEVERITIES)  # the severity of a column without findings, in the block of JSON
+_NONE = len(SEVERITIES)  # the severity of a column without findings, in the block of JSON
 
 
 def write_page(directory: str | Path) -> Path:
@@ -58,36 +55,16 @@ def render(files: ValidationFiles) -> str:
     named = members(files)
     columns = _columns(files, named)
     page = _build(files, named, columns)
-    script = _asset("validation.js")
-    policy = (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'; "
-        f"script-src {_hash(script)} 'unsafe-eval'"  # for browser automation
-    )
-    name = files.directory.resolve().name
-    head = tag(
-        "head",
-        tag("meta", charset="utf-8"),
-        tag("meta", http_equiv="Content-Security-Policy", content=policy),
-        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        tag("meta", name="color-scheme", content="light dark"),
-        tag("title", f"{name}: {_headline(files)}"),
-        tag("style", Markup(_asset("report.css") + _asset("validation.css"))),
-    )
-    links = [tag("a", title, href=f"#{anchor}") for anchor, title in page.anchors]
     block = {"size": SIZE, "tall": TALL, "splits": list(files.features), "codes": _codes(files), "columns": columns}
-    body = tag(
-        "body",
-        tag("nav", tag("div", tag("b", "aetfx"), tag("span", name, class_="name"), links, class_="bar")),
-        tag(
-            "main",
-            page.hero,
-            page.sections,
-            tag("footer", "Made by aetfx. Figures of a column are over its finite cells."),
-        ),
-        json_block(block, id="columns"),
-        tag("script", Markup(script)),
+    return document(
+        page,
+        name=files.directory.resolve().name,
+        title=_headline(files),
+        footer="Made by aetfx. Figures of a column are over its finite cells.",
+        style=asset("report.css", "validation.css"),
+        data=[json_block(block, id="columns")],
+        scripts=[asset("copy.js", "validation.js")],
     )
-    return "<!doctype html>\n" + tag("html", head, body, lang="en") + "\n"
 
 
 def _build(files: ValidationFiles, named: list[list[str]], columns: list[dict[str, Any]]) -> Page:
@@ -117,6 +94,13 @@ def _build(files: ValidationFiles, named: list[list[str]], columns: list[dict[st
     )
     if columns:
         page.section("all-columns", "Columns", "Columns", None, _browser(files, columns))
+    page.section(
+        "left-out",
+        "Left out",
+        "Left out",
+        "These columns hold no numbers, or lists of any length: no model is trained on them.",
+        left_out_table(files),
+    )
     return page
 
 
@@ -134,12 +118,12 @@ def _headline(files: ValidationFiles) -> str:
 
 
 def _counts(files: ValidationFiles) -> dict[str, int]:
-    return {name: sum(item.get("severity") == name for item in files.found) for name in _SEVERITIES}
+    return {name: sum(item.get("severity") == name for item in files.found) for name in SEVERITIES}
 
 
 def _hero(files: ValidationFiles) -> Markup:
     counts = _counts(files)
-    worst = next((name for name in _SEVERITIES if counts[name]), None)
+    worst = next((name for name in SEVERITIES if counts[name]), None)
     state, chip, verdict = _STATES.get(str(worst), _STATES[""])
     widths = sorted({len(features) for features in files.features.values()})
     about = ", ".join(f"{width:,} column{'s' * (width != 1)}" for width in widths)
@@ -150,7 +134,7 @@ def _hero(files: ValidationFiles) -> Markup:
             tag("span", label + "s" * (name != "info" and counts[name] != 1)),
             class_=f"score {name}" + " none" * (not counts[name]),
         )
-        for name, label in zip(_SEVERITIES, ("error", "warning", "worth knowing"), strict=True)
+        for name, label in zip(SEVERITIES, ("error", "warning", "worth knowing"), strict=True)
     ]
     return tag(
         "div",
@@ -246,13 +230,13 @@ def _columns(files: ValidationFiles, named: list[list[str]]) -> list[dict[str, A
     order = [name for name in found if name in by_name]
     order += [name for name in by_name if name in broken and name not in found]
     order += [name for name in by_name if name not in found and name not in broken]
-    severity = [_rank(item) for item in files.found]
+    severity = [rank(item.get("severity")) for item in files.found]
     made = []
     for name in order:
         splits = by_name[name]
         here = found.get(name, [])
         column: dict[str, Any] = {
-            "name": "".join(char if char.isprintable() else "\ufffd" for char in name),
+            "name": replace_unprintable(name),
             "severity": min([severity[index] for index in here], default=_NONE),
             "found": here,
             "facts": [_facts(splits.get(split)) for split in files.features],
@@ -306,16 +290,3 @@ def _facts(feature: Feature | None) -> list[str]:
 def _share(count: int, rows: int) -> str:
     """A share in percent; one that would round to nothing as the count itself."""
     return percent(count / rows, 1).replace(" ", "\u00a0") if count * 2000 >= rows > 0 else f"{count:,}"
-
-
-def _rank(item: dict[str, Any]) -> int:
-    severity = item.get("severity")
-    return _SEVERITIES.index(severity) if severity in _SEVERITIES else _NONE - 1
-
-
-def _asset(name: str) -> str:
-    return resources.files("aetfx.report").joinpath(name).read_text(encoding="utf-8")
-
-
-def _hash(script: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()}'"

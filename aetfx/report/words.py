@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import PurePath
 from typing import Any
 
 from aetfx.figures.theme import percent
@@ -194,6 +195,16 @@ def findings_rows(findings: dict[str, Any]) -> str:
         read, kept, bad = (count.get(key) or 0 for key in ("read", "counted", "quarantined"))
         said.append(f"{split}: {read:,} rows read, {kept:,} used" + (f", {bad:,} quarantined" if bad else ""))
     return "; ".join(said) + ("." if said else "")
+
+
+def row_place(row: dict[str, Any]) -> str:
+    """Says where a row stands.
+
+    >>> row_place({"file": "data/a.csv", "position": 21}), row_place({"file": "faces/7.png", "position": None})
+    ('a.csv:21', '7.png')
+    """
+    name = PurePath(str(row.get("file"))).name
+    return name if row.get("position") is None else f"{name}:{row['position']}"
 
 
 def _lower(words: str) -> str:

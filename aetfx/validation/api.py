@@ -17,7 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from aetfx.data.rows import rows_from, write_array
+from aetfx.data.rows import rows_from, write_array, write_table
 from aetfx.data.sources import Features, Quarantined, Source, open_source
 from aetfx.errors import DataError
 from aetfx.validation import tfdv
@@ -25,7 +25,7 @@ from aetfx.validation.checks import run_checks
 from aetfx.validation.checks.base import Context
 from aetfx.validation.findings import Finding, findings_json
 from aetfx.validation.output_range import OutputRange
-from aetfx.validation.pipeline import TRAIN, RowCounts, compute
+from aetfx.validation.pipeline import EVAL, TRAIN, RowCounts, compute
 from aetfx.validation.statistics import ColumnStatistics
 from aetfx.validation.thresholds import Thresholds
 from aetfx.validation.watch import Report
@@ -43,6 +43,10 @@ class Validation:
       quarantined: per split the rows that could not be read.
       skipped_text: columns left out because they hold no numbers.
       given_schema: the schema that was handed in, or None.
+      others: TFDV's statistics of those columns per split, as far as TFDV can take them.
+      tensor: what the columns together are called, where they are the elements of a tensor.
+      compared: the eval split was handed in, not held out by chance: it may have drifted.
+      thresholds: the numbers that comparators of an inferred schema rest on.
     """
 
     findings: list[Finding]
@@ -52,26 +56,52 @@ class Validation:
     quarantined: dict[str, list[Quarantined]] = field(default_factory=dict)
     skipped_text: tuple[str, ...] = ()
     given_schema: Any = None
+    others: dict[str, Any] = field(default_factory=dict)
+    tensor: str | None = None
+    compared: bool = False
+    thresholds: Thresholds = Thresholds()
 
     @cached_property
     def statistics_protos(self) -> dict[str, Any]:
         """TFDV's `DatasetFeatureStatisticsList` per split."""
-        return {split: tfdv.to_proto(statistics) for split, statistics in self.statistics.items()}
+        return {
+            split: tfdv.to_proto(statistics, tensor=self.tensor, others=self.others.get(split))
+            for split, statistics in self.statistics.items()
+        }
 
     @cached_property
     def schema(self) -> Any:
-        """The schema that was handed in, or TFDV's for the train split."""
-        return self.given_schema if self.given_schema is not None else tfdv.infer_schema(self.statistics_protos[TRAIN])
+        """The schema that was handed in, as it is; or TFDV's for the train split, to which drift comparators are added
+        where there is something to compare with.
+        """
+        if self.given_schema is not None:
+            return self.given_schema
+        protos = self.statistics_protos
+        schema = tfdv.infer_schema(protos[TRAIN])
+        if self.compared:
+            from aetfx.validation.drift import add_comparators
+
+            add_comparators(schema, protos[TRAIN], protos[EVAL], self.statistics[TRAIN], self.thresholds)
+        return schema
 
     @cached_property
     def anomalies(self) -> dict[str, Any]:
-        """TFDV's `Anomalies` per split; of the train split only against a schema that was handed in."""
+        """TFDV's `Anomalies` per split; of the train split only against a schema that was handed in.
+
+        Where the schema has comparators the eval split is compared with the train split.
+        """
         judged = [split for split in self.statistics if split != TRAIN or self.given_schema is not None]
-        return {split: tfdv.find_anomalies(self.statistics_protos[split], self.schema) for split in judged}
+        protos = self.statistics_protos
+        return {
+            split: tfdv.find_anomalies(protos[split], self.schema, None if split == TRAIN else protos[TRAIN])
+            for split in judged
+        }
 
     def to_json(self) -> dict[str, Any]:
         """The content of `findings.json`."""
-        return findings_json(self.findings, {split: counts.to_json() for split, counts in self.rows.items()})
+        return findings_json(
+            self.findings, {split: counts.to_json() for split, counts in self.rows.items()}, self.skipped_text
+        )
 
     def save(self, directory: str | os.PathLike[str]) -> Path:
         """Writes statistics, schema, anomalies, findings and quarantined rows below `directory`, in TFX's layout.
@@ -134,20 +164,35 @@ def validate(
     given = tfdv.read_schema(schema) if isinstance(schema, str | os.PathLike) else schema
     with _opened(data, features, "data") as train:
         same = train.column_selection if features == "auto" else None
-        with _opened(against, features if same is None else same, "against") as evaluation:
+        with _opened(against, features if same is None else same, "against", train.skipped_text) as evaluation:
             if evaluation is not None:
                 _check_alike(train, evaluation)
+            text = train.skipped_text
             found = compute(
-                train, evaluation, eval_fraction=eval_fraction, seed=seed, beam_flags=beam_flags, report=report
-            )
-    context = Context(output_range=output_range, declared_shape=train.declared_shape, thresholds=limits)
+                train.with_others(text), None if evaluation is None else evaluation.with_others(text),
+                eval_fraction=eval_fraction, seed=seed, beam_flags=beam_flags, report=report,
+            )  # fmt: skip
+            context = Context(output_range=output_range, declared_shape=train.declared_shape, thresholds=limits)
+            findings = run_checks(found.statistics, context)
+            if any(finding.code in ("data.outliers", "data.outliers.rows") for finding in findings):
+                from aetfx.validation.worst_rows import add_worst_rows
+
+                findings = add_worst_rows(
+                    findings, found.statistics, train, evaluation, eval_fraction=eval_fraction, seed=seed,
+                    thresholds=limits, beam_flags=beam_flags, report=report,
+                    shown=_shown(data, train) | _shown(against, evaluation),
+                )  # fmt: skip
     validation = Validation(
-        findings=run_checks(found.statistics, context),
+        findings=findings,
         rows=found.rows,
         statistics=found.statistics,
         quarantined=found.quarantined,
         skipped_text=train.skipped_text,
         given_schema=given,
+        others=found.others,
+        tensor=train.tensor_name if train.declared_shape else None,
+        compared=evaluation is not None,
+        thresholds=limits,
     )
     if out is not None:
         from aetfx.run import Run
@@ -158,8 +203,12 @@ def validate(
 
 
 @contextmanager
-def _opened(data: Any, features: Features, name: str) -> Iterator[Any]:
-    """A source for data of any kind; what is in memory is written once, for workers to read, and removed after."""
+def _opened(data: Any, features: Features, name: str, others: Sequence[str] = ()) -> Iterator[Any]:
+    """A source for data of any kind; what is in memory is written once, for workers to read, and removed after.
+
+    Args:
+      others: columns to be had beside `features`, as far as they are there.
+    """
     if data is None or isinstance(data, Source):
         yield data
     elif isinstance(data, str | os.PathLike):
@@ -169,11 +218,23 @@ def _opened(data: Any, features: Features, name: str) -> Iterator[Any]:
         rows = rows_from(data, features if isinstance(features, str) or is_frame else "auto")
         with tempfile.TemporaryDirectory(prefix="aetfx-") as folder:
             chosen = features if isinstance(features, str) or is_frame is False else "auto"
-            source = open_source(write_array(rows.values, folder, name), chosen)
-            changes: dict[str, Any] = {"path": name, "skipped_text": rows.skipped_text}
+            changes: dict[str, Any] = {"path": name, "skipped_text": rows.skipped_text, "whole": rows.whole}
+            columns = [str(column) for column in data.columns] if is_frame else []
+            further = [column for column in columns if column in (*rows.skipped_text, *others)]
+            if further and len(set(columns)) == len(columns):
+                source = open_source(write_table(rows, data, further, folder, name), list(rows.names))
+            else:
+                source = open_source(write_array(rows.values, folder, name), chosen)
             if is_frame:
                 changes["names"] = rows.names
             yield dataclasses.replace(source, **changes)
+
+
+def _shown(data: Any, source: Source | None) -> dict[str, str]:
+    """What to call the file that rows from memory were written to."""
+    if source is None or isinstance(data, str | os.PathLike | Source):
+        return {}
+    return dict.fromkeys(source.files, source.path)
 
 
 def _check_alike(train: Source, evaluation: Source) -> None:

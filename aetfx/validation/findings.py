@@ -88,21 +88,30 @@ def settings(remedy: str) -> list[dict[str, Any]]:
     return found
 
 
+def rank(severity: Any) -> int:
+    """The place of a severity among `SEVERITIES`, worst first; one that is not known counts as the mildest."""
+    return SEVERITIES.index(severity) if severity in SEVERITIES else len(SEVERITIES) - 1
+
+
 def by_severity(findings: Sequence[Finding]) -> list[Finding]:
     """Errors first; within a severity the order is kept."""
-    return sorted(findings, key=lambda finding: SEVERITIES.index(finding.severity))
+    return sorted(findings, key=lambda finding: rank(finding.severity))
 
 
-def findings_json(findings: Sequence[Finding], rows: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+def findings_json(
+    findings: Sequence[Finding], rows: Mapping[str, Mapping[str, int]], left_out: Sequence[str] = ()
+) -> dict[str, Any]:
     """The content of `findings.json`.
 
     Args:
       rows: per split the numbers of rows read, counted and quarantined.
+      left_out: columns that no model is trained on, because they hold no numbers; the key is there where there are any.
     """
     return {
         "schema_version": SCHEMA_VERSION,
         "rows": {split: dict(counts) for split, counts in rows.items()},
         "findings": [finding.to_json() for finding in findings],
+        **({"left_out": list(left_out)} if left_out else {}),
     }
 
 

@@ -6,12 +6,16 @@ accumulators. The runner is always named (`aetfx.validation.runner`).
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import json
 import pickle
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
 
 from aetfx.data.rows import check_columns
 from aetfx.data.sources import Quarantined, Source
@@ -40,11 +44,16 @@ class RowCounts:
 
 @dataclass(frozen=True)
 class Computed:
-    """What the pipeline found, per split. Rows quarantined before they could be split count as train rows."""
+    """What the pipeline found, per split. Rows quarantined before they could be split count as train rows.
+
+    Attributes:
+      others: TFDV's `DatasetFeatureStatisticsList` of the columns that sources hand on beside the numbers.
+    """
 
     statistics: dict[str, ColumnStatistics]
     rows: dict[str, RowCounts]
     quarantined: dict[str, list[Quarantined]] = field(default_factory=dict)
+    others: dict[str, Any] = field(default_factory=dict)
 
 
 def compute(
@@ -58,6 +67,8 @@ def compute(
 ) -> Computed:
     """Reads everything once and computes the statistics of each split.
 
+    Columns that a source hands on beside its numbers (`Source.with_others`) go through TFDV's generators on the way.
+
     Args:
       train: where train rows come from.
       evaluation: where eval rows come from; with names and shapes like those of `train`.
@@ -70,17 +81,29 @@ def compute(
       AetfxError: a Beam flag is unknown.
       DataError: files are damaged, a split is left without rows, a column holds no numbers at all.
     """
+    with working(beam_flags) as (hands, work):
+        with watching(work, sum(len(s.shards()) for s in (train, evaluation) if s is not None), report):
+            _run(work, hands, train, evaluation, eval_fraction, seed)
+        return _collect(work, train, evaluation, eval_fraction)
+
+
+@contextlib.contextmanager
+def working(beam_flags: Sequence[str]) -> Iterator[tuple[Workers, Exchange]]:
+    """Opens a runner, and the folder that its workers write to; nothing of Beam's reaches the terminal.
+
+    Raises:
+      AetfxError: a Beam flag is unknown.
+      DataError: a worker raised it; in its own words, without Beam's wrapping.
+    """
     with quiet():
         hands = workers(beam_flags)
         with exchange(hands.temp_location) as work:
             try:
-                with watching(work, sum(len(s.shards()) for s in (train, evaluation) if s is not None), report):
-                    _run(work, hands, train, evaluation, eval_fraction, seed)
+                yield hands, work
             except Exception:
-                for name in work.names("error-")[:1]:  # a worker's own words, without Beam's wrapping
+                for name in work.names("error-")[:1]:
                     raise DataError((work.read(name) or b"").decode("utf-8")) from None
                 raise
-            return _collect(work, train, evaluation, eval_fraction)
 
 
 def _run(
@@ -91,30 +114,42 @@ def _run(
     from aetfx.validation.combiners.beam import AccumulatorFn
     from aetfx.validation.combiners.columns import Columns
     from aetfx.validation.combiners.quantiles import exact_budget
-    from aetfx.validation.reading import ReadShard, WriteResult
+    from aetfx.validation.combiners.spill import spilling
+    from aetfx.validation.reading import NUMBERS, OTHERS, ReadShard, WriteResult
 
     sources = [(TRAIN, train)] + ([(EVAL, evaluation)] if evaluation is not None else [])
     todo = [(i, k) for i, (_, source) in enumerate(sources) for k in range(len(source.shards()))]
     reader = ReadShard(sources, work, fraction if evaluation is None else None, seed)
-    budget = exact_budget(train.n_rows, train.value_bytes * train.n_columns)
-    empty = functools.partial(
-        Columns, train.n_columns, train.names, budget, spill=work.local, deep=True, n_rows=train.n_rows
-    )
-    pipeline = beam.Pipeline(runner=hands.runner, options=hands.options)
-    batches = pipeline | "Shards" >> beam.Create(todo, reshuffle=True) | "Read" >> beam.ParDo(reader)
-    (batches | "Accumulate" >> beam.CombinePerKey(AccumulatorFn(empty)) | "Write" >> beam.ParDo(WriteResult(work)))
-    pipeline.run().wait_until_finish()
+    budget = min(exact_budget(source.n_rows, source.value_bytes * source.n_columns) for _, source in sources)
+    with spilling(work.local) if work.local else contextlib.nullcontext() as spill:
+        empty = functools.partial(
+            Columns, train.n_columns, train.names, budget, spill=spill, deep=True, n_rows=train.n_rows
+        )
+        pipeline = beam.Pipeline(runner=hands.runner, options=hands.options)
+        shards = pipeline | "Shards" >> beam.Create(todo, reshuffle=True)
+        if any(source.others for _, source in sources):
+            from aetfx.validation.tfdv_columns import write_statistics
+
+            read = shards | "Read" >> beam.ParDo(reader).with_outputs(OTHERS, main=NUMBERS)
+            batches = read[NUMBERS]
+            write_statistics(read[OTHERS], _splits(evaluation, fraction), work)
+        else:
+            batches = shards | "Read" >> beam.ParDo(reader)
+        (batches | "Accumulate" >> beam.CombinePerKey(AccumulatorFn(empty)) | "Write" >> beam.ParDo(WriteResult(work)))
+        pipeline.run().wait_until_finish()
 
 
 def _collect(work: Exchange, train: Source, evaluation: Source | None, fraction: float | None) -> Computed:
     """Reads what the workers wrote and checks that it can be used."""
     statistics: dict[str, ColumnStatistics] = {}
     quarantined: dict[str, list[Quarantined]] = {}
-    splits = [TRAIN] + ([EVAL] if evaluation is not None or fraction is not None else [])
+    splits = _splits(evaluation, fraction)
     for split in splits:
         found = work.read(f"statistics-{split}")
         if found is not None:
-            statistics[split] = pickle.loads(found)  # written by our own workers, a moment ago
+            read = train if split == TRAIN or evaluation is None else evaluation
+            # Pickled by our own workers, a moment ago.
+            statistics[split] = dataclasses.replace(pickle.loads(found), whole=_whole(read))
         quarantined[split] = [
             Quarantined(**json.loads(line))
             for name in work.names(f"quarantine-{split}-")
@@ -133,4 +168,24 @@ def _collect(work: Exchange, train: Source, evaluation: Source | None, fraction:
                 f"{source.path}: no row is left: all {rows[split].quarantined} rows are quarantined. Mend the file."
             )
     check_columns(train.path, train.names, statistics[TRAIN].n_finite > 0)
-    return Computed(statistics, rows, {split: bad for split, bad in quarantined.items() if bad})
+    return Computed(statistics, rows, {split: bad for split, bad in quarantined.items() if bad}, _others(work))
+
+
+def _splits(evaluation: Source | None, fraction: float | None) -> list[str]:
+    return [TRAIN] + ([EVAL] if evaluation is not None or fraction is not None else [])
+
+
+def _whole(source: Source) -> np.ndarray | None:
+    """Which columns are of integers; None where none is."""
+    return np.broadcast_to(source.whole, source.n_columns) if np.any(source.whole) else None
+
+
+def _others(work: Exchange) -> dict[str, Any]:
+    """The statistics of further columns that the workers wrote, by split."""
+    names = work.names("others-")
+    if not names:
+        return {}
+    from tensorflow_metadata.proto.v0 import statistics_pb2
+
+    parse = statistics_pb2.DatasetFeatureStatisticsList.FromString
+    return {name.removeprefix("others-"): parse(work.read(name)) for name in names}

@@ -14,6 +14,7 @@ import numpy as np
 
 if TYPE_CHECKING:
     from aetfx.validation.combiners.edges import EdgeValues
+    from aetfx.validation.combiners.missing_runs import MissingRuns
     from aetfx.validation.combiners.row_hashes import RowHashes
     from aetfx.validation.combiners.row_order import RunMeans
 
@@ -62,11 +63,14 @@ class ColumnStatistics:
       histogram: share of the finite cells in each of `BUCKETS` equal-width buckets, shape (BUCKETS, D), or None.
       deciles: quantiles at 0, 0.1, ..., 1, shape (BUCKETS + 1, D), or None.
       exact: quantiles, histogram and spike counts are exact, not from sketches.
+      whole: columns of integers by their file's own type, bool of shape (D,); None where none is, or no file said so.
       percentiles: quantiles at 0, 0.01, ..., 1, shape (PERCENTILES + 1, D), or None.
       correlation: Pearson's, shape (D, D), NaN where a column has no spread; None for too many columns.
       row_hashes: which rows and which columns repeat, or None.
       row_order: how far consecutive rows are alike, or None.
-    The last four are filled by the pipeline (`Columns(deep=True)`), and by `summarize` only on demand.
+      row_sample: some of the distinct rows, chosen by hash, float64 (k, D), or None.
+      missing_runs: runs of rows that missing cells form, or None (as where none is missing).
+    Those from `percentiles` on are filled by the pipeline (`Columns(deep=True)`), and by `summarize` only on demand.
     Columns without any finite value have NaN figures.
     """
 
@@ -87,10 +91,13 @@ class ColumnStatistics:
     histogram: np.ndarray | None = None
     deciles: np.ndarray | None = None
     exact: bool = True
+    whole: np.ndarray | None = None
     percentiles: np.ndarray | None = None
     correlation: np.ndarray | None = None
     row_hashes: RowHashes | None = None
     row_order: RunMeans | None = None
+    row_sample: np.ndarray | None = None
+    missing_runs: MissingRuns | None = None
 
     @property
     def n_finite(self) -> np.ndarray:

@@ -1,7 +1,7 @@
-"""Our statistics in TFDV's own formats, so that TFDV infers schemas, validates and draws them.
+"""Our statistics in TFDV's own formats, so that TFDV infers schemas, validates, compares and draws them.
 
-Every column is a FLOAT feature with one value per row; missing cells are missing values. Figures are over finite
-cells: where a column holds infinities TFDV's own mean and maximum would be infinite, and useless.
+Every column of numbers is a feature with one value per row, INT or FLOAT as its file has it. A tensor is one feature
+more: all its elements together. Columns without numbers are as TFDV's own generators found them.
 """
 
 from __future__ import annotations
@@ -11,19 +11,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from aetfx.errors import DataError
 from aetfx.validation.quiet import quiet
-from aetfx.validation.statistics import BUCKETS, ColumnStatistics
+from aetfx.validation.statistics import ColumnStatistics
+from aetfx.validation.tfdv_features import POOLED, of_column, pooled, write_feature
+
+_TENSOR = "values"  # of a tensor whose own name one of its elements has
 
 
-def to_proto(statistics: ColumnStatistics, split: str | None = None) -> Any:
+def to_proto(
+    statistics: ColumnStatistics, split: str | None = None, tensor: str | None = None, others: Any = None
+) -> Any:
     """Returns a `DatasetFeatureStatisticsList` with one data set.
 
     Args:
       statistics: of one split; with `histogram` and `deciles`.
       split: name of the data set; TFDV's own are without one.
+      tensor: what all columns together are called, where they are the elements of a tensor.
+      others: a `DatasetFeatureStatisticsList` of further columns of the same rows.
     """
     from tensorflow_metadata.proto.v0 import statistics_pb2
 
@@ -32,7 +37,15 @@ def to_proto(statistics: ColumnStatistics, split: str | None = None) -> Any:
     if split is not None:
         dataset.name = split
     for j in range(len(statistics.names)):
-        _feature(statistics, j, dataset.features.add())
+        write_feature(of_column(statistics, j), dataset.features.add())
+    if tensor is not None and len(statistics.names) > 1:
+        whole = pooled(statistics, _TENSOR if tensor in statistics.names else tensor)
+        if whole is not None:
+            feature = dataset.features.add()
+            write_feature(whole, feature)
+            feature.custom_stats.add(name=POOLED, num=whole.width)
+    if others is not None:
+        dataset.features.extend(others.datasets[0].features)
     return found
 
 
@@ -44,12 +57,29 @@ def infer_schema(statistics: Any) -> Any:
         return tfdv.infer_schema(statistics)
 
 
-def find_anomalies(statistics: Any, schema: Any) -> Any:
-    """TFDV's anomalies of statistics against a schema."""
+def find_anomalies(statistics: Any, schema: Any, before: Any = None) -> Any:
+    """TFDV's anomalies of statistics against a schema.
+
+    Args:
+      before: statistics to compare with, as far as the schema has comparators: those of drift take them for the data
+        of an earlier day, those of skew for the data on the other side of a deployment.
+    """
     with quiet():
         import tensorflow_data_validation as tfdv
 
-        return tfdv.validate_statistics(statistics, schema)
+        return tfdv.validate_statistics(
+            statistics,
+            schema,
+            previous_statistics=before if _compares(schema, "drift_comparator") else None,
+            serving_statistics=before if _compares(schema, "skew_comparator") else None,
+        )
+
+
+def _compares(schema: Any, comparator: str) -> bool:
+    """Whether any feature of a schema has such a comparator; TFDV also has one for the number of rows."""
+    if comparator == "drift_comparator" and schema.dataset_constraints.HasField("num_examples_drift_comparator"):
+        return True
+    return any(feature.HasField(comparator) for feature in schema.feature)
 
 
 def read_schema(path: str | os.PathLike[str]) -> Any:
@@ -93,44 +123,3 @@ def write(
         written.append(directory / "anomalies" / f"Split-{split}" / "SchemaDiff.pb")
         write_bytes(written[-1], proto.SerializeToString(deterministic=True))
     return written
-
-
-def _feature(statistics: ColumnStatistics, j: int, feature: Any) -> None:
-    present = statistics.n_rows - int(statistics.n_missing[j])
-    feature.path.step.append(statistics.names[j])
-    feature.type = 1  # FeatureNameStatistics.FLOAT
-    numeric = feature.num_stats
-    common = numeric.common_stats
-    common.num_missing = int(statistics.n_missing[j])
-    if not present:
-        return
-    common.num_non_missing = common.tot_num_values = present
-    common.min_num_values = common.max_num_values = 1
-    common.avg_num_values = 1.0
-    common.num_values_histogram.type = 1  # Histogram.QUANTILES
-    for _ in range(BUCKETS):
-        common.num_values_histogram.buckets.add(low_value=1, high_value=1, sample_count=present / BUCKETS)
-    n_finite = int(statistics.n_finite[j])
-    if not n_finite:
-        return
-    numeric.mean, numeric.std_dev = float(statistics.mean[j]), float(statistics.sd[j])
-    numeric.num_zeros = int(statistics.n_zero[j])
-    numeric.min, numeric.max = float(statistics.minimum[j]), float(statistics.maximum[j])
-    numeric.median = float(statistics.quantile(0.5)[j])
-    if statistics.histogram is None or statistics.deciles is None:
-        return
-    low, high = float(statistics.minimum[j]), float(statistics.maximum[j])
-    edges = np.linspace(low, high, BUCKETS + 1)
-    standard = numeric.histograms.add(type=0)
-    quantiles = numeric.histograms.add(type=1)
-    if low == high:  # TFDV's way with a constant column
-        standard.buckets.add(low_value=low, high_value=high, sample_count=n_finite)
-    for i in range(BUCKETS):
-        if low < high:
-            share = float(statistics.histogram[i, j])
-            standard.buckets.add(low_value=edges[i], high_value=edges[i + 1], sample_count=share * n_finite)
-        quantiles.buckets.add(
-            low_value=statistics.deciles[i, j],
-            high_value=statistics.deciles[i + 1, j],
-            sample_count=n_finite / BUCKETS,
-        )

@@ -7,19 +7,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from aetfx.data import load, open_source, rows_from
+from aetfx.data import open_source, rows_from
 from aetfx.data.sources import REGISTRY
 from aetfx.errors import DataError
-
-
-def said(path, features="auto"):
-    with pytest.raises(DataError) as caught:
-        load(open_source(path, features))
-    message = str(caught.value)
-    assert "\n" not in message
-    assert len(message) < 400
-    return message.replace(str(path.parent) + "/", "")
-
+from tests.data.refusals import said
 
 CSV = {
     "missing.csv": (None, "missing.csv: no such file. Check the path."),

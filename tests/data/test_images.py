@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from aetfx.data import load, open_source
-from aetfx.errors import DataError
+from tests.data.refusals import said
 
 RNG = np.random.default_rng(0)
 GREY = RNG.integers(0, 256, (12, 5, 4), dtype=np.uint8)
@@ -26,14 +26,6 @@ def save(folder, name, pixels, mode=None, **options):
 def save_all(folder, stack):
     for i, pixels in enumerate(stack):
         save(folder, f"{i:03d}.png", pixels)
-
-
-def said(path, features="auto"):
-    with pytest.raises(DataError) as caught:
-        load(open_source(path, features))
-    message = str(caught.value)
-    assert "\n" not in message
-    return message.replace(f"{path.parent}/", "")
 
 
 def reasons(folder, rows):

@@ -31,11 +31,15 @@ def write_csv(folder, name, rows):
     (folder / f"{name}.csv").write_text("\n".join(lines) + "\n")
 
 
+def pack(path):
+    """Gzips a file in its place."""
+    path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(path.read_bytes()))
+    path.unlink()
+
+
 def write_csv_gz(folder, name, rows):
     write_csv(folder, name, rows)
-    plain = folder / f"{name}.csv"
-    (folder / f"{name}.csv.gz").write_bytes(gzip.compress(plain.read_bytes()))
-    plain.unlink()
+    pack(folder / f"{name}.csv")
 
 
 def write_parquet(folder, name, rows):
@@ -64,9 +68,7 @@ def write_tfrecord(folder, name, rows):
 
 def write_tfrecord_gz(folder, name, rows):
     write_tfrecord(folder, name, rows)
-    plain = folder / f"{name}.tfrecord"
-    (folder / f"{name}.tfrecord.gz").write_bytes(gzip.compress(plain.read_bytes()))
-    plain.unlink()
+    pack(folder / f"{name}.tfrecord")
 
 
 def write_images(folder, name, rows):

@@ -17,6 +17,7 @@ from aetfx.data import load, open_source
 from aetfx.data.sources import source_type
 from aetfx.data.sources.tfrecord import TfrecordSource, decode_varints
 from aetfx.errors import DataError
+from tests.data.refusals import said
 
 
 def varint(number):
@@ -60,14 +61,6 @@ def write(path, examples):
     records = [record(e if isinstance(e, bytes) else example(e)) for e in examples]
     path.write_bytes(b"".join(records))
     return records
-
-
-def said(path, features="auto"):
-    with pytest.raises(DataError) as caught:
-        load(open_source(path, features))
-    message = str(caught.value)
-    assert "\n" not in message
-    return message.replace(f"{path.parent}/", "")
 
 
 VALUES = np.random.default_rng(0).normal(size=(40, 3)).astype(np.float32)

@@ -14,6 +14,7 @@ from aetfx.validation.combiners.counts import Counts
 from aetfx.validation.combiners.edges import KEPT
 from aetfx.validation.combiners.moments import Moments
 from aetfx.validation.combiners.quantiles import Quantiles
+from aetfx.validation.combiners.spill import Spill, spilling
 from aetfx.validation.statistics import QUANTILES, summarize
 
 LEVELS = list(QUANTILES)
@@ -222,11 +223,21 @@ def test_a_sketchs_ranks_are_within_half_a_percent(n, seed, workers, batch, dtyp
 
 def test_values_that_travel_through_files_arrive(tmp_path):
     values = np.random.default_rng(0).normal(size=(600_000, 3))
-    parts = [Quantiles(3, spill=str(tmp_path)).add(Cells(part)) for part in np.split(values, 2)]
+    parts = [Quantiles(3, spill=Spill(str(tmp_path))).add(Cells(part)) for part in np.split(values, 2)]
     sent = [pickle.dumps(part) for part in parts]
     assert max(map(len, sent)) < 10_000, "the values stay behind"
     again = pickle.loads(pickle.dumps(pickle.loads(sent[0]).merge(pickle.loads(sent[1]))))
     assert len(list(tmp_path.iterdir())) == 2, "written once"
     distribution, _ = again.result()
     assert distribution.exact
+    np.testing.assert_allclose(distribution.quantiles(LEVELS), np.quantile(values, LEVELS, axis=0))
+
+
+def test_values_stay_in_memory_within_the_process_that_asks_for_them(tmp_path):
+    values = np.random.default_rng(0).normal(size=(600_000, 3))
+    with spilling(str(tmp_path)) as spill:
+        sent = pickle.dumps(Quantiles(3, spill=spill).add(Cells(values)))
+        assert len(sent) < 10_000
+        assert not list(tmp_path.iterdir())
+        distribution, _ = pickle.loads(sent).result()
     np.testing.assert_allclose(distribution.quantiles(LEVELS), np.quantile(values, LEVELS, axis=0))

@@ -12,23 +12,40 @@ can be trusted. One ragged record of fewer than 20 is such an error.
 A quote that is never closed swallows the rows behind it, so a record of several lines must be quoted without a fault;
 otherwise the file is an error. Blocks are parsed by Arrow; one that Arrow refuses goes through `csv.reader`, which
 knows line numbers.
+
+A column is of integers where all its cells are written so ("1", not "1.0"), as TFDV has it. Text columns, where they
+are handed on (`with_others`), are the cells as they stand in the file, and missing where they are empty, as in TFDV.
 """
 
 from __future__ import annotations
 
 import csv
+import dataclasses
+import functools
 import io
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from aetfx.data.sources.base import Batch, Features, Quarantined, Shard, Source, declared, select, to_batch
+from aetfx.data.sources.base import (
+    Batch,
+    Features,
+    Place,
+    Quarantined,
+    Shard,
+    Source,
+    as_lists,
+    declared,
+    select,
+    to_batch,
+)
 from aetfx.data.sources.csv_layout import (
     MISSING,
     RECORD_BYTES,
@@ -45,6 +62,7 @@ from aetfx.errors import DataError
 
 BLOCK_BYTES = 4 << 20  # text per shard and per parse
 MOST_BAD = 0.05  # a slip now and then is a bad row; one cell in twenty is a text column, one record a ragged file
+_INTEGER = re.compile(r"\s*-?\d{1,18}\s*")
 HOPELESS_RECORDS = 10_000  # as many ragged ones, and half of those read: the rest of the file is not worth the wait
 
 
@@ -88,7 +106,8 @@ class CsvSource(Source):
         names = tuple(first.columns[i] for i in numeric)
         return cls(
             path, files, names, (len(names),), declared(features, False), skipped,
-            forms=tuple(found), columns=first.columns, numeric=numeric, parts=tuple(parts), n_records=scan.n_records,
+            whole=tuple(bool(scan.whole[i]) for i in numeric), forms=tuple(found), columns=first.columns,
+            numeric=numeric, parts=tuple(parts), n_records=scan.n_records,
         )  # fmt: skip
 
     @property
@@ -104,13 +123,42 @@ class CsvSource(Source):
 
     def read(self, shard: Shard) -> Iterator[Batch]:
         form = self.forms[self.files.index(shard.file)]
+        kinds = dict.fromkeys(self.numeric, pa.float64()) | dict.fromkeys(self._places, pa.binary())
         for block, line, _ in _blocks(shard, form):
-            values = _parse(block, form, len(self.columns), self.numeric)
-            yield to_batch(values) if values is not None else self._with_quarantine(block, form, shard.file, line)
+            table = _table(block, form, len(self.columns), kinds)
+            if table is None:
+                batch = self._with_quarantine(block, form, shard.file, line)
+            else:
+                cells = [table.column(len(self.numeric) + k) for k in range(len(self.others))]
+                batch = to_batch(_numbers(table, len(self.numeric)), (), self._lists(cells))
+            bad = {row.position for row in batch.quarantined}
+            yield dataclasses.replace(batch, where=functools.partial(_lines, block, form, shard.file, line, bad))
+
+    def with_others(self, names: Sequence[str]) -> CsvSource:
+        return dataclasses.replace(self, others=tuple(n for n in names if n in self.columns and n not in self.names))
+
+    @property
+    def _places(self) -> tuple[int, ...]:
+        """Where `others` stand in a record."""
+        return tuple(self.columns.index(name) for name in self.others)
+
+    def _lists(self, columns: Sequence[pa.ChunkedArray]) -> dict[str, pa.Array]:
+        """The further columns as lists; empty cells are missing."""
+        found = {}
+        for name, column in zip(self.others, columns, strict=True):
+            cells = pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], pa.binary())
+            try:
+                cells.cast(pa.string())
+            except pa.ArrowInvalid:  # an 8-bit code: TFDV takes UTF-8
+                cells = pa.array([decode(cell).encode() for cell in cells.to_pylist()], pa.binary())
+            filled = pc.greater(pc.binary_length(cells), 0)
+            found[name] = as_lists(pc.if_else(filled, cells, pa.scalar(None, pa.binary())))
+        return found
 
     def _with_quarantine(self, block: bytes, form: Form, file: str, line: int) -> Batch:
         kept: list[list[float | None]] = []
         bad: list[Quarantined] = []
+        others: list[list[bytes]] = [[] for _ in self.others]
         for position, cells in _records(block, form, file, line):
             if len(cells) != len(self.columns):
                 bad.append(Quarantined(file, position, _ragged(len(self.columns), len(cells))))
@@ -122,7 +170,10 @@ class CsvSource(Source):
                 bad.append(Quarantined(file, position, f"column '{name}': {_shown(cells[i])} is not a number"))
             else:
                 kept.append(row)
-        return to_batch(np.array(kept, np.float64).reshape(len(kept), len(self.numeric)), bad)
+                for column, i in zip(others, self._places, strict=True):
+                    column.append(cells[i].encode())
+        values = np.array(kept, np.float64).reshape(len(kept), len(self.numeric))
+        return to_batch(values, bad, self._lists([pa.chunked_array([column], pa.binary()) for column in others]))
 
 
 def _check_agreement(file: str, layout: Layout, first_file: str, first: Layout) -> None:
@@ -141,13 +192,15 @@ def _difference(mine: tuple[str, ...], theirs: tuple[str, ...]) -> str:
 
 
 class _Scan:
-    """The first reading of all files: how many cells each column holds and how many are no numbers."""
+    """The first reading of all files: how many cells each column holds, and how many are no numbers or no integers."""
 
     def __init__(self, columns: tuple[str, ...]):
         self.columns = columns
         self.n_records = 0
         self.filled = np.zeros(len(columns), np.int64)
         self.bad = np.zeros(len(columns), np.int64)
+        self.whole = np.ones(len(columns), bool)
+        self._tried = False  # `whole` has been held against a block
         self.first_bad: dict[int, tuple[str, int, str]] = {}
         self._ragged: list[tuple[int, int]] = []  # of the file being read: line, fields
 
@@ -204,7 +257,7 @@ class _Scan:
         """Counts the cells of one block; returns the number of records."""
         width = len(self.columns)
         numeric = tuple(i for i in range(width) if not self._is_surely_text(i))
-        values = _parse(block, form, width, numeric) if numeric else None
+        values = self._numbers(block, form, numeric) if numeric else None
         if values is not None:
             if b'"' in block and len(values) != _count_filled_lines(block):
                 for _ in _records(block, form, file, line):  # records of several lines: are they quoted rightly?
@@ -228,7 +281,34 @@ class _Scan:
                 if value is None:
                     self.bad[i] += 1
                     self.first_bad.setdefault(i, (file, position, cell))
+                elif value == value and self.whole[i]:
+                    self.whole[i] = _INTEGER.fullmatch(cell) is not None
         return n_rows
+
+    def _numbers(self, block: bytes, form: Form, numeric: tuple[int, ...]) -> np.ndarray | None:
+        """The numbers of a block, or None where a cell is none; says in `whole` which columns stay integers.
+
+        Columns that have held integers are parsed as such from the second block on: it costs nothing until it fails.
+        """
+        width = len(self.columns)
+        if self._tried and not _has_hex(block):  # Arrow takes them for integers
+            kinds = {i: pa.int64() if self.whole[i] else pa.float64() for i in numeric}
+            table = _table(block, form, width, kinds)
+            if table is not None:
+                return _numbers(table, len(numeric))
+        table = _table(block, form, width, dict.fromkeys(numeric, pa.float64()))
+        if table is None:
+            return None
+        values = _numbers(table, len(numeric))
+        with np.errstate(invalid="ignore"):
+            even = ((values == np.rint(values)) | np.isnan(values)).all(axis=0)
+        self.whole[list(numeric)] &= even
+        left = [i for i in numeric if self.whole[i]]
+        if left and _table(block, form, width, dict.fromkeys(left, pa.int64())) is None:
+            for i in left:
+                self.whole[i] = _table(block, form, width, {i: pa.int64()}) is not None
+        self._tried = True
+        return values
 
 
 def _blocks(shard: Shard, form: Form) -> Iterator[tuple[bytes, int, int]]:
@@ -312,30 +392,39 @@ def _count_filled_lines(block: bytes) -> int:
     return sum(map(bool, block.splitlines()))
 
 
-def _parse(block: bytes, form: Form, width: int, numeric: tuple[int, ...]) -> np.ndarray | None:
-    """Parses a block with Arrow: float64 of shape (rows, numeric columns), or None where it refuses anything."""
+def _has_hex(block: bytes) -> bool:
+    """Whether hexadecimal numbers may be there: the single letter is looked for first, as that is far faster."""
+    return any(letter in block and b"0" + letter in block for letter in (b"x", b"X"))
+
+
+def _table(block: bytes, form: Form, width: int, kinds: Mapping[int, pa.DataType]) -> pa.Table | None:
+    """Parses the columns `kinds` of a block with Arrow, in their order; None where it refuses anything."""
     names = [str(i) for i in range(width)]
     if form.delimiter == " ":
         block = even_spaces(block)
     if not block.strip(b"\r\n"):
-        return np.empty((0, len(numeric)))
+        return pa.table({str(i): pa.array([], kind) for i, kind in kinds.items()})
     try:
-        table = pacsv.read_csv(
+        return pacsv.read_csv(
             pa.BufferReader(block),
             read_options=pacsv.ReadOptions(column_names=names, use_threads=False, block_size=len(block) + 1),
             parse_options=pacsv.ParseOptions(delimiter=form.delimiter, newlines_in_values=b'"' in block),
             convert_options=pacsv.ConvertOptions(
-                column_types={str(i): pa.float64() for i in numeric},
-                include_columns=[str(i) for i in numeric],
+                column_types={str(i): kind for i, kind in kinds.items()},
+                include_columns=[str(i) for i in kinds],
                 null_values=list(MISSING),
                 decimal_point=form.decimal,
             ),
         )
     except pa.ArrowException:
         return None
-    values = np.empty((table.num_rows, len(numeric)), np.float64)
-    for k, column in enumerate(table.columns):
-        values[:, k] = column.to_numpy()
+
+
+def _numbers(table: pa.Table, n: int) -> np.ndarray:
+    """The first n columns of a table, float64 of shape (rows, n); nulls are NaN."""
+    values = np.empty((table.num_rows, n), np.float64)
+    for k in range(n):
+        values[:, k] = table.column(k).to_numpy()
     return values
 
 
@@ -364,9 +453,14 @@ def _records(block: bytes, form: Form, file: str, line: int) -> Iterator[tuple[i
             ) from None
         if cells is None:
             return
-        if len(cells) > 1 or (cells and cells[0].strip()):
+        if len(cells) > 1 or (cells and (cells[0].strip() or not cells[0])):  # a blank line is [], but "" is a cell
             yield position, cells
         start = reader.line_num
+
+
+def _lines(block: bytes, form: Form, file: str, line: int, bad: set[int]) -> list[Place]:
+    """The line on which each record of a block begins that is neither blank nor bad."""
+    return [(file, position) for position, _ in _records(block, form, file, line) if position not in bad]
 
 
 def _ragged(expected: int, got: int) -> str:

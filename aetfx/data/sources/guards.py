@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from aetfx.errors import DataError
+from aetfx.words import replace_unprintable
 
 MOST_VALUES = 1 << 19  # numbers in a row; validating 3 rows as wide takes 1.6 GB, twice as wide 2.8 GB (measured)
 UNPACKED_BYTES = 128 << 20  # a packed file may always unpack to this much
@@ -60,5 +61,5 @@ def printable(text: str, most: int = 100) -> str:
     >>> printable("a\n b\0"), printable("x" * 9, 6)
     ('a b�', 'xxx...')
     """
-    shown = "".join(c if c.isprintable() else "\ufffd" for c in " ".join(text[: 4 * most].split()))
+    shown = replace_unprintable(" ".join(text[: 4 * most].split()))
     return shown if len(shown) <= most else shown[: most - 3] + "..."

@@ -7,6 +7,7 @@ decoded, are quarantined: nothing is resized, because that would change what the
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import warnings
 from collections import Counter
@@ -17,7 +18,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from aetfx.data.files import IMAGE_ENDINGS
-from aetfx.data.sources.base import Batch, Features, Quarantined, Shard, Source, to_batch
+from aetfx.data.sources.base import Batch, Features, Place, Quarantined, Shard, Source, to_batch
 from aetfx.data.sources.guards import check_width, printable
 from aetfx.data.sources.npy import array_fields
 from aetfx.errors import DataError
@@ -70,7 +71,7 @@ class ImagesSource(Source):
             )
         check_width(path, math.prod(shape))
         fields = array_fields(path, files, (len(files), *shape), features)
-        return cls(**fields, value_bytes=4, image_shape=shape, kind=kind)
+        return cls(**fields, value_bytes=4, whole=True, image_shape=shape, kind=kind)
 
     @property
     def n_rows(self) -> int:
@@ -89,15 +90,16 @@ class ImagesSource(Source):
     def _batch(self, files: tuple[str, ...]) -> Batch:
         dtype = np.uint16 if self.kind == GREY16 else np.uint8
         values = np.empty((len(files), *self.image_shape), dtype)
-        n, bad = 0, []
+        good: list[Place] = []
+        bad = []
         with _bombs_are_errors():
             for file in files:
                 try:
-                    values[n] = self._pixels(file)
-                    n += 1
+                    values[len(good)] = self._pixels(file)
+                    good.append((file, None))
                 except ValueError as error:
                     bad.append(Quarantined(file, 0, str(error)))
-        return to_batch(self.pick(values[:n]), bad)
+        return dataclasses.replace(to_batch(self.pick(values[: len(good)]), bad), where=lambda: good)
 
     def _pixels(self, file: str) -> np.ndarray:
         """The numbers of one image, of shape `image_shape`.

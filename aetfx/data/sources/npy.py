@@ -49,7 +49,8 @@ class NpySource(Source):
         rows = tuple(len_ for (len_, *_), _ in headers)
         widest = max(float_dtype(dtype).itemsize for _, dtype in headers)
         fields = array_fields(path, files, shape, features)
-        return cls(**fields, value_bytes=widest, rows_per_file=rows, row_bytes=row_bytes(shape, dtype))
+        whole = all(dtype.kind in "biu" for _, dtype in headers)
+        return cls(**fields, value_bytes=widest, whole=whole, rows_per_file=rows, row_bytes=row_bytes(shape, dtype))
 
     @property
     def n_rows(self) -> int:

@@ -40,7 +40,8 @@ class NpzSource(Source):
         widest = max(float_dtype(layout.dtype).itemsize for layout in layouts)
         rows = tuple(shape[0] for shape in shapes)
         fields = array_fields(path, files, shapes[0], features)
-        return cls(**fields, value_bytes=widest, members=members, rows_per_file=rows)
+        whole = all(layout.dtype.kind in "biu" for layout in layouts)
+        return cls(**fields, value_bytes=widest, whole=whole, members=members, rows_per_file=rows)
 
     @property
     def n_rows(self) -> int:

@@ -9,9 +9,10 @@ came; one that promises out of all proportion to its size is refused before it i
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -24,8 +25,9 @@ from aetfx.data.sources.base import (
     Features,
     Shard,
     Source,
+    as_lists,
     declared,
-    element_names,
+    flattened,
     float_dtype,
     select,
     to_batch,
@@ -33,6 +35,7 @@ from aetfx.data.sources.base import (
 from aetfx.data.sources.guards import check_width, find_twice, printable
 from aetfx.errors import DataError
 
+ROWS_AT_ONCE = 8192  # of wide files: beyond, calls no longer cost more than decoding
 MOST_DIMENSIONS = 16  # of a row; deeper lists are no tensors that a model takes
 CHUNK_BYTES = 512 << 20  # one column of one row group may always unpack to this much
 MOST_UNPACKED = 200  # ... and beyond it to this many times its size; real columns stay below 50
@@ -47,6 +50,7 @@ class ParquetSource(Source):
     extensions: ClassVar[tuple[str, ...]] = (".parquet", ".pq")
     columns: tuple[str, ...] = ()
     groups: tuple[tuple[int, ...], ...] = ()
+    listable: tuple[str, ...] = ()
 
     @classmethod
     def open(cls, path: str, files: tuple[str, ...], features: Features) -> ParquetSource:
@@ -71,9 +75,8 @@ class ParquetSource(Source):
                 f"{files[0]}: no column holds numbers (columns: {printable(', '.join(schema.names[:8]))}). "
                 "Give data with at least one numeric column."
             )
-        tensor = len(columns) == 1 and shapes[columns[0]] != ()
         check_width(files[0], sum(math.prod(shapes[name]) for name in columns))
-        names, shape = _layout(columns, shapes, tensor)
+        names, shape, tensor = flattened(columns, [shapes[name] for name in columns])
         return cls(
             path=path,
             files=files,
@@ -82,8 +85,10 @@ class ParquetSource(Source):
             declared_shape=declared(features, tensor),
             skipped_text=skipped,
             value_bytes=_value_bytes(schema, columns),
+            whole=tuple(_is_whole(schema.field(name).type) for name in columns for _ in range(math.prod(shapes[name]))),
             columns=columns,
             groups=tuple(head.groups for head in heads),
+            listable=tuple(f.name for f in schema if f.name not in columns and _list_type(f.type) is not None),
         )
 
     @property
@@ -91,8 +96,20 @@ class ParquetSource(Source):
         return list(self.columns)
 
     @property
+    def tensor_name(self) -> str:
+        return self.columns[0] if len(self.columns) == 1 else super().tensor_name
+
+    def with_others(self, names: Sequence[str]) -> ParquetSource:
+        return dataclasses.replace(self, others=tuple(name for name in names if name in self.listable))
+
+    @property
     def n_rows(self) -> int:
         return sum(map(sum, self.groups))
+
+    @property
+    def _rows_at_once(self) -> int:
+        """Rows that each column's reader decodes in one call: hundreds of columns cost as many calls."""
+        return self.rows_per_batch * max(1, ROWS_AT_ONCE // self.rows_per_batch)
 
     def shards(self) -> list[Shard]:
         found = []
@@ -108,9 +125,13 @@ class ParquetSource(Source):
         groups = self.groups[self.files.index(shard.file)]
         for group in range(shard.start, shard.stop):
             n_rows = 0
-            for batch in _batches(shard.file, group, self.columns, self.rows_per_batch):
+            for batch in _batches(shard.file, group, self.columns + self.others, self._rows_at_once):
                 n_rows += batch.num_rows
-                yield to_batch(_numbers(batch, self.columns, self.n_columns))
+                values = _numbers(batch, self.columns, self.n_columns)
+                lists = {name: _lists(batch.column(batch.schema.get_field_index(name))) for name in self.others}
+                for start in range(0, batch.num_rows, self.rows_per_batch):
+                    others = {name: column.slice(start, self.rows_per_batch) for name, column in lists.items()}
+                    yield to_batch(values[start : start + self.rows_per_batch], (), others)
             if n_rows != groups[group]:
                 said = f"row group {group} holds {n_rows} rows, not the {groups[group]} that it promises"
                 raise DataError(_damaged(shard.file, said))
@@ -228,6 +249,69 @@ def _row_shape(kind: pa.DataType) -> tuple[int, ...] | None:
     return None
 
 
+def _list_type(kind: pa.DataType) -> pa.DataType | None:
+    """What TFDV is given of a column: text, int64 or float (of a list: of its cells); None for what it cannot take."""
+    if isinstance(kind, pa.BaseExtensionType):
+        kind = kind.storage_type
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        kind = kind.value_type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pa.types.is_null(kind):
+        return kind
+    if pa.types.is_integer(kind) or pa.types.is_boolean(kind):
+        return pa.int64()
+    if pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return pa.float32() if kind == pa.float32() else pa.float64()
+    is_bytes = pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_fixed_size_binary(kind)
+    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
+    return pa.binary() if is_bytes or is_text or pa.types.is_temporal(kind) else None
+
+
+def _lists(column: pa.Array) -> pa.Array:
+    """A column as TFDV takes it: one list per row, null where the cell is; dates and times as text."""
+    kind = _list_type(column.type)
+    if kind is None or pa.types.is_null(kind):
+        return pa.nulls(len(column))
+    if isinstance(column, pa.ExtensionArray):
+        column = column.storage
+    if not (pa.types.is_list(column.type) or pa.types.is_large_list(column.type)):
+        if not pa.types.is_fixed_size_list(column.type):
+            return as_lists(_cells(column, kind))
+        sizes = np.full(len(column), column.type.list_size) * np.asarray(column.is_valid())
+    else:
+        sizes = column.value_lengths().fill_null(0).to_numpy()
+    present = np.asarray(column.is_valid())
+    inner = column.flatten()
+    if inner.null_count:  # a list has no place for a missing cell
+        owner = np.repeat(np.arange(len(column)), sizes)[np.asarray(inner.is_valid())]
+        sizes, inner = np.bincount(owner, minlength=len(column)), inner.drop_null()
+    offsets = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32)
+    starts = pa.array(offsets, mask=np.append(~present, False))
+    return pa.ListArray.from_arrays(starts, _cells(inner, kind))
+
+
+def _cells(column: pa.Array, kind: pa.DataType) -> pa.Array:
+    if isinstance(column, pa.DictionaryArray):
+        column = column.dictionary_decode()
+    if pa.types.is_temporal(column.type):
+        column = column.cast(pa.string())
+    if pa.types.is_boolean(column.type):
+        column = column.cast(pa.int8())
+    return column.cast(kind, safe=False)
+
+
+def _is_whole(kind: pa.DataType) -> bool:
+    """Whether the numbers of a column, or of its lists, are integers."""
+    while True:
+        if isinstance(kind, pa.BaseExtensionType):
+            kind = kind.storage_type
+        elif pa.types.is_fixed_size_list(kind):
+            kind = kind.value_type
+        else:
+            return pa.types.is_integer(kind) or pa.types.is_boolean(kind)
+
+
 def _value_bytes(schema: pa.Schema, columns: tuple[str, ...]) -> int:
     """Bytes of a number as it will be read; nullable integers become float64."""
     kinds = [schema.field(name).type for name in columns]
@@ -236,31 +320,17 @@ def _value_bytes(schema: pa.Schema, columns: tuple[str, ...]) -> int:
     return 4 if all(kind in (pa.float32(), pa.float16()) for kind in kinds) else 8
 
 
-def _layout(
-    columns: tuple[str, ...], shapes: dict[str, tuple[int, ...]], tensor: bool
-) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    if tensor:
-        shape = shapes[columns[0]]
-        return element_names(shape), shape
-    names = tuple(
-        name if not element else f"{name},{element}"
-        for name in columns
-        for element in (element_names(shapes[name]) if shapes[name] else ("",))
-    )
-    return names, (len(names),)
-
-
 def _numbers(batch: pa.RecordBatch, columns: tuple[str, ...], width: int) -> np.ndarray:
-    """Returns the numbers of a batch, shape (rows, width); nulls are NaN."""
+    """Returns the numbers of a batch, shape (rows, width), column by column in memory; nulls are NaN."""
     parts = [_flatten(batch.column(batch.schema.get_field_index(name))) for name in columns]
     dtype = np.result_type(*(float_dtype(part.dtype) for part in parts))
-    out = np.empty((batch.num_rows, width), dtype)
+    out = np.empty((width, batch.num_rows), dtype)
     start = 0
     for part in parts:
         block = part.reshape(batch.num_rows, -1)
-        out[:, start : start + block.shape[1]] = block
+        out[start : start + block.shape[1]] = block.T
         start += block.shape[1]
-    return out
+    return out.T
 
 
 def _flatten(column: pa.Array) -> np.ndarray:

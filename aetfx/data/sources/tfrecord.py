@@ -12,6 +12,7 @@ and NumPy reads the lists of a whole batch at once.
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import io
 import itertools
@@ -23,6 +24,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
+import pyarrow as pa
 
 from aetfx.data.files import open_binary
 from aetfx.data.sources.base import (
@@ -32,7 +34,7 @@ from aetfx.data.sources.base import (
     Shard,
     Source,
     declared,
-    element_names,
+    flattened,
     select,
     to_batch,
 )
@@ -43,6 +45,10 @@ SHARD_BYTES = 16 << 20  # records are dearer to read than arrays: some tenths of
 MOST_RECORD_BYTES = (1 << 31) - 1  # protobuf's own limit: a longer record is a damaged length
 HEAD = struct.Struct("<QI")
 FLOATS, INTEGERS, TEXT = "floats", "integers", "bytes"
+LIST_TYPES = {
+    FLOATS: pa.list_(pa.float32()), INTEGERS: pa.list_(pa.int64()), TEXT: pa.list_(pa.binary()), "": pa.null(),
+}  # fmt: skip
+MEMBERS = {FLOATS: "float_list", INTEGERS: "int64_list", TEXT: "bytes_list"}
 KINDS = {b"\x12": FLOATS, b"\x1a": INTEGERS}  # by the first byte of a Feature, which says what kind of list follows
 
 
@@ -56,7 +62,7 @@ class TfrecordSource(Source):
 
     Under "auto" three kinds of features are left out and named in `skipped_text`: bytes; *ragged* features, whose
     length differs between Examples; and those that hold floats in one Example and integers in another. Asking for
-    one by name is an error that says where it was met.
+    one by name is an error that says where it was met. The first two kinds can be handed on as lists (`with_others`).
     """
 
     extensions: ClassVar[tuple[str, ...]] = (".tfrecord", ".tfrecords", ".tfrecord.gz", ".tfrecords.gz")
@@ -65,6 +71,7 @@ class TfrecordSource(Source):
     integers: tuple[bool, ...] = ()
     parts: tuple[Shard, ...] = field(default=(), repr=False)
     n_records: int = 0
+    listable: tuple[tuple[str, str], ...] = ()
 
     @classmethod
     def open(cls, path: str, files: tuple[str, ...], features: Features) -> TfrecordSource:
@@ -92,7 +99,7 @@ class TfrecordSource(Source):
             )
         sizes = tuple(found[name].size for name in columns)
         check_width(files[0], sum(sizes))
-        names, shape, tensor = _layout(columns, sizes)
+        names, shape, tensor = flattened(columns, [(size,) if size > 1 else () for size in sizes])
         if (twice := find_twice(names)) is not None:
             raise DataError(f"{files[0]}: two columns would be named '{printable(twice)}'. Rename that feature.")
         integers = tuple(found[name].kind == INTEGERS for name in columns)
@@ -104,11 +111,13 @@ class TfrecordSource(Source):
             declared_shape=declared(features, tensor),
             skipped_text=skipped,
             value_bytes=8 if any(integers) else 4,
+            whole=tuple(np.repeat(integers, sizes).tolist()),
             columns=columns,
             sizes=sizes,
             integers=integers,
             parts=parts,
             n_records=scan.n_records,
+            listable=tuple((name, f.kind) for name, f in found.items() if name not in columns and not f.is_mixed),
         )
 
     @property
@@ -122,6 +131,13 @@ class TfrecordSource(Source):
     def shards(self) -> list[Shard]:
         return list(self.parts)
 
+    @property
+    def tensor_name(self) -> str:
+        return self.columns[0] if len(self.columns) == 1 else super().tensor_name
+
+    def with_others(self, names: Sequence[str]) -> TfrecordSource:
+        return dataclasses.replace(self, others=tuple(name for name, _ in self.listable if name in names))
+
     def read(self, shard: Shard) -> Iterator[Batch]:
         rows, bad = _Rows(self), []
         for position, _, payload in _records(shard):
@@ -130,10 +146,10 @@ class TfrecordSource(Source):
             except ValueError as error:
                 bad.append(Quarantined(shard.file, position, str(error)))
             if rows.n_rows + len(bad) == self.rows_per_batch:
-                yield to_batch(rows.values(), bad)
+                yield to_batch(rows.values(), bad, rows.others())
                 rows, bad = _Rows(self), []
         if rows.n_rows or bad:
-            yield to_batch(rows.values(), bad)
+            yield to_batch(rows.values(), bad, rows.others())
 
 
 @dataclass
@@ -146,13 +162,16 @@ class _Feature:
     size: int = 0
     problem: str = "holds nothing in any Example"
     remedy: str = "Leave it out of data.features."
+    is_mixed: bool = False
 
     def meet(self, kind: str, size: int, file: str, row: int) -> None:
         """Compares one Example's list (not empty) with those before it."""
         if not self.kind:
             self.file, self.row, self.kind, self.size = file, row, kind, size
             self.problem = f"holds bytes, no numbers (row {row})" if kind == TEXT else ""
-        elif not self.problem:
+            return
+        self.is_mixed |= kind != self.kind
+        if not self.problem:
             place = f"row {row}" + (f" of '{file}'" if file != self.file else "")
             if kind != self.kind:
                 self.problem = f"holds {self.kind} in row {self.row} but {kind} in {place}"
@@ -215,6 +234,8 @@ class _Rows:
         self._floats: list[bytes] = []
         self._varints: list[bytes] = []
         self._absent: list[tuple[int, int, int]] = []
+        kinds = dict(source.listable)
+        self._others: dict[str, tuple[str, list[Any]]] = {name: (kinds[name], []) for name in source.others}
         self.n_rows = 0
 
     def add(self, features: Mapping[str, bytes]) -> None:
@@ -238,10 +259,17 @@ class _Rows:
                 raise ValueError(f"column '{printable(name)}': expected {size} values but got {length} ({kind})")
             (varints if integers else floats).append(raw)
             start += size if integers else 0
+        found = [_cells(features.get(name), kind) for name, (kind, _) in self._others.items()]
+        for (_, rows), cells in zip(self._others.values(), found, strict=True):
+            rows.append(cells)
         self._floats += floats
         self._varints += varints
         self._absent += absent
         self.n_rows += 1
+
+    def others(self) -> dict[str, pa.Array]:
+        """The further features: one list per row, null where an Example lacks the feature."""
+        return {name: pa.array(rows, LIST_TYPES[kind]) for name, (kind, rows) in self._others.items()}
 
     def values(self) -> np.ndarray:
         """The numbers, shape (rows, D): float32 where all features are floats, else float64."""
@@ -277,16 +305,6 @@ def decode_varints(raw: bytes) -> np.ndarray:
         longer = longer[starts[longer] + place <= ends[longer]]
         values[longer] |= (octets[starts[longer] + place] & 127).astype(np.uint64) << np.uint64(7 * place)
     return values.view(np.int64)
-
-
-def _layout(columns: Sequence[str], sizes: Sequence[int]) -> tuple[tuple[str, ...], tuple[int, ...], bool]:
-    """Names and shape of a row, and whether it is a tensor."""
-    if len(sizes) == 1 and sizes[0] > 1:
-        return element_names((sizes[0],)), (sizes[0],), True
-    names = tuple(
-        name if size == 1 else f"{name},{i}" for name, size in zip(columns, sizes, strict=True) for i in range(size)
-    )
-    return names, (len(names),), False
 
 
 def _records(shard: Shard) -> Iterator[tuple[int, int, bytes | None]]:
@@ -455,6 +473,24 @@ def _list_by_protobuf(name: str, feature: bytes) -> tuple[str, bytes]:
     written = getattr(message, member).SerializeToString()  # packed: a tag, a length that ends below 128, the values
     start = next((i for i in range(1, len(written)) if written[i] < 128), 0) + 1
     return (FLOATS if member == "float_list" else INTEGERS), written[start:]
+
+
+def _cells(feature: bytes | None, kind: str) -> list[Any] | None:
+    """The values of a further feature; None where an Example lacks it.
+
+    One that is damaged or of another kind counts as missing: which rows count does not hang on columns left out.
+    """
+    from google.protobuf.message import DecodeError
+
+    try:
+        message = _messages().feature.FromString(feature or b"")
+    except DecodeError:
+        return None
+    member = message.WhichOneof("kind")
+    if not kind or member is None:
+        return None
+    cells = list(getattr(message, member).value)
+    return cells if member == MEMBERS[kind] or not cells else None
 
 
 @dataclass(frozen=True)

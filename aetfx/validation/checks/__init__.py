@@ -14,13 +14,20 @@ from aetfx.validation.checks import (
     collinear,
     constant_features,
     duplicates,
+    integer_codes,
     leak,
     missing,
+    missing_in_eval,
+    missing_patterns,
+    missing_ties,
     outliers,
+    outlying_rows,
     row_order,
     scaling,
     shift,
+    skew,
     too_few_rows,
+    zeros,
 )
 from aetfx.validation.checks.base import Context
 from aetfx.validation.findings import Finding, by_severity
@@ -31,8 +38,14 @@ PairCheck = Callable[[ColumnStatistics, ColumnStatistics, Context], list[Finding
 
 CHECKS: dict[str, Check] = {
     "data.scaling": scaling.check,
+    "data.scaling.skew": skew.check,
+    "data.scaling.codes": integer_codes.check,
     "data.missing": missing.check,
+    "data.missing.patterns": missing_patterns.check,
+    "data.missing.tied": missing_ties.check,
+    "data.missing.zero": zeros.check,
     "data.outliers": outliers.check,
+    "data.outliers.rows": outlying_rows.check,
     "data.constant_features": constant_features.check,
     "data.duplicates": duplicates.check,
     "data.collinear": collinear.check,
@@ -42,6 +55,7 @@ CHECKS: dict[str, Check] = {
 
 PAIR_CHECKS: dict[str, PairCheck] = {
     "data.leak": leak.check,
+    "data.missing.eval_only": missing_in_eval.check,
     "data.train_eval_shift": shift.check,
 }
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from aetfx import words
 from aetfx.validation.output_range import OutputRange
 from aetfx.validation.thresholds import Thresholds
 
@@ -43,13 +44,22 @@ def number(value: float) -> str:
 
 def listed(names: Sequence[str], most: int = 3) -> str:
     """Names in a sentence: "'a', 'b' and 4 more"."""
-    shown = ", ".join(f"'{name}'" for name in names[:most])
-    return shown if len(names) <= most else f"{shown} and {len(names) - most} more"
+    return words.listed(names, most, "'{}'".format)
 
 
 def columns_word(names: Sequence[str], most: int = 3) -> str:
     """ "column 'a'" or "3 columns ('a', 'b', 'c')"."""
     return f"column '{names[0]}'" if len(names) == 1 else f"{len(names)} columns ({listed(names, most)})"
+
+
+def in_others(names: Sequence[str], what: str) -> str:
+    """What is said of the first of some columns holds for the others too.
+
+    >>> in_others(["a", "b"], "such runs"), in_others(["a"], "such runs")
+    (' (and such runs in 1 more column)', '')
+    """
+    more = len(names) - 1
+    return f" (and {what} in {more} more column{'s' * (more > 1)})" if more else ""
 
 
 def worst(names: Sequence[str], figures: dict[str, np.ndarray], order: np.ndarray, most: int) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from aetfx.validation.checks.base import Context, columns_word, number, only, worst
+from aetfx.validation.checks.base import Context, columns_word, in_others, number, only, worst
 from aetfx.validation.findings import Finding
 from aetfx.validation.statistics import ColumnStatistics, Spike
 from aetfx.validation.thresholds import Thresholds
@@ -43,6 +43,14 @@ def find_sentinels(statistics: ColumnStatistics, thresholds: Thresholds | None =
     for spike in sentinel_spikes(statistics, thresholds or Thresholds()):
         found[spike.column] = (*found.get(spike.column, ()), spike.value)
     return found
+
+
+def missing_counts(statistics: ColumnStatistics, thresholds: Thresholds) -> np.ndarray:
+    """Cells that are NaN, infinite or a sentinel, per column, int64 (D,)."""
+    counts = statistics.n_missing + statistics.n_infinite
+    for spike in sentinel_spikes(statistics, thresholds):
+        counts[spike.column] += spike.count
+    return counts
 
 
 def missing_mask(values: np.ndarray, sentinels: Mapping[int, Sequence[float]] | None = None) -> np.ndarray:
@@ -118,7 +126,7 @@ def _spikes(statistics: ColumnStatistics, context: Context, spikes: list[Spike],
     seen = (
         f"the value {number(first.value)} stands in {first.count:,} rows of column '{statistics.names[first.column]}'"
     )
-    others = f" (and such values in {len(names) - 1} other columns)" if len(names) > 1 else ""
+    others = in_others(names, "such values")
     away = f"far from all others, which span {number(first.rest_low)} to {number(first.rest_high)}"
     return Finding(
         "data.missing.sentinel",

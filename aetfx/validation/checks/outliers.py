@@ -69,8 +69,8 @@ def fences(statistics: ColumnStatistics, thresholds: Thresholds | None = None) -
     middle = statistics.quantile(0.5)
     up75, up90, up95 = (statistics.quantile(level) - middle for level in (0.75, 0.9, 0.95))
     down25, down10, down05 = (middle - statistics.quantile(level) for level in (0.25, 0.1, 0.05))
-    high = middle + _reach(up75, up90, up95, thresholds.fence_reach)
-    low = middle - _reach(down25, down10, down05, thresholds.fence_reach)
+    high = middle + tail_reach(up75, up90, up95, thresholds.fence_reach)
+    low = middle - tail_reach(down25, down10, down05, thresholds.fence_reach)
     codes = np.isnan(middle)
     if statistics.n_distinct is not None:
         codes |= statistics.n_distinct < thresholds.fence_distinct
@@ -96,8 +96,13 @@ def has_outliers(statistics: ColumnStatistics, thresholds: Thresholds | None = N
     return (minimum < low) | (maximum > high)
 
 
-def _reach(at75: np.ndarray, at90: np.ndarray, at95: np.ndarray, z: float) -> np.ndarray:
-    """Distance of the fence from the median, from the distances of three percentiles on that side."""
+def tail_reach(at75: np.ndarray, at90: np.ndarray, at95: np.ndarray, z: float) -> np.ndarray:
+    """Distance of the fence from the median, from the distances of three percentiles on that side.
+
+    Args:
+      at75, at90, at95: distances of the percentiles from the median, any shape.
+      z: reach of the fence, in standard deviations of the tail as extrapolated.
+    """
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         growth = np.maximum(_growth(at90 / at75, _Z75, _Z90), _growth(at95 / at75, _Z75, _Z95))
         from75 = _extrapolated(at75, _Z75, growth, z)

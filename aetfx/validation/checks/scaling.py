@@ -16,6 +16,7 @@ _REMEDY = "Scale the columns: preprocessing.scaling: standard (fitted on the tra
 
 # Of a normal distribution: its 1-99 % range and its sd in interquartile ranges.
 _RANGE_PER_IQR, _SD_PER_IQR = 3.449, 0.7413
+_LIGHT, _WHITE = 200, 255  # grey levels of eight bits: photographs reach the first, none passes the second
 
 
 def check(statistics: ColumnStatistics, context: Context) -> list[Finding]:
@@ -150,6 +151,14 @@ def _size(statistics: ColumnStatistics, context: Context) -> list[Finding]:
     sd = float(np.sqrt(weight @ (spread[used] ** 2 + (centre[used] - mean) ** 2)))
     low, high = float(statistics.minimum[used].min()), float(statistics.maximum[used].max())
     evidence = {"pooled_mean": mean, "pooled_sd": sd, "minimum": low, "maximum": high}
+    whole = bool((statistics.n_integer == statistics.n_finite).all())
+    if sd > limits.large_sd and whole and low == 0 and _LIGHT <= high <= _WHITE:
+        message = (
+            f"the values are whole numbers from 0 to {number(high)}, like grey levels, not within [0, 1]: large as a "
+            f"whole (standard deviation {number(sd)}), so that plain SGD diverges on them"
+        )
+        remedy = "Bring them into [0, 1], as a sigmoid output and cross-entropy need: preprocessing.scaling: minmax."
+        return [Finding("data.scaling", None, context.split, "warning", message, evidence, remedy)]
     if sd > limits.large_sd or 0 < sd < limits.tiny_sd:
         size = "large" if sd > limits.large_sd else "tiny"
         message = f"the values are {size} as a whole (standard deviation {number(sd)}): plain SGD "

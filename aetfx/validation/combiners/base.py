@@ -16,6 +16,7 @@ import abc
 from typing import Any, Generic, TypeVar
 
 import numpy as np
+from numpy.typing import DTypeLike
 
 Result = TypeVar("Result")
 
@@ -39,7 +40,7 @@ class Cells:
         # A sum is finite only if all its terms are; that one pass settles the usual case. (It may overflow:
         # then the masks below are computed for nothing, and come out empty.)
         with np.errstate(over="ignore", invalid="ignore"):
-            suspect = not np.isfinite(self.values.sum(dtype=np.float64))
+            suspect = not np.isfinite(self.values.sum())
         if suspect:
             missing, infinite = np.isnan(self.values), np.isinf(self.values)
             self.missing = missing if missing.any() else None
@@ -60,6 +61,40 @@ class Cells:
     def finite(self) -> np.ndarray:
         """The values with infinite cells as NaN, so that only finite numbers count."""
         return self.values if self.infinite is None else np.where(self.infinite, np.nan, self.values)
+
+
+_FOLDED = 1024  # cells: NumPy adds rows of this length three times as fast as rows of twenty
+
+
+def column_sums(values: np.ndarray, dtype: DTypeLike = np.float64) -> np.ndarray:
+    """Sums over rows, shape (n, D) to (D,): `values.sum(axis=0)`, but as fast for narrow rows as for wide ones."""
+    whole, fold = _fold(values)
+    if not whole:
+        return np.asarray(values.sum(axis=0, dtype=dtype))
+    n_columns = values.shape[1]
+    folded = values[:whole].reshape(-1, fold * n_columns).sum(axis=0, dtype=dtype)
+    return np.asarray(folded.reshape(fold, n_columns).sum(axis=0) + values[whole:].sum(axis=0, dtype=dtype))
+
+
+def column_counts(mask: np.ndarray) -> np.ndarray:
+    """Number of true cells per column of a batch, bool (n, D) to int64 (D,)."""
+    return column_sums(mask.view(np.uint8), np.uint32).astype(np.int64)
+
+
+def subtract_row(values: np.ndarray, row: np.ndarray) -> None:
+    """`values -= row` for shapes (n, D) and (D,)."""
+    whole, fold = _fold(values)
+    if whole:
+        values[:whole].reshape(-1, fold * values.shape[1])[...] -= np.tile(row, fold)
+    values[whole:] -= row
+
+
+def _fold(values: np.ndarray) -> tuple[int, int]:
+    """How many leading rows can be seen as rows that are `fold` times as long; 0 where that is not worth while."""
+    n, n_columns = values.shape
+    fold = _FOLDED // max(1, n_columns)
+    worth = fold >= 2 and n >= 4 * fold and values.flags.c_contiguous
+    return (n // fold * fold, fold) if worth else (0, 1)
 
 
 class Accumulator(abc.ABC, Generic[Result]):

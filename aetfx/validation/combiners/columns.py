@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import functools
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,13 +12,18 @@ from aetfx.data.split import falls_below
 from aetfx.validation.combiners.base import Accumulator, Cells
 from aetfx.validation.combiners.correlation import Correlation
 from aetfx.validation.combiners.counts import Counts
+from aetfx.validation.combiners.missing_runs import RunsOfMissing
 from aetfx.validation.combiners.moments import Moments
 from aetfx.validation.combiners.quantiles import EXACT_BYTES, Quantiles
 from aetfx.validation.combiners.repeats import find_spikes
 from aetfx.validation.combiners.row_hashes import RowHasher, hash_rows
 from aetfx.validation.combiners.row_order import RowOrder
+from aetfx.validation.combiners.row_sample import RowSample
+from aetfx.validation.combiners.side_by_side import side_by_side
+from aetfx.validation.combiners.spill import Spill
 from aetfx.validation.statistics import BUCKETS, PERCENTILES, QUANTILES, ColumnStatistics
 
+_WORTH_THREADS = 1 << 19  # bytes: below, handing over costs as much as the work
 PAIR_ROWS = 20_000  # a correlation of 0.999 is then known to 0.00002; all rows would double the whole cost
 
 
@@ -37,7 +43,7 @@ class Columns(Accumulator[ColumnStatistics]):
         n_columns: int,
         names: Sequence[str] | None = None,
         exact_bytes: int = EXACT_BYTES,
-        spill: str | None = None,
+        spill: Spill | None = None,
         deep: bool = False,
         n_rows: int | None = None,
     ):
@@ -48,28 +54,41 @@ class Columns(Accumulator[ColumnStatistics]):
         self.pairs = Correlation(n_columns) if deep else None
         self.rows = RowHasher(n_columns) if deep else None
         self.order = RowOrder(n_columns) if deep else None
+        self.sample = RowSample(n_columns) if deep else None
+        self.holes = RunsOfMissing(n_columns) if deep else None
         self.sampled = min(1.0, PAIR_ROWS / n_rows) if n_rows else 1.0
 
     @property
     def _parts(self) -> list[Accumulator[Any]]:
-        parts = (self.counts, self.moments, self.quantiles, self.pairs, self.rows, self.order)
+        parts = (self.counts, self.moments, self.quantiles, self.pairs, self.rows, self.order, self.holes, self.sample)
         return [part for part in parts if part is not None]
 
     def add(self, cells: Cells) -> Columns:
-        if cells.n_rows:
-            for part in (self.counts, self.moments, self.quantiles, self.order):
-                if part is not None:
-                    part.add(cells)
-            if self.rows is not None and self.pairs is not None:
-                hashes, columns = hash_rows(cells.values)
-                self.rows.add_hashes(hashes, columns)
-                # By hash, so that the sample is the same however the rows are dealt out.
-                chosen = falls_below(hashes, self.sampled)
-                if self.sampled == 1.0:
-                    self.pairs.add(cells)
-                elif chosen.any():
-                    self.pairs.add(Cells(cells.values[chosen]))
+        if not cells.n_rows:
+            return self
+        each = (self.quantiles, self.moments, self.counts, self.order, self.holes)
+        parts = [part for part in each if part is not None]
+        calls: list[Callable[[], Any]] = [functools.partial(part.add, cells) for part in parts]
+        if self.rows is not None and self.pairs is not None:
+            calls.insert(1, functools.partial(self._add_rows, cells, self.rows, self.pairs))
+        if cells.values.nbytes < _WORTH_THREADS:
+            for call in calls:
+                call()
+        else:
+            side_by_side(calls)
         return self
+
+    def _add_rows(self, cells: Cells, rows: RowHasher, pairs: Correlation) -> None:
+        hashes, columns = hash_rows(cells.values)
+        rows.add_hashes(hashes, columns)
+        if self.sample is not None:
+            self.sample.add_rows(cells.values, hashes)
+        # By hash, so that the sample is the same however the rows are dealt out.
+        chosen = falls_below(hashes, self.sampled)
+        if self.sampled == 1.0:
+            pairs.add(cells)
+        elif chosen.any():
+            pairs.add(Cells(cells.values[chosen]))
 
     def merge(self, other: Columns) -> Columns:
         for mine, theirs in zip(self._parts, other._parts, strict=True):
@@ -103,4 +122,6 @@ class Columns(Accumulator[ColumnStatistics]):
             correlation=self.pairs.result() if self.pairs else None,
             row_hashes=self.rows.result() if self.rows else None,
             row_order=self.order.result() if self.order else None,
+            row_sample=self.sample.result() if self.sample else None,
+            missing_runs=self.holes.result() if self.holes else None,
         )

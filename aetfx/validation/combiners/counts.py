@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aetfx.validation.combiners.base import Accumulator, Cells
+from aetfx.validation.combiners.base import Accumulator, Cells, column_counts
 
 
 class Counts(Accumulator[dict[str, np.ndarray]]):
@@ -19,13 +19,13 @@ class Counts(Accumulator[dict[str, np.ndarray]]):
         values = cells.values
         self.n_rows += cells.n_rows
         if cells.missing is not None:
-            self.n_missing += np.count_nonzero(cells.missing, axis=0)
+            self.n_missing += column_counts(cells.missing)
         whole = values == np.rint(values)  # False for NaN, True for infinities
         if cells.infinite is not None:
-            self.n_infinite += np.count_nonzero(cells.infinite, axis=0)
+            self.n_infinite += column_counts(cells.infinite)
             whole &= ~cells.infinite
-        self.n_integer += np.count_nonzero(whole, axis=0)
-        self.n_zero += cells.n_rows - np.count_nonzero(values, axis=0)  # NaN counts as not zero
+        self.n_integer += column_counts(whole)
+        self.n_zero += column_counts(values == 0)
         return self
 
     def merge(self, other: Counts) -> Counts:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aetfx.validation.combiners.base import Accumulator, Cells
+from aetfx.validation.combiners.base import Accumulator, Cells, column_counts, column_sums, subtract_row
 
 
 class Moments(Accumulator[tuple[np.ndarray, np.ndarray]]):
@@ -25,10 +25,10 @@ class Moments(Accumulator[tuple[np.ndarray, np.ndarray]]):
             count = np.full(self.n_columns, float(cells.n_rows))
         else:
             use = np.isfinite(values)
-            count = np.count_nonzero(use, axis=0).astype(np.float64)
+            count = column_counts(use).astype(np.float64)
             values[~use] = 0.0
-        mean = values.sum(axis=0) / np.maximum(count, 1.0)
-        values -= mean
+        mean = column_sums(values) / np.maximum(count, 1.0)
+        subtract_row(values, mean)
         if not cells.all_finite:
             values[~use] = 0.0
         m2 = np.einsum("ij,ij->j", values, values)

@@ -13,8 +13,6 @@ Whether a result is exact depends only on how much was seen in all, not on the o
 from __future__ import annotations
 
 import dataclasses
-import os
-import uuid
 from typing import Any
 
 import numpy as np
@@ -22,6 +20,7 @@ import numpy as np
 from aetfx.validation.combiners.base import Accumulator, Cells
 from aetfx.validation.combiners.distribution import Distribution, ExactDistribution, SketchDistribution
 from aetfx.validation.combiners.edges import EdgeValues, edges_of, merge_edges, no_edges
+from aetfx.validation.combiners.spill import Spill
 
 EXACT_BYTES = 256 << 20  # values kept per split
 SKETCH_K = 1024
@@ -36,11 +35,10 @@ class Quantiles(Accumulator[tuple[Distribution, EdgeValues]]):
     Args:
       n_columns: D.
       exact_bytes: budget within which values are kept; 0 where it is known that they will not fit.
-      spill: folder that all workers reach; kept values travel through files there. Beam copies what it carries from
-        step to step five times over.
+      spill: takes the kept values past Beam, which copies what it carries from step to step five times over.
     """
 
-    def __init__(self, n_columns: int, exact_bytes: int = EXACT_BYTES, spill: str | None = None):
+    def __init__(self, n_columns: int, exact_bytes: int = EXACT_BYTES, spill: Spill | None = None):
         super().__init__(n_columns)
         self.exact_bytes, self.spill = exact_bytes, spill
         self.n_bytes = 0
@@ -84,21 +82,12 @@ class Quantiles(Accumulator[tuple[Distribution, EdgeValues]]):
     def __getstate__(self) -> dict[str, Any]:
         state = dict(self.__dict__)
         if self.spill is not None and sum(part.nbytes for part in self.parts) > _SPILL_BYTES:
-            state["parts"] = [_spill(part, self.spill) for part in self.parts]
+            state["parts"] = [self.spill.put(part) for part in self.parts]
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        self.parts = [np.load(part, mmap_mode="r") if isinstance(part, str) else part for part in self.parts]
-
-
-def _spill(part: np.ndarray, folder: str) -> str:
-    """Returns the name of a file that holds the part; one that came from such a file is not written again."""
-    if isinstance(part, np.memmap) and str(part.filename).startswith(folder):
-        return str(part.filename)
-    path = os.path.join(folder, f"values-{uuid.uuid4().hex}.npy")
-    np.save(path, part, allow_pickle=False)
-    return path
+        self.parts = [self.spill.get(part) if self.spill and isinstance(part, str) else part for part in self.parts]
 
 
 class _Sketch:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from aetfx.validation.combiners.base import Accumulator, Cells
+from aetfx.validation.combiners.base import Accumulator, Cells, column_sums
 
 MOST_RUNS = 16  # per batch: a sixteenth of a file is what a tail split would take
 LEAST_ROWS = 8  # per run: below, chance alone owns more than an eighth of the variance
@@ -77,4 +77,4 @@ class RowOrder(Accumulator[RunMeans]):
 
 def _sums(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Sum of the rows between two edges each, float64 (k, D)."""
-    return np.stack([values[a:b].sum(axis=0, dtype=np.float64) for a, b in itertools.pairwise(edges)])
+    return np.stack([column_sums(values[a:b]) for a, b in itertools.pairwise(edges)])
