@@ -267,3 +267,18 @@ def test_the_terminal_says_where_to_look(cancer, capsys):
     assert "worst area: Unexpectedly high value: 4254." in said
     assert f"{cancer}/validation.html" in said
     assert f"tensorboard --logdir {cancer}/tensorboard" in said
+
+
+def test_repeated_and_shared_rows_are_told_in_the_page_and_in_the_terminal(browser, tmp_path, capsys):
+    train = np.random.default_rng(2).normal(size=(400, 5))
+    train[300:] = train[:100]
+    statistics = {"train": summarize(train), "eval": summarize(train[:80])}
+    rows = {"train": RowCounts(400, 400), "eval": RowCounts(80, 80)}
+    run = save(Validation(run_checks(statistics), rows, statistics), tmp_path / "run")
+    write_page(run)
+    with Visit(browser, run / "validation.html") as visit:
+        cards = visit.page.locator(".finding").all_inner_texts()
+        assert re.search(r"Repeated rows\s+100", next(card for card in cards if "data.duplicates" in card))
+        assert re.search(r"Shared rows\s+80", next(card for card in cards if "data.leak" in card))
+    print_validation(json.loads((run / "findings.json").read_text()))
+    assert "80 of 80 eval rows" in capsys.readouterr().out

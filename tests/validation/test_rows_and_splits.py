@@ -241,7 +241,7 @@ class TestDuplicates:
         found = [f for f in new_findings(values) if f.code == "data.duplicates"]
         assert codes(found) == ([("data.duplicates", severity)] if severity else [])
         if severity:
-            assert found[0].evidence["rows"] == n
+            assert found[0].evidence["repeated_rows"] == n
             assert found[0].evidence["share"] == pytest.approx(share)
 
     def test_columns_of_few_values_repeat_by_nature(self):
@@ -347,7 +347,7 @@ class TestLeak:
         found = [f for f in new_findings(train, evaluation) if f.code == "data.leak"]
         assert codes(found) == ([("data.leak", severity)] if severity else [])
         if severity:
-            assert (found[0].evidence["rows"], found[0].split) == (leaked, "eval")
+            assert (found[0].evidence["shared_rows"], found[0].split) == (leaked, "eval")
 
     def test_twins_by_nature_are_no_leak(self):
         values = np.random.default_rng(8).integers(0, 3, (1000, 4)).astype(float)

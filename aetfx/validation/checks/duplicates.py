@@ -50,7 +50,7 @@ def _rows(statistics: ColumnStatistics, context: Context) -> list[Finding]:
             f"{about}{surplus:,} of {rows.n_rows:,} rows ({percent(share, 1)}) {verb} another row, "
             f"one row stands there {most:,} times; repeated rows weigh more in the loss",
             {
-                "rows": surplus,
+                "repeated_rows": surplus,
                 "share": share,
                 "distinct_rows": rows.n_distinct,
                 "most_repeats": most,

@@ -51,7 +51,7 @@ def check(train: ColumnStatistics, evaluation: ColumnStatistics, context: Contex
             f"{'' if exact else 'about '}{rows:,} of {theirs.n_rows:,} eval rows ({percent(share, 1)}) "
             f"{'is' if rows == 1 else 'are'} in train too{chance}",
             {
-                "rows": rows,
+                "shared_rows": rows,
                 "share": share,
                 "train_twin_share": twins,
                 "beyond_chance": beyond,

@@ -27,7 +27,7 @@ def share_bounds(draws: np.ndarray, share: np.ndarray, chance: float) -> tuple[n
 
     >>> low, high = share_bounds(np.array([1000.0]), np.array([0.1]), 0.001)
     >>> [round(float(x[0]), 3) for x in (low, high)]
-    [0.066, 0.14]
+    [0.065, 0.139]
     """
     draws, share = np.broadcast_arrays(np.asarray(draws, np.float64), np.asarray(share, np.float64))
     bounds = []
