@@ -272,9 +272,9 @@ def test_the_terminal_says_where_to_look(cancer, capsys):
 def test_repeated_and_shared_rows_are_told_in_the_page_and_in_the_terminal(browser, tmp_path, capsys):
     train = np.random.default_rng(2).normal(size=(400, 5))
     train[300:] = train[:100]
-    statistics = {"train": summarize(train), "eval": summarize(train[:80])}
-    rows = {"train": RowCounts(400, 400), "eval": RowCounts(80, 80)}
-    run = save(Validation(run_checks(statistics), rows, statistics), tmp_path / "run")
+    np.save(tmp_path / "train.npy", train)
+    np.save(tmp_path / "eval.npy", train[:80])
+    run = save(validate(str(tmp_path / "train.npy"), str(tmp_path / "eval.npy")), tmp_path / "run")
     write_page(run)
     with Visit(browser, run / "validation.html") as visit:
         cards = visit.page.locator(".finding").all_text_contents()  # notes are folded
