@@ -148,12 +148,15 @@ def validate(
       aetfx validate table.csv -- --direct_num_workers=2 --direct_running_mode=multi_processing
     """
     with _working(as_json) as show:
-        from aetfx.data.files import expand
+        from aetfx.data.files import expand, is_remote, set_remote_options
 
         for extra in beam or ():
             if not extra.startswith("-"):
                 raise StudyError(f"unexpected '{extra}'. Quote globs; give a second data set with --against.")
-        for path in filter(None, (data, against)):
+        paths = [path for path in (data, against) if path is not None]
+        if any(map(is_remote, paths)):
+            set_remote_options(beam or ())
+        for path in paths:
             expand(path)  # a mistyped one is answered before NumPy and Arrow are imported
         from aetfx.validation import api
 

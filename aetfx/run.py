@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator, Sequence
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from aetfx.errors import RunError
 
@@ -35,10 +35,15 @@ def content_hash(value: Any) -> str:
 
 def file_hash(path: Path) -> str:
     """Returns the hash (16 hex digits) of a file's content."""
-    digest = hashlib.blake2b(digest_size=8)
     with open(path, "rb") as file:
-        while block := file.read(1 << 20):
-            digest.update(block)
+        return stream_hash(file)
+
+
+def stream_hash(stream: BinaryIO) -> str:
+    """Returns the hash (16 hex digits) of what is left of a stream."""
+    digest = hashlib.blake2b(digest_size=8)
+    while block := stream.read(1 << 20):
+        digest.update(block)
     return digest.hexdigest()
 
 

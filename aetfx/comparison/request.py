@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from aetfx.data import Rows, Source, load, open_source
+from aetfx.data.files import open_binary
 from aetfx.data.split import halve, held_out
 from aetfx.errors import DataError
 from aetfx.models.load import check_model_request
-from aetfx.run import content_hash, file_hash, versions
+from aetfx.run import content_hash, file_hash, stream_hash, versions
 from aetfx.study import Study
 
 # A change of the method must not hand out verdicts of an older one.
@@ -116,10 +117,15 @@ def _inputs(study: Study, source: Source, eval_source: Source | None) -> str:
     tree = study.to_tree()
     # Where the files lie does not matter, what is in them does.
     tree["data"] = {**tree["data"], "train": None, "eval": None if eval_source else tree["data"]["eval"]}
-    files = [[file_hash(Path(file)) for file in s.files] if s else None for s in (source, eval_source)]
+    files = [[_content(file) for file in s.files] if s else None for s in (source, eval_source)]
     code = [file_hash(path) for path in _model_files(study)]
     known = {name: version for name, version in versions().items() if name != "python"}
     return content_hash([METHOD_VERSION, tree, files, code, known])
+
+
+def _content(file: str) -> str:
+    with open_binary(file, packed=False) as stream:
+        return stream_hash(stream)
 
 
 def _model_files(study: Study) -> list[Path]:

@@ -17,6 +17,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from aetfx.data.files import set_remote_options
 from aetfx.data.rows import rows_from, write_array, write_table
 from aetfx.data.sources import Features, Quarantined, Source, open_source
 from aetfx.errors import DataError
@@ -161,6 +162,8 @@ def validate(
     limits = thresholds if isinstance(thresholds, Thresholds) else Thresholds().replace(thresholds)
     if eval_fraction is not None and not 0 < eval_fraction < 1:
         raise DataError(f"eval_fraction must be between 0 and 1 but got {eval_fraction}.")
+    if beam_flags:
+        set_remote_options(beam_flags)
     given = tfdv.read_schema(schema) if isinstance(schema, str | os.PathLike) else schema
     with _opened(data, features, "data") as train:
         same = train.column_selection if features == "auto" else None

@@ -9,20 +9,32 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
+from aetfx.data.files import set_remote_options
 
 
 @dataclass(frozen=True)
 class Exchange:
-    """Small named files below `root`. Picklable; the same on every worker."""
+    """Small named files below `root`. Picklable; the same on every worker.
+
+    Attributes:
+      flags: Beam's own, for its file systems; not every runner hands them to its workers.
+    """
 
     root: str
+    flags: tuple[str, ...] = ()
 
     @property
     def local(self) -> str | None:
         """The folder's path where workers are on this machine, else None."""
         return None if "://" in self.root else self.root
+
+    def setup(self) -> None:
+        """To be called once by each worker that opens the user's files."""
+        if self.flags:
+            set_remote_options(self.flags)
 
     def write(self, name: str, content: bytes) -> None:
         """Writes a file; one that is there is replaced."""
@@ -50,22 +62,23 @@ class Exchange:
 
 
 @contextlib.contextmanager
-def exchange(temp_location: str | None = None) -> Iterator[Exchange]:
+def exchange(temp_location: str | None = None, flags: Sequence[str] = ()) -> Iterator[Exchange]:
     """Opens an exchange and removes it at the end.
 
     Args:
       temp_location: where workers on other machines can write, e.g. "gs://bucket/temp"; by default this machine's
         temporary folder.
+      flags: see `Exchange`.
     """
     if temp_location is None:
         with tempfile.TemporaryDirectory(prefix="aetfx-") as folder:
-            yield Exchange(folder)
+            yield Exchange(folder, tuple(flags))
         return
     from apache_beam.io.filesystems import FileSystems
 
     root = FileSystems.join(temp_location, f"aetfx-{uuid.uuid4().hex}")
     FileSystems.mkdirs(root)
     try:
-        yield Exchange(root)
+        yield Exchange(root, tuple(flags))
     finally:
         FileSystems.delete([root])

@@ -21,8 +21,8 @@ from aetfx.data.rows import check_columns
 from aetfx.data.sources import Quarantined, Source
 from aetfx.data.split import check_sides
 from aetfx.errors import DataError
+from aetfx.quiet import quiet
 from aetfx.validation.exchange import Exchange, exchange
-from aetfx.validation.quiet import quiet
 from aetfx.validation.runner import Workers, workers
 from aetfx.validation.statistics import ColumnStatistics
 from aetfx.validation.watch import Report, watching
@@ -97,7 +97,7 @@ def working(beam_flags: Sequence[str]) -> Iterator[tuple[Workers, Exchange]]:
     """
     with quiet():
         hands = workers(beam_flags)
-        with exchange(hands.temp_location) as work:
+        with exchange(hands.temp_location, beam_flags) as work:
             try:
                 yield hands, work
             except Exception:

@@ -32,6 +32,9 @@ class ReadShard(beam.DoFn):
     def __init__(self, sources: Sequence[tuple[str, Source]], work: Exchange, fraction: float | None, seed: int):
         self._sources, self._work, self._fraction, self._seed = list(sources), work, fraction, seed
 
+    def setup(self) -> None:
+        self._work.setup()
+
     def process(self, element: tuple[int, int]) -> Iterator[tuple[str, np.ndarray] | beam.pvalue.TaggedOutput]:
         number, place = element
         split, source = self._sources[number]

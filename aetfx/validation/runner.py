@@ -40,13 +40,12 @@ def workers(flags: Sequence[str] = ()) -> Workers:
     """
     from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, StandardOptions
     from apache_beam.runners import create_runner
-    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
 
     _check(flags)
     options = PipelineOptions(list(flags))
     name = options.view_as(StandardOptions).runner or ""
     if name in _LOCAL:
-        return Workers(FnApiRunner(), options)
+        return Workers(_local_runner(), options)
     try:
         runner = create_runner(name)
     except (ValueError, ImportError, AttributeError) as error:
@@ -55,6 +54,22 @@ def workers(flags: Sequence[str] = ()) -> Workers:
             f"--runner={name}: no such Beam runner here ({said}). Install its extra, or mend its name."
         ) from None
     return Workers(runner, options, options.view_as(GoogleCloudOptions).temp_location)
+
+
+def _local_runner() -> Any:
+    from apache_beam.portability import python_urns
+    from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+
+    class LocalRunner(FnApiRunner):
+        """What its worker processes log stays off the terminal; their errors come back as exceptions."""
+
+        def run_via_runner_api(self, pipeline_proto: Any, options: Any) -> Any:
+            for environment in pipeline_proto.components.environments.values():
+                if environment.urn == python_urns.SUBPROCESS_SDK:
+                    environment.payload += b" >/dev/null 2>&1"
+            return super().run_via_runner_api(pipeline_proto, options)
+
+    return LocalRunner()
 
 
 def _check(flags: Sequence[str]) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from aetfx.errors import DataError
-from aetfx.validation.quiet import quiet
+from aetfx.quiet import quiet
 from aetfx.validation.statistics import ColumnStatistics
 from aetfx.validation.tfdv_features import POOLED, of_column, pooled, write_feature
 

@@ -192,6 +192,9 @@ class _ScoreShard(beam.DoFn):
         self._sources, self._scorers, self._work = list(sources), dict(scorers), work
         self._fraction, self._seed, self._shown = fraction, seed, dict(shown)
 
+    def setup(self) -> None:
+        self._work.setup()
+
     def process(self, element: tuple[int, int]) -> Iterator[tuple[Key, Worst]]:
         number, place = element
         split, source = self._sources[number]

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from aetfx.data import open_source, rows_from
+from aetfx.data import rows_from
 from aetfx.data.sources import REGISTRY
 from aetfx.errors import DataError
 from tests.data.refusals import said
@@ -139,8 +139,6 @@ def test_files_of_one_source_must_agree(tmp_path):
     assert "matches files of different kinds" in said(tmp_path / "*")
 
 
-def test_folders_and_remote_paths(tmp_path):
+def test_folders_without_images(tmp_path):
     (tmp_path / "d").mkdir()
     assert "is a folder. Give a file or a glob" in said(tmp_path / "d")
-    with pytest.raises(DataError, match="remote paths are not supported yet"):
-        open_source("gs://bucket/a.npy")

@@ -145,7 +145,7 @@ def main() -> int:
     parser.add_argument("--cli", type=int, default=6, help="inputs that also go through the command line")
     parser.add_argument("--keep", type=Path, help="folder to keep the inputs of violations in")
     options = parser.parse_args()
-    from aetfx.validation.quiet import quiet
+    from aetfx.quiet import quiet
 
     with quiet():  # before the workers are forked
         import apache_beam.runners.portability.fn_api_runner  # noqa: F401

@@ -45,9 +45,9 @@ def open_source(path: str | os.PathLike[str], features: Features = "auto") -> So
     """Opens a file, or all files that match a glob, as one source of rows.
 
     Args:
-      path: a local path or glob; .npy, .npz, .csv, .tsv, .txt (each also .gz), .parquet, .tfrecord (also
-        gzipped, and shards such as x.tfrecord-00000-of-00010), .png or .jpg; or a folder, for the images in it
-        and its subfolders.
+      path: a path or glob, local or of a Beam file system (gs://...); .npy, .npz, .csv, .tsv, .txt (each also
+        .gz), .parquet, .tfrecord (also gzipped, and shards such as x.tfrecord-00000-of-00010), .png or .jpg; or a
+        folder, for the images in it and its subfolders.
       features: "auto"; "table" or "tensor" (how rows are to be seen); or the columns to use.
 
     Raises:

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import BinaryIO
 
-from aetfx.data.files import open_binary
+from aetfx.data.files import open_binary, size_of
 from aetfx.data.sources.guards import check_unpacked, check_width, find_twice, printable
 from aetfx.errors import DataError
 
@@ -80,7 +80,7 @@ class Text:
     def __init__(self, file: str, form: Form):
         self._file, self._form = file, form
         self._raw: BinaryIO = open_binary(file, form.packed)
-        self._size = os.path.getsize(file)
+        self._size = size_of(file)
         self._decoder = codecs.getincrementaldecoder(form.utf16)("replace") if form.utf16 else None
         self._rest = b""  # decoded and not yet asked for
 

@@ -8,6 +8,7 @@ decoded, are quarantined: nothing is resized, because that would change what the
 from __future__ import annotations
 
 import dataclasses
+import io
 import math
 import warnings
 from collections import Counter
@@ -17,7 +18,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from aetfx.data.files import IMAGE_ENDINGS
+from aetfx.data.files import IMAGE_ENDINGS, is_remote, open_binary
 from aetfx.data.sources.base import Batch, Features, Place, Quarantined, Shard, Source, to_batch
 from aetfx.data.sources.guards import check_width, printable
 from aetfx.data.sources.npy import array_fields
@@ -124,8 +125,12 @@ def _open(file: str) -> Any:
     """
     from PIL import Image, UnidentifiedImageError
 
+    picture: str | io.BytesIO = file
+    if is_remote(file):
+        with open_binary(file) as stream:
+            picture = io.BytesIO(stream.read())
     try:
-        return Image.open(file, formats=("PNG", "JPEG"))
+        return Image.open(picture, formats=("PNG", "JPEG"))
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ValueError(f"larger than Pillow's limit of {Image.MAX_IMAGE_PIXELS} pixels ({_short(error)})") from None
     except UnidentifiedImageError:

@@ -7,7 +7,6 @@ the others without a word.
 from __future__ import annotations
 
 import math
-import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
-from aetfx.data.files import open_binary
+from aetfx.data.files import is_remote, open_binary, size_of
 from aetfx.data.sources.base import (
     Batch,
     Features,
@@ -30,6 +29,7 @@ from aetfx.data.sources.base import (
 from aetfx.data.sources.guards import check_width, printable
 from aetfx.errors import DataError
 
+FORTRAN_BYTES = 1 << 30  # what cannot be mapped is held as a whole: its rows are complete at the end only
 SHARD_BYTES = 64 << 20  # a worker's unit of work; a few hundred milliseconds of statistics
 
 
@@ -74,7 +74,7 @@ def _pieces(shard: Shard, rows: int) -> Iterator[np.ndarray]:
     layout = _layout(shard.file)
     starts = range(shard.start, shard.stop, rows)
     if layout.fortran:  # a row is scattered over the whole file
-        array = map_array(shard.file)
+        array = _remote_array(shard.file, layout) if is_remote(shard.file) else map_array(shard.file)
         for start in starts:
             yield np.asarray(array[start : min(start + rows, shard.stop)])
         return
@@ -84,10 +84,35 @@ def _pieces(shard: Shard, rows: int) -> Iterator[np.ndarray]:
         stream.seek(layout.offset + shard.start * row * layout.dtype.itemsize)
         for start in starts:
             n = min(rows, shard.stop - start)
-            values = np.fromfile(stream, layout.dtype, n * row)
+            values = _numbers(stream, layout.dtype, n * row, is_remote(shard.file))
             if len(values) < n * row:
                 raise DataError(f"{shard.file}: became shorter while it was read. Write it again with np.save.")
             yield values.reshape(n, *layout.shape[1:])
+
+
+def _numbers(stream: BinaryIO, dtype: np.dtype, count: int, remote: bool) -> np.ndarray:
+    """Reads up to `count` numbers; `np.fromfile` copies once less, but takes none but the system's own files."""
+    if not remote:
+        return np.fromfile(stream, dtype, count)
+    data = stream.read(count * dtype.itemsize)
+    return np.frombuffer(data[: len(data) // dtype.itemsize * dtype.itemsize], dtype)
+
+
+def _remote_array(file: str, layout: Layout) -> np.ndarray:
+    """Reads an array that is stored column by column, as a whole.
+
+    Raises:
+      DataError: it is larger than `FORTRAN_BYTES`.
+    """
+    if layout.size > FORTRAN_BYTES:
+        raise DataError(
+            f"{file}: the array is stored column by column (Fortran order) and too large to hold. "
+            "Save np.ascontiguousarray(array)."
+        )
+    with open_binary(file) as stream:
+        stream.seek(layout.offset)
+        values = _numbers(stream, layout.dtype, math.prod(layout.shape), remote=True)
+    return values.reshape(layout.shape, order="F")
 
 
 @dataclass(frozen=True)
@@ -134,7 +159,7 @@ def map_array(file: str) -> np.ndarray:
 def _layout(file: str) -> Layout:
     with open_binary(file) as stream:
         layout = read_layout(stream, file, f"{file}: not a readable .npy file")
-    size = os.path.getsize(file)
+    size = size_of(file)
     if size != layout.size:
         word = "truncated or damaged" if size < layout.size else "damaged"
         array = f"shape {_shown(layout.shape)} of {layout.dtype}"

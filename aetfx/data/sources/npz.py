@@ -6,6 +6,7 @@ and only its last byte shows whether its checksum holds.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import zipfile
 from collections.abc import Iterator
@@ -14,13 +15,13 @@ from typing import IO, ClassVar
 
 import numpy as np
 
+from aetfx.data.files import open_binary
 from aetfx.data.sources.base import Batch, Features, Shard, Source, float_dtype, to_batch
 from aetfx.data.sources.guards import check_unpacked, printable
-from aetfx.data.sources.npy import Layout, array_fields, check_agreement, read_layout
+from aetfx.data.sources.npy import FORTRAN_BYTES, Layout, array_fields, check_agreement, read_layout
 from aetfx.errors import DataError
 
 MEMBERS = ("x", "x_train")  # taken where an archive holds several arrays, in this order
-FORTRAN_BYTES = 1 << 30  # an array stored column by column is held as a whole: its rows are complete at the end only
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,12 @@ class NpzSource(Source):
             yield to_batch(self.pick(values))
 
 
+@contextlib.contextmanager
+def _opened(file: str) -> Iterator[zipfile.ZipFile]:
+    with open_binary(file, packed=False) as stream, zipfile.ZipFile(stream) as archive:
+        yield archive
+
+
 def _member(file: str) -> str:
     """Chooses the array of an archive: the name of its member, with the ending.
 
@@ -63,8 +70,10 @@ def _member(file: str) -> str:
       DataError: not an archive, empty, or several arrays and none of them called x or x_train.
     """
     try:
-        with zipfile.ZipFile(file) as archive:
+        with _opened(file) as archive:
             members = archive.namelist()
+    except DataError:
+        raise
     except Exception:  # a damaged directory raises BadZipFile, ValueError, struct.error, NotImplementedError, ...
         raise DataError(f"{file}: not a readable .npz archive. Write it again with np.savez.") from None
     if not members:
@@ -93,7 +102,7 @@ def _layout(file: str, member: str) -> Layout:
     """
     damaged = _damaged(file, member)
     try:
-        with zipfile.ZipFile(file) as archive, archive.open(member) as stream:
+        with _opened(file) as archive, archive.open(member) as stream:
             info = archive.getinfo(member)
             layout = read_layout(stream, f"{file} ('{_array_name(member)}')", damaged)
     except DataError:
@@ -124,13 +133,14 @@ def _pieces(file: str, member: str, rows: int) -> Iterator[np.ndarray]:
     n, row = layout.shape[0], layout.shape[1:]
     step = n if layout.fortran else rows
     row_bytes = math.prod(row) * layout.dtype.itemsize
-    try:
-        archive = zipfile.ZipFile(file)
-        stream = archive.open(member)
-        stream.read(layout.offset)
-    except Exception:
-        raise DataError(_damaged(file, member) + ". Write it again with np.savez.") from None
-    with archive, stream:
+    with contextlib.ExitStack() as opened:
+        try:
+            stream = opened.enter_context(opened.enter_context(_opened(file)).open(member))
+            stream.read(layout.offset)
+        except DataError:
+            raise
+        except Exception:
+            raise DataError(_damaged(file, member) + ". Write it again with np.savez.") from None
         for start in range(0, n, step):
             count = min(step, n - start)
             values = np.frombuffer(_exactly(stream, count * row_bytes, file, member, start + count == n), layout.dtype)

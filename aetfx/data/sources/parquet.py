@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -20,6 +19,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from aetfx.data.files import is_remote, open_binary, size_of
 from aetfx.data.sources.base import (
     Batch,
     Features,
@@ -145,6 +145,10 @@ class _Head:
     groups: tuple[int, ...]
 
 
+def _opened(file: str) -> pq.ParquetFile:
+    return pq.ParquetFile(pa.PythonFile(open_binary(file), mode="r") if is_remote(file) else file)
+
+
 def _head(file: str) -> _Head:
     """Reads what a file says about itself, and refuses what cannot be.
 
@@ -152,13 +156,15 @@ def _head(file: str) -> _Head:
       DataError: no Parquet file, damaged, a column named twice, or out of all proportion to its size.
     """
     try:
-        parquet = pq.ParquetFile(file)
+        parquet = _opened(file)
         schema, metadata = parquet.schema_arrow, parquet.metadata
         names = list(schema.names)
         groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
         rows = tuple(group.num_rows for group in groups)
         chunks = [group.column(i) for group in groups for i in range(metadata.num_columns)]
         packed = [(chunk.total_compressed_size, chunk.total_uncompressed_size) for chunk in chunks]
+    except DataError:
+        raise
     except Exception as error:  # damaged metadata raise whatever Arrow and Python meet first: IndexError, Unicode, ...
         raise DataError(_damaged(file, error)) from None
     if min(rows, default=0) < 0 or sum(rows) != metadata.num_rows:
@@ -168,7 +174,7 @@ def _head(file: str) -> _Head:
     twice = find_twice(names)
     if twice is not None:
         raise DataError(f"{file}: two columns are named '{printable(twice)}'. Give each column its own name.")
-    size = os.path.getsize(file)
+    size = size_of(file)
     if any(n > VALUES_PER_GROUP and n > MOST_VALUES_PER_BYTE * size for n in rows) or any(
         unpacked > CHUNK_BYTES and unpacked > MOST_UNPACKED * max(1, small) for small, unpacked in packed
     ):
@@ -186,13 +192,15 @@ def _batches(file: str, group: int, columns: tuple[str, ...], rows: int) -> Iter
       DataError: the file is damaged.
     """
     try:
-        parquet = pq.ParquetFile(file)
+        parquet = _opened(file)
         readers = [
             parquet.iter_batches(
                 rows, row_groups=[group], columns=[name], use_threads=False
             )  # the workers are the threads
             for name in columns
         ]
+    except DataError:
+        raise
     except Exception as error:
         raise DataError(_damaged(file, error)) from None
     while True:

@@ -16,7 +16,6 @@ import dataclasses
 import functools
 import io
 import itertools
-import os
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -26,7 +25,7 @@ from typing import Any, BinaryIO, ClassVar
 import numpy as np
 import pyarrow as pa
 
-from aetfx.data.files import open_binary
+from aetfx.data.files import open_binary, size_of
 from aetfx.data.sources.base import (
     Batch,
     Features,
@@ -314,7 +313,7 @@ def _records(shard: Shard) -> Iterator[tuple[int, int, bytes | None]]:
       DataError: a length is damaged, or the file ends inside a record; says which.
     """
     file, row, at = shard.file, shard.first, shard.start
-    packed, packed_bytes = _is_packed(file), os.path.getsize(file)
+    packed, packed_bytes = _is_packed(file), size_of(file)
     with open_binary(file, packed) as opened:
         opened.seek(at)
         patient = _Patient(opened)
