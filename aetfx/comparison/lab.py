@@ -6,6 +6,7 @@ parameters, not from a clock, so that the same study makes the same plan on ever
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import time
 from collections.abc import Callable, Iterable
@@ -120,7 +121,8 @@ class Lab:
         key = (index, repr(sorted(spec.items())))
         if key not in self._fitted:
             scope = spec.pop("scope", "column")
-            self._fitted[key] = fit_rows(
+            fit = functools.partial(
+                fit_rows,
                 spec,
                 self.split(index).train,
                 scope=scope,
@@ -128,6 +130,10 @@ class Lab:
                 fences=self.fences,
                 names=self.names,
             )
+            fences = None if self.fences is None else [part.tolist() for part in self.fences]
+            sentinels = sorted(self.sentinels.items())
+            known = [spec, scope, list(self.names), sentinels, fences, self._rows_hash(index)]
+            self._fitted[key] = self.store.preprocessing(known, fit)
         return self._fitted[key]
 
     def trial(self, recipe: Recipe, *, seed: int | None = None, index: int = 0, score_at: Iterable[int] = ()) -> Trial:

@@ -6,9 +6,11 @@ when a cause asks for it, and once.
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -17,6 +19,7 @@ from aetfx.comparison.lab import Lab
 from aetfx.diagnosis.curvature import curved_share
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.evaluation import baselines
+from aetfx.models.probing import KernelFacts, kernels, unit_spread
 from aetfx.models.reading import Architecture, read_architecture
 from aetfx.models.rewriting import can_rewrite
 from aetfx.training.feed import updates_per_epoch
@@ -26,6 +29,8 @@ from aetfx.training.trial import Trial
 from aetfx.validation.findings import Finding
 from aetfx.validation.statistics import ColumnStatistics, range_ratio, summarize
 from aetfx.words import percent
+
+_PROBE_ROWS = 512
 
 
 @dataclass
@@ -55,6 +60,44 @@ class Case:
     @cached_property
     def architecture(self) -> Architecture:
         return read_architecture(self.trial.model, self.lab.shape)
+
+    @cached_property
+    def initial_model(self) -> Any:
+        """The model as it was before its first update: the same seed draws the same weights."""
+        import keras
+
+        keras.utils.set_random_seed(self.trial.seed)
+        return self.recipe.source.build()
+
+    @cached_property
+    def initial_kernels(self) -> list[KernelFacts]:
+        """The kernels before the first update, under the layers' names in `architecture`."""
+        names = self._names_of_initial
+        found = kernels(self.initial_model, self._initial_architecture)
+        return [dataclasses.replace(kernel, layer=names[kernel.layer]) for kernel in found]
+
+    @property
+    def trained_kernels(self) -> list[KernelFacts]:
+        return kernels(self.trial.model, self.architecture)
+
+    @cached_property
+    def spread(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """How far the answers of each unit are apart over some train rows, before training and after it."""
+        rows = self.trial.preprocessing.apply(self.lab.split().train[:_PROBE_ROWS])
+        before = unit_spread(self.initial_model, self._initial_architecture, rows)
+        names = self._names_of_initial
+        after = unit_spread(self.trial.model, self.architecture, rows)
+        return {names[name]: spread for name, spread in before.items()}, after
+
+    @cached_property
+    def _initial_architecture(self) -> Architecture:
+        return read_architecture(self.initial_model, self.lab.shape)
+
+    @property
+    def _names_of_initial(self) -> dict[str, str]:
+        """Each build of a subclass counts its layers' names up: they correspond by their order."""
+        pairs = zip(self._initial_architecture.layers, self.architecture.layers, strict=True)
+        return {before.name: after.name for before, after in pairs}
 
     @cached_property
     def rewritable(self) -> bool:

@@ -55,6 +55,14 @@ class Thresholds:
     batch_norm_batch: float = 8  # batch norm needs this many rows for its statistics
     large_batch_share: float = 0.25  # of the train rows
     good_batch: float = 32
+    dead_share: float = 0.25  # of a layer's units that answer the same to every row
+    dead_spread: float = 1e-6  # of a unit's spread before training: below it does not answer any more
+    far_from_fan: float = (
+        5.0  # times off the usual initialisers; Keras's normal of sd 0.05 is 4 off at 30 -> 16, no harm
+    )
+    silenced_share: float = 0.75  # of a penalised layer's units
+    silenced_spread: float = 1e-3  # of their spread before training
+    shrunk: float = 0.01  # sd of a kernel against that before training
     # Code width (section 5)
     doubling_gain: float = 0.25  # gain that each doubling of the code must bring
     spectrum_ratio: float = 2.0  # next k eigenvalues against the rest; flat = 1

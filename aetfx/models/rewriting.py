@@ -7,13 +7,15 @@ stay as they are unless they are the change. Layers are found by name, at any de
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from aetfx.models.reading import Architecture
 from aetfx.models.serial import Blueprint, dictionaries
 
 _WIDTH_KEYS = ("units", "filters")
+_PENALTIES = ("L1", "L2", "L1L2", "ActivityRegularization")
+_PENALTY_KEYS = {"l1", "l2"}
 
 
 def set_widths(blueprint: Blueprint, widths: Mapping[str, int]) -> Blueprint:
@@ -92,3 +94,64 @@ def _replace_layer(blueprint: Blueprint, name: str, class_name: str, settings: d
             kept = {key: config[key] for key in ("name", "trainable", "dtype") if key in config}
             node["config"] = {**kept, **settings}
     return result
+
+
+def set_initializers(blueprint: Blueprint, kernels: Mapping[str, str]) -> Blueprint:
+    """Lets the kernels of the named layers start from Keras's initialiser of that name, and their biases from zero."""
+
+    def change(config: dict[str, Any]) -> None:
+        if "kernel_initializer" in config:
+            config["kernel_initializer"] = kernels[config["name"]]
+        if config.get("bias_initializer") is not None:
+            config["bias_initializer"] = "zeros"
+
+    return _edit(blueprint, set(kernels), change)
+
+
+def scale_penalties(blueprint: Blueprint, factor: float) -> Blueprint:
+    """Multiplies every L1 and L2 penalty, on weights and on activities, by a factor."""
+    result = copy.deepcopy(blueprint)
+    for penalty in _penalties(result):
+        for key in _PENALTY_KEYS & set(penalty):
+            penalty[key] = float(penalty[key] or 0.0) * factor
+    return result
+
+
+def scale_noise(blueprint: Blueprint, factor: float) -> Blueprint:
+    """Multiplies every dropout rate, and the sd of every added noise, by a factor."""
+    result = copy.deepcopy(blueprint)
+    for config, key in _noises(result):
+        config[key] = float(config[key]) * factor
+    return result
+
+
+def largest_penalty(blueprint: Blueprint) -> float:
+    """Returns the largest factor of an L1 or L2 penalty, 0 without any."""
+    return max((float(p[key] or 0.0) for p in _penalties(blueprint) for key in _PENALTY_KEYS & set(p)), default=0.0)
+
+
+def largest_noise(blueprint: Blueprint) -> float:
+    """Returns the largest dropout rate or sd of added noise, 0 without any."""
+    return max((float(config[key]) for config, key in _noises(blueprint)), default=0.0)
+
+
+def _penalties(blueprint: Blueprint) -> Iterator[dict[str, Any]]:
+    """Yields the settings of each penalty, to be read or changed."""
+    for node in dictionaries(blueprint):
+        if node.get("class_name") in _PENALTIES and isinstance(node.get("config"), dict):
+            yield node["config"]
+
+
+def _noises(blueprint: Blueprint) -> Iterator[tuple[dict[str, Any], str]]:
+    """Yields (settings, key) of each dropout and noise."""
+    for node in dictionaries(blueprint):
+        config = node.get("config")
+        if not isinstance(config, dict) or "class_name" not in node:
+            continue
+        name = str(node["class_name"])
+        keys = ("dropout", "recurrent_dropout")
+        if name.endswith("Dropout"):
+            keys = ("rate",)
+        elif name == "GaussianNoise":
+            keys = ("stddev",)
+        yield from ((config, key) for key in keys if isinstance(config.get(key), int | float))

@@ -2,19 +2,21 @@
 
 `configurations/<name>-<id8>/seed-<n>/` holds `weights.npz`, `model.keras` (raw rows in, raw rows out),
 `history.parquet` and `trial.json`. A trial counts as done when `trial.json` is there: it is written last.
+`preprocessing/<hash>.json` holds each fitted preprocessing, written before the first trial that uses it.
 """
 
 from __future__ import annotations
 
 import contextlib
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from aetfx.preprocessing.fit import Preprocessing
-from aetfx.run import atomic, read_json, write_json
+from aetfx.run import atomic, content_hash, read_json, write_json
 from aetfx.training.recipe import Recipe
 from aetfx.training.trial import Trial
 
@@ -63,6 +65,7 @@ class TrialStore:
                 "seed": trial.seed,
                 "split": index,
                 "rows": rows,
+                "preprocessing": content_hash(trial.preprocessing.to_config()),
                 "losses": [float(loss) if np.isfinite(loss) else str(loss) for loss in trial.losses],
                 "scores": trial.scores,
                 "best_epoch": trial.best_epoch,
@@ -71,7 +74,7 @@ class TrialStore:
         )
 
     def load(self, recipe: Recipe, seed: int, index: int, preprocessing: Preprocessing, rows: str = "") -> Trial | None:
-        """Returns a trial that was finished before on the same rows, or None."""
+        """Returns a trial that was finished before on the same rows, preprocessed in the same way; or None."""
         if self.directory is None:
             return None
         folder = self.folder(recipe, seed, index)
@@ -79,6 +82,8 @@ class TrialStore:
             return None
         record = read_json(folder / "trial.json")
         if record["configuration"] != recipe.identity or record.get("rows", "") != rows:
+            return None
+        if record.get("preprocessing") != content_hash(preprocessing.to_config()):
             return None
         model = recipe.source.build()
         with np.load(folder / "weights.npz", allow_pickle=False) as weights:
@@ -93,6 +98,25 @@ class TrialStore:
             best_epoch=record["best_epoch"],
             seconds=record["seconds"],
         )
+
+    def preprocessing(self, key: Any, fit: Callable[[], Preprocessing]) -> Preprocessing:
+        """Returns what was fitted before, or fits it and keeps it: a resumed run uses the same to the last bit.
+
+        Args:
+          key: JSON-like; says what is fitted on which rows.
+          fit: does so.
+        """
+        if self.directory is None:
+            return fit()
+        path = self.directory / "preprocessing" / f"{content_hash(key)}.json"
+        if path.exists():
+            kept = read_json(path)
+            if kept.get("hash") == content_hash(kept.get("fitted")):
+                return Preprocessing.from_config(kept["fitted"])
+        fitted = fit()
+        config = fitted.to_config()
+        write_json(path, {"schema_version": 1, "hash": content_hash(config), "fitted": config})
+        return fitted
 
     def parameters(self, recipe: Recipe) -> int:
         """Returns the number of weights of a recipe's model, building it once."""

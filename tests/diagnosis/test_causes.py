@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -10,7 +12,7 @@ from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import REGISTRY, in_order
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.models.dense import build_dense
-from aetfx.models.serial import describe_model
+from aetfx.models.serial import describe_model, dictionaries
 from aetfx.training.recipe import Recipe, plain_optimizer
 from aetfx.training.store import TrialStore
 from aetfx.training.workshop import Workshop
@@ -22,14 +24,15 @@ from aetfx.validation.statistics import summarize
 VOCABULARY = {
     "data.scaling", "data.missing", "data.outliers", "model.capacity_too_small", "model.capacity_too_large",
     "model.linear_activations", "model.output_activation", "loss.mismatch", "optimizer.learning_rate_too_high",
-    "optimizer.learning_rate_too_low", "optimizer.batch_size", "optimizer.undertrained",
+    "optimizer.learning_rate_too_low", "optimizer.batch_size", "optimizer.undertrained", "optimizer.choice",
+    "model.dead_units", "model.initialization", "model.regularization",
 }  # fmt: skip
 _WORKSHOP: list[Workshop] = []
 
 
 def make_case(
     rows: np.ndarray, *, hidden=(12,), code=3, activation="relu", output="linear", optimizer="adam", rate=1e-3,
-    loss="mse", epochs=5, batch_size=16, target=0.3, **recipe_fields,
+    loss="mse", epochs=5, batch_size=16, target=0.3, edit=lambda blueprint: blueprint, **recipe_fields,
 ) -> Case:  # fmt: skip
     """Trains a small dense autoencoder and opens the case."""
     import keras
@@ -39,9 +42,9 @@ def make_case(
     model = build_dense(rows.shape[1:], hidden=hidden, bottleneck=code, activation=activation, output_activation=output)
     chosen = keras.optimizers.get(optimizer)
     chosen.learning_rate = rate
-    recipe = Recipe(
-        describe_model(model, rows.shape[1:]), plain_optimizer(chosen), loss, epochs, batch_size, **recipe_fields
-    )
+    source = describe_model(model, rows.shape[1:])
+    source = source.with_blueprint(edit(source.blueprint))
+    recipe = Recipe(source, plain_optimizer(chosen), loss, epochs, batch_size, **recipe_fields)
     statistics = summarize(rows)
     findings = run_checks({"train": statistics})
     outliers = any(f.code == "data.outliers" for f in findings)
@@ -75,6 +78,39 @@ def with_cells(rows: np.ndarray, share: float, value) -> np.ndarray:
     cells = np.random.default_rng(1).random(rows.shape) < share
     changed[cells] = value if np.isscalar(value) else value(int(cells.sum()))
     return changed
+
+
+def layers_with(**settings):
+    """An edit of a blueprint: the dense layers but the last get these settings."""
+
+    def edit(blueprint):
+        changed = copy.deepcopy(blueprint)
+        for node in dictionaries(changed):
+            if node.get("class_name") == "Dense" and node["config"]["name"] != "output":
+                node["config"].update(settings)
+        return changed
+
+    return edit
+
+
+def penalty(**factors):
+    return {"module": "keras.regularizers", "class_name": "L1L2", "config": factors, "registered_name": None}
+
+
+def with_dropout(rate):
+    """An edit of a blueprint: a dropout layer behind the code."""
+
+    def edit(blueprint):
+        changed = copy.deepcopy(blueprint)
+        layers = changed["config"]["layers"]
+        place = next(i for i, layer in enumerate(layers) if layer["config"].get("name") == "code")
+        config = {"name": "dropout", "rate": rate}
+        layers.insert(
+            place + 1, {"module": "keras.layers", "class_name": "Dropout", "config": config, "registered_name": None}
+        )
+        return changed
+
+    return edit
 
 
 def subclass(width: int):
@@ -130,6 +166,10 @@ ADMITTED = {
     "optimizer.learning_rate_too_low": lambda: make_case(PLANE, rate=1e-6),
     "optimizer.batch_size": lambda: make_case(PLANE, batch_size=160),
     "optimizer.undertrained": lambda: make_case(PLANE, epochs=2),
+    "optimizer.choice": lambda: make_case(PLANE, optimizer="adadelta", epochs=10),
+    "model.dead_units": lambda: make_case(PLANE, rate=0.3, epochs=20),
+    "model.initialization": lambda: make_case(PLANE, edit=layers_with(kernel_initializer="zeros")),
+    "model.regularization": lambda: make_case(PLANE, epochs=60, edit=layers_with(activity_regularizer=penalty(l1=5.0))),
 }
 NOT_ADMITTED = {
     "data.scaling": lambda: make_case(PLANE),
@@ -147,6 +187,12 @@ NOT_ADMITTED = {
     "optimizer.learning_rate_too_low": lambda: make_case(PLANE, rate=1e-2, epochs=150),
     "optimizer.batch_size": lambda: make_case(PLANE, batch_size=16),
     "optimizer.undertrained": lambda: make_case(PLANE, rate=1e-2, epochs=150),
+    "optimizer.choice": lambda: make_case(PLANE, optimizer="sgd", rate=0.05, epochs=40),
+    "model.dead_units": lambda: make_case(PLANE, hidden=(32,), epochs=100),
+    "model.initialization": lambda: make_case(PLANE, hidden=(64,), code=2),
+    "model.regularization": lambda: make_case(
+        PLANE, rate=1e-2, epochs=60, edit=layers_with(kernel_regularizer=penalty(l2=1e-5))
+    ),
 }
 # What an experiment of a cause may change in a recipe, beside its name.
 MAY_CHANGE = {
@@ -162,6 +208,10 @@ MAY_CHANGE = {
     "optimizer.learning_rate_too_low": {"optimizer"},
     "optimizer.batch_size": {"batch_size", "epochs"},
     "optimizer.undertrained": {"epochs"},
+    "optimizer.choice": {"optimizer"},
+    "model.dead_units": {"source"},
+    "model.initialization": {"source"},
+    "model.regularization": {"source", "optimizer"},
 }
 
 
@@ -235,3 +285,49 @@ def test_scaling_of_pixels_is_pooled_and_of_columns_is_not():
     assert REGISTRY["data.scaling"].experiments(images)[0].recipe.preprocessing["scope"] == "pooled"
     table = make_case(PLANE * np.logspace(-2, 3, 8), epochs=2)
     assert REGISTRY["data.scaling"].experiments(table)[0].recipe.preprocessing["scope"] == "column"
+
+
+@pytest.mark.parametrize(
+    ("edit", "said"),
+    [
+        (layers_with(kernel_initializer={"class_name": "Constant", "config": {"value": 0.5}}), "start as 0.5"),
+        (layers_with(kernel_initializer={"class_name": "RandomNormal", "config": {"stddev": 20.0}}), "times too large"),
+        (layers_with(kernel_initializer={"class_name": "RandomNormal", "config": {"stddev": 1e-4}}), "times too small"),
+    ],
+)
+def test_initial_weights_that_are_far_off_are_told_with_their_figures(edit, said):
+    case = make_case(PLANE, epochs=1, edit=edit)
+    admission = REGISTRY["model.initialization"].admit(case)
+    assert admission.admitted
+    assert said in admission.evidence[0]
+    [experiment] = REGISTRY["model.initialization"].experiments(case)
+    mended = Case(case.lab, experiment.recipe, case.trial, case.thresholds, case.target, case.findings)
+    assert not REGISTRY["model.initialization"].admit(mended).admitted
+
+
+def test_weights_are_compared_with_those_that_this_training_started_from():
+    case = make_case(PLANE, rate=1e-9, epochs=1)
+    for mine, trained in zip(case.initial_model.get_weights(), case.trial.model.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, trained, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"edit": layers_with(activity_regularizer=penalty(l1=5.0)), "epochs": 60}, "hardly answer any more"),
+        ({"edit": layers_with(kernel_regularizer=penalty(l2=10.0)), "epochs": 200, "rate": 1e-2}, "shrank from sd"),
+        ({"optimizer": "adamw", "rate": 0.02, "epochs": 60}, None),  # its default decay of 0.004
+        ({"edit": with_dropout(0.95), "epochs": 40}, "with noise or dropout of up to 0.95"),
+        ({"edit": with_dropout(0.02), "epochs": 150, "rate": 1e-2}, None),
+    ],
+)
+def test_regularisation_is_too_strong_only_where_something_collapses(fields, said):
+    case = make_case(PLANE, **fields)
+    admission = REGISTRY["model.regularization"].admit(case)
+    assert admission.admitted == (said is not None), admission.evidence
+    if said:
+        assert said in " ".join(admission.evidence)
+        weaker, *_, none = REGISTRY["model.regularization"].experiments(case)
+        assert weaker.recipe.identity != none.recipe.identity
+        trial = case.lab.trial(none.recipe)
+        assert case.lab.score(trial).value < case.select_score

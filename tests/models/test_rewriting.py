@@ -7,7 +7,17 @@ import copy
 import pytest
 
 from aetfx.models.reading import read_architecture
-from aetfx.models.rewriting import can_rewrite, set_activations, set_kernel_penalty, set_widths
+from aetfx.models.rewriting import (
+    can_rewrite,
+    largest_noise,
+    largest_penalty,
+    scale_noise,
+    scale_penalties,
+    set_activations,
+    set_initializers,
+    set_kernel_penalty,
+    set_widths,
+)
 from aetfx.models.serial import describe_model
 from tests.models import zoo
 
@@ -123,3 +133,62 @@ def test_a_rebuilt_layer_keeps_initialiser_and_regulariser(read):
 def test_what_can_be_rewritten(read):
     can = {name: can_rewrite(source.blueprint, architecture) for name, (source, architecture) in read.items()}
     assert {name for name, yes in can.items() if not yes} == {"subclass", "same_names"}
+
+
+def regularised():
+    """A model with every kind of penalty and noise."""
+    import keras
+
+    layers = [
+        keras.layers.Dense(8, "relu", name="wide", kernel_regularizer=keras.regularizers.L2(0.5)),
+        keras.layers.Dropout(0.4, name="dropped"),
+        keras.layers.Dense(2, name="code", activity_regularizer="l1"),
+        keras.layers.GaussianNoise(0.2, name="noise"),
+        keras.layers.ActivityRegularization(l1=0.3, l2=0.7, name="activity"),
+        keras.layers.Dense(6, name="output", bias_regularizer=keras.regularizers.L1L2(0.1, 0.2)),
+    ]
+    return describe_model(keras.Sequential([keras.Input((6,)), *layers]), (6,))
+
+
+def test_penalties_are_scaled_and_noise_is_left():
+    source = regularised()
+    assert largest_penalty(source.blueprint) == pytest.approx(0.7)
+    changed = scale_penalties(source.blueprint, 0.1)
+    model = source.with_blueprint(changed).build()
+    bias, activity = model.get_layer("output").bias_regularizer, model.get_layer("activity")
+    factors = [
+        model.get_layer("wide").kernel_regularizer.l2,
+        model.get_layer("code").activity_regularizer.l1,  # Keras's "l1" is 0.01
+        *(activity.l1, activity.l2, bias.l1, bias.l2),
+    ]
+    assert [float(factor) for factor in factors] == pytest.approx([0.05, 0.001, 0.03, 0.07, 0.01, 0.02])
+    assert largest_noise(changed) == largest_noise(source.blueprint)
+    assert largest_penalty(scale_penalties(source.blueprint, 0.0)) == 0.0
+
+
+def test_noise_is_scaled_and_penalties_are_left():
+    source = regularised()
+    assert largest_noise(source.blueprint) == 0.4
+    model = source.with_blueprint(scale_noise(source.blueprint, 0.5)).build()
+    assert model.get_layer("dropped").rate == pytest.approx(0.2)
+    assert model.get_layer("noise").stddev == pytest.approx(0.1)
+    assert largest_penalty(scale_noise(source.blueprint, 0.0)) == pytest.approx(0.7)
+
+
+def test_dropout_inside_a_recurrent_layer_is_noise_too():
+    import keras
+
+    layers = [keras.layers.LSTM(3, dropout=0.3, recurrent_dropout=0.6), keras.layers.Dense(4)]
+    source = describe_model(keras.Sequential([keras.Input((5, 4)), *layers]), (5, 4))
+    assert largest_noise(source.blueprint) == 0.6
+    assert largest_noise(scale_noise(source.blueprint, 0.0)) == 0.0
+
+
+@pytest.mark.parametrize("name", ["sequential", "custom"])
+def test_initializers(read, name):
+    source, _ = read[name]
+    changed = set_initializers(source.blueprint, {"code": "he_normal"})
+    assert {place.split(".")[0] for place in differences(source.blueprint, changed)} == {"code"}
+    model = source.with_blueprint(changed).build()
+    assert type(model.get_layer("code").kernel_initializer).__name__ == "HeNormal"
+    assert (model.get_layer("code").get_weights()[1] == 0).all()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import resource
 import shutil
@@ -107,6 +108,35 @@ def test_a_diverged_trial_is_kept_too(tmp_path, trial, workshop):
     again = kept.load(made, 4, 0, bad.preprocessing)
     assert again.diverged
     np.testing.assert_array_equal(again.losses, bad.losses)
+
+
+def test_a_preprocessing_is_fitted_once_and_comes_back_to_the_last_bit(tmp_path):
+    rows = RNG.normal(size=(50, 4)) * [1, 1e-9, 1e9, 3]
+    rows[::5, 1] = np.nan
+    rows[3, 3] = -999
+    spec = {"scaling": "standard", "missing": "mean", "outliers": "clip"}
+    fitted = fit_rows(spec, rows, sentinels={3: (-999.0,)})
+    first = TrialStore(tmp_path).preprocessing(["key", 1], lambda: fitted)
+    again = TrialStore(tmp_path).preprocessing(["key", 1], lambda: pytest.fail("was fitted before"))
+    for kept in (first, again):
+        np.testing.assert_array_equal(kept.apply(rows), fitted.apply(rows))
+        assert kept.to_config() == fitted.to_config()
+    other = fit_rows({"scaling": "minmax"}, rows[:9, :1])
+    assert TrialStore(tmp_path).preprocessing(["key", 2], lambda: other) is other
+
+
+def test_a_preprocessing_that_was_changed_by_hand_is_fitted_again(tmp_path, trial):
+    TrialStore(tmp_path).preprocessing("key", lambda: trial.preprocessing)
+    [path] = (tmp_path / "preprocessing").iterdir()
+    kept = json.loads(path.read_text())
+    kept["fitted"]["center"]["each"][0] += 1
+    path.write_text(json.dumps(kept))
+    assert TrialStore(tmp_path).preprocessing("key", lambda: trial.preprocessing) is trial.preprocessing
+
+
+def test_a_trial_that_was_preprocessed_otherwise_is_another(store, trial):
+    other = fit_rows(trial.recipe.preprocessing, ROWS[1:])
+    assert store.load(trial.recipe, trial.seed, 0, other) is None
 
 
 def test_without_a_directory_nothing_is_kept(trial):

@@ -2,24 +2,42 @@
 
 from __future__ import annotations
 
-import threading
+import contextlib
+import os
+import socket
+import subprocess
+import sys
+import time
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from PIL import Image
 
 from aetfx.data import open_source
 from aetfx.errors import AetfxError
 from aetfx.validation.pipeline import compute
 from aetfx.validation.runner import workers
 from aetfx.validation.statistics import QUANTILES
+from tests.data.test_sources import write_tfrecord
 
 RNG = np.random.default_rng(3)
 ROWS = RNG.lognormal(size=(3000, 4)) * [1, 10, 100, 1000]
 ROWS[::7, 1] = np.nan
 ROWS[::50, 2] = -999
 BAD_LINES = 5
+N_IMAGES = 40
+
+# Each kind of file: a pattern, the rows in it, and those of them that cannot be used.
+SOURCES = {
+    "npy": ("part-*.npy", len(ROWS), 0),
+    "npz": ("rows.npz", len(ROWS), 0),
+    "csv": ("part-*.csv", len(ROWS), BAD_LINES),
+    "parquet": ("part-*.parquet", len(ROWS), 0),
+    "tfrecord": ("part-*.tfrecord", len(ROWS), 1),
+    "images": ("images", N_IMAGES, 2),
+}
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +52,32 @@ def files(tmp_path_factory):
         if i == 1:
             lines[10 : 10 + BAD_LINES] = [f"{k}.5,x,1,2" for k in range(BAD_LINES)]
         (folder / f"part-{i}.csv").write_text("a,b,c,d\n" + "\n".join(lines) + "\n")
+        write_tfrecord(folder, f"part-{i}", part.astype(np.float32))
     np.savez(folder / "rows.npz", ROWS)
+    damaged = bytearray((folder / "part-2.tfrecord").read_bytes())
+    damaged[20] ^= 1  # inside the first record
+    (folder / "part-2.tfrecord").write_bytes(damaged)
+    (folder / "images").mkdir()
+    for i, pixels in enumerate(RNG.integers(0, 256, (N_IMAGES, 3, 5), dtype=np.uint8)):
+        Image.fromarray(pixels[:2] if i == 7 else pixels).save(folder / "images" / f"{i:02d}.png")
+    (folder / "images" / "11.png").write_bytes(b"no picture")
     return folder
+
+
+@pytest.fixture(params=SOURCES)
+def source(request, files):
+    pattern, n_rows, n_bad = SOURCES[request.param]
+    found = open_source(str(files / pattern))
+    counts = compute(found).rows["train"]
+    assert (counts.read, counts.counted, counts.quarantined) == (n_rows, n_rows - n_bad, n_bad)
+    return found
+
+
+@pytest.fixture
+def several_shards(monkeypatch):
+    """Small files are cut too, so that there is work for two workers."""
+    monkeypatch.setattr("aetfx.data.sources.npy.SHARD_BYTES", 8000)
+    monkeypatch.setattr("aetfx.data.sources.images.SHARD_BYTES", 600)
 
 
 MODES = {
@@ -58,32 +100,69 @@ def same(one, other):
         assert mine.spikes == theirs.spikes
 
 
-@pytest.mark.parametrize("pattern", ["part-*.npy", "rows.npz", "part-*.csv", "part-*.parquet"])
-def test_threads_and_processes_change_nothing(files, pattern):
-    source = open_source(str(files / pattern))
-    expected = compute(source, eval_fraction=0.2)
-    counts = expected.rows
-    bad = BAD_LINES if pattern.endswith("csv") else 0
-    assert counts["train"].read + counts["eval"].read == len(ROWS)
-    assert counts["train"].counted + counts["eval"].counted == len(ROWS) - bad
-    assert sum(map(len, expected.quarantined.values())) == bad
-    # Processes cost seconds to start; one kind of file shows that descriptors and results travel.
-    for mode in ("two in memory", "two threads") if pattern != "part-*.csv" else ("two processes",):
-        same(expected, compute(source, eval_fraction=0.2, beam_flags=MODES[mode]))
+@pytest.mark.parametrize("mode", [mode for mode in MODES if mode != "one thread"])
+def test_threads_and_processes_change_nothing(source, mode, request):
+    if mode != "two processes":  # a patch does not reach them
+        request.getfixturevalue("several_shards")
+    same(
+        compute(source, eval_fraction=0.2, beam_flags=MODES["one thread"]),
+        compute(source, eval_fraction=0.2, beam_flags=MODES[mode]),
+    )
 
 
-def test_a_job_service_with_a_worker_process_of_its_own(files):
-    """Beam's portable way, as on Flink: the job goes to a service, the work to another process."""
-    from apache_beam.runners.portability import local_job_service
+@contextlib.contextmanager
+def process(module, *arguments):
+    """Runs a module of Beam's in a process of its own."""
+    path = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"  # a pool starts its workers as `python`
+    command = [sys.executable, "-m", f"apache_beam.runners.{module}", *arguments]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(command, env={**os.environ, "PATH": path}, **quiet) as started:
+        try:
+            yield started
+        finally:
+            started.terminate()  # not killed: a pool ends its workers
 
-    service = local_job_service.LocalJobServicer()
-    port = service.start_grpc_server()
-    try:
-        source = open_source(str(files / "part-*.npy"))
-        flags = ["--runner=PortableRunner", f"--job_endpoint=localhost:{port}", "--environment_type=LOOPBACK"]
-        same(compute(source), compute(source, beam_flags=flags))
-    finally:
-        threading.Thread(target=service.stop, daemon=True).start()
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("localhost", 0))
+        return probe.getsockname()[1]
+
+
+def wait_for(port, deadline=60):
+    end = time.monotonic() + deadline
+    while time.monotonic() < end:
+        with contextlib.suppress(OSError), socket.create_connection(("localhost", port), timeout=1):
+            return
+        time.sleep(0.2)
+    raise TimeoutError(f"nothing listens on port {port}")
+
+
+@pytest.fixture(scope="module")
+def job_service():
+    """Beam's portable way, as on Flink: jobs go to a service, and the service hands the work to a pool of workers."""
+    service, pool = free_port(), free_port()
+    with (
+        process("portability.local_job_service_main", f"--job_port={service}"),
+        process("worker.worker_pool_main", f"--service_port={pool}"),
+    ):
+        wait_for(service)
+        wait_for(pool)
+        yield [
+            "--runner=PortableRunner",
+            f"--job_endpoint=localhost:{service}",
+            "--environment_type=EXTERNAL",
+            f"--environment_config=localhost:{pool}",
+        ]
+
+
+def test_a_job_service_with_a_worker_process_of_its_own(source, job_service):
+    same(compute(source, eval_fraction=0.2), compute(source, eval_fraction=0.2, beam_flags=job_service))
+
+
+def test_worker_processes_leave_the_terminal_alone(files, capfd):
+    compute(open_source(str(files / "part-*.npy")), beam_flags=MODES["two processes"])
+    assert capfd.readouterr() == ("", "")
 
 
 def test_beyond_the_budget_every_runner_is_within_half_a_percent(files, monkeypatch):

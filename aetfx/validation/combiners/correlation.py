@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+from scipy.linalg.blas import sgemm, ssyrk
 
 from aetfx.validation.combiners.base import Accumulator, Cells
 
@@ -154,8 +155,6 @@ def _cells_per_column(sums: _Sums) -> np.ndarray:
 
 def _sums(cells: Cells, origin: np.ndarray | None = None) -> _Sums:
     """Sums of a batch, about an origin or else about its own mean."""
-    from scipy.linalg.blas import sgemm
-
     values, n = cells.values, cells.n_rows
     use = None if cells.all_finite else np.isfinite(values)
     filled = values if use is None else np.where(use, values, values.dtype.type(0))
@@ -194,6 +193,4 @@ def _size(centred: np.ndarray) -> np.ndarray:
 
 def _gram(a: np.ndarray) -> np.ndarray:
     """a^T a of a float32 (n, D), as float64; the upper triangle. SciPy's routine does half the work of `a.T @ a`."""
-    from scipy.linalg.blas import ssyrk
-
     return ssyrk(1.0, a.T).astype(np.float64)

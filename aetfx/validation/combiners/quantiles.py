@@ -24,7 +24,7 @@ from aetfx.validation.combiners.spill import Spill
 
 EXACT_BYTES = 256 << 20  # values kept per split
 SKETCH_K = 1024
-_CHUNK_BYTES = 32 << 20  # rows sorted at once
+_CHUNK_BYTES = 8 << 20  # rows sorted at once: four times as many take 30 MB more and no less time
 _SPILL_BYTES = 4 << 20  # less travels faster than a file is written
 _MOST_STRIDE = 64
 

@@ -1,0 +1,56 @@
+"""Units that died in training: they answer the same to every row."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from aetfx.diagnosis.case import Case
+from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.models.rewriting import set_activations
+
+_CAN_DIE = ("relu", "relu6", "hard_sigmoid", "sigmoid", "tanh", "softsign")
+
+
+class DeadUnits(Cause):
+    code = "model.dead_units"
+    title = "Dead units"
+    meaning = "Units that answer the same to every row carry nothing; with a ReLU they also get no gradient to recover."
+    order = 91
+    generous = True
+
+    def admit(self, case: Case) -> Admission:
+        if case.trial.diverged:
+            return Admission.no("the training broke off: its last weights tell nothing")
+        before, after = case.spread
+        t, evidence = case.thresholds, []
+        for name, spread in after.items():
+            start = before[name]
+            alive = start > 0
+            dead = int(np.count_nonzero(alive & (spread <= t.dead_spread * start)))
+            if dead >= t.dead_share * len(spread):
+                evidence.append(
+                    f"{dead} of {len(spread)} units of '{name}' answer the same to every row; before training "
+                    f"{np.count_nonzero(~alive)} did"
+                )
+        return Admission.yes(*evidence) if evidence else Admission.no("hardly a unit died in training")
+
+    def experiments(self, case: Case) -> list[Experiment]:
+        layers = [layer for layer in case.architecture.layers[:-1] if layer.activation in _CAN_DIE]
+        if not case.rewritable or not layers:
+            return []
+        found = []
+        for activation in ("leaky_relu", "elu"):
+            names = {layer.name for layer in layers}
+            blueprint = set_activations(case.recipe.source.blueprint, case.architecture, activation, names)
+            found.append(
+                Experiment(
+                    self.code,
+                    case.recipe.changed(
+                        name=f"activation={activation}", source=case.recipe.source.with_blueprint(blueprint)
+                    ),
+                    remedy=f"Use '{activation}', which keeps a gradient everywhere, in all layers but the last.",
+                    keras=f'keras.layers.{layers[0].kind}({layers[0].units}, activation="{activation}")  # and so on',
+                    study={"model.activation": activation},
+                )
+            )
+        return found

@@ -1,0 +1,69 @@
+"""Weights that start where gradients vanish, explode or are all the same."""
+
+from __future__ import annotations
+
+from aetfx.diagnosis.case import Case
+from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.models.probing import KernelFacts
+from aetfx.models.rewriting import set_initializers
+
+# He et al. 2015 for units that are silent on one side, LeCun 1998 for SELU (Klambauer 2017), Glorot 2010 for the rest.
+_HE = ("relu", "relu6", "leaky_relu", "elu", "gelu", "silu", "swish", "softplus")
+
+
+class Initialization(Cause):
+    code = "model.initialization"
+    title = "Unsuitable initial weights"
+    meaning = (
+        "Equal weights make equal units; weights far too small or large make signals and gradients vanish or blow up."
+    )
+    order = 50
+
+    def admit(self, case: Case) -> Admission:
+        found = case.initial_kernels
+        evidence = [text for kernel in found if (text := _complaint(kernel, case.thresholds.far_from_fan))]
+        if evidence:
+            return Admission.yes(*evidence)
+        return Admission.no("all kernels start at a usual scale")
+
+    def experiments(self, case: Case) -> list[Experiment]:
+        odd = {k.layer for k in case.initial_kernels if _complaint(k, case.thresholds.far_from_fan)}
+        # Asked without that sign (METHOD section 4), all layers are given the usual ones.
+        layers = [layer for layer in case.architecture.layers if layer.name in odd] or list(case.architecture.layers)
+        if not case.rewritable or not layers:
+            return []
+        chosen = {layer.name: _initializer(layer.activation) for layer in layers}
+        source = case.recipe.source
+        recipe = case.recipe.changed(
+            name="initializer=usual", source=source.with_blueprint(set_initializers(source.blueprint, chosen))
+        )
+        first = layers[0]
+        words = " and ".join(sorted(set(chosen.values())))
+        return [
+            Experiment(
+                self.code,
+                recipe,
+                remedy=f"Let the kernels start from {words}, and the biases from zero.",
+                keras=f'keras.layers.{first.kind}({first.units}, ..., kernel_initializer="{chosen[first.name]}")',
+            )
+        ]
+
+
+def _complaint(kernel: KernelFacts, factor: float) -> str | None:
+    if kernel.sd <= 1e-6 * abs(kernel.mean) or kernel.sd == 0:
+        return f"all weights of '{kernel.layer}' start as {kernel.mean:.3g}, so that its units stay alike"
+    low, high = kernel.usual_sd
+    if low / factor <= kernel.sd <= high * factor:
+        return None
+    times = low / kernel.sd if kernel.sd < low else kernel.sd / high
+    word = "small" if kernel.sd < low else "large"
+    return (
+        f"the weights of '{kernel.layer}' start with sd {kernel.sd:.3g}, {times:,.0f} times too {word} for "
+        f"{kernel.fan_in:.0f} inputs"
+    )
+
+
+def _initializer(activation: str) -> str:
+    if activation == "selu":
+        return "lecun_normal"
+    return "he_normal" if activation in _HE else "glorot_uniform"

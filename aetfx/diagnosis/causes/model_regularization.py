@@ -1,0 +1,143 @@
+"""A penalty, decay, dropout or noise so strong that it, and not the rows, rules what is learnt."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+import numpy as np
+
+from aetfx.diagnosis.case import Case
+from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.models.rewriting import largest_noise, largest_penalty, scale_noise, scale_penalties
+from aetfx.models.serial import dictionaries
+from aetfx.training.recipe import Recipe
+from aetfx.words import percent
+
+_FACTORS = (0.1, 0.01, 0.0)
+
+
+class Regularization(Cause):
+    """Less of it always lowers the error, so that only the signs of a collapse admit it."""
+
+    code = "model.regularization"
+    title = "Regularisation too strong"
+    meaning = "The cheapest way to lower this loss is to keep codes or weights near zero, whatever the rows are."
+    order = 60
+
+    def admit(self, case: Case) -> Admission:
+        penalty, noise, decay = _strengths(case.recipe)
+        if not (penalty or noise or decay):
+            return Admission.no("there is no penalty, decay, dropout or noise")
+        evidence = []
+        named = _named(penalty, decay)
+        if named and case.at_the_mean:
+            evidence.append(f"the train score is {case.train_score:.3f}, next to the mean, with {named}")
+        if penalty and not case.trial.diverged:
+            evidence += _silenced(case)
+        if named and not case.trial.diverged:
+            evidence += _shrunk(case, everywhere=decay > 0)
+        if noise and case.train_score > case.target:
+            evidence.append(
+                f"with noise or dropout of up to {noise:g} in training, the train rows score {case.train_score:.3f} "
+                f"without it, above the target of {case.target:g}"
+            )
+        if evidence:
+            return Admission.yes(*evidence)
+        return Admission.no("no code, weight or row is lost to the regularisation; less of it would be a choice")
+
+    def experiments(self, case: Case) -> list[Experiment]:
+        penalty, noise, decay = _strengths(case.recipe)
+        found = []
+        if decay or (case.rewritable and penalty):
+            for factor in _FACTORS:
+                recipe = _with_penalties(case.recipe, factor, case.rewritable)
+                left = f"a factor of {penalty * factor:.3g}" if penalty else f"a weight decay of {decay * factor:.3g}"
+                remedy = f"Weaken the penalties to {percent(factor)}, {left}." if factor else "Leave the penalties out."
+                found.append(
+                    self._experiment(recipe, _word("penalties", factor), remedy, _penalty_line(penalty, decay, factor))
+                )
+        if case.rewritable and noise:
+            for factor in (0.25, 0.0):
+                blueprint = scale_noise(case.recipe.source.blueprint, factor)
+                recipe = case.recipe.changed(source=case.recipe.source.with_blueprint(blueprint))
+                remedy = (
+                    f"Weaken dropout and noise to {noise * factor:.3g}." if factor else "Leave dropout and noise out."
+                )
+                code = (
+                    f"keras.layers.Dropout({noise * factor:.3g})  # was {noise:g}"
+                    if factor
+                    else "# without Dropout and GaussianNoise"
+                )
+                found.append(self._experiment(recipe, _word("noise", factor), remedy, code))
+        return found
+
+    def _experiment(self, recipe: Recipe, name: str, remedy: str, keras: str) -> Experiment:
+        return Experiment(self.code, recipe.changed(name=name), remedy=remedy, keras=keras)
+
+
+def _strengths(recipe: Recipe) -> tuple[float, float, float]:
+    """Largest penalty and noise of the layers, and the optimizer's weight decay."""
+    blueprint = recipe.source.blueprint
+    decay = recipe.optimizer["config"].get("weight_decay")
+    return largest_penalty(blueprint), largest_noise(blueprint), float(decay or 0.0)
+
+
+def _named(penalty: float, decay: float) -> str:
+    parts = [f"penalties of up to {penalty:g}"] if penalty else []
+    return " and ".join(parts + ([f"a weight decay of {decay:g}"] if decay else []))
+
+
+def _silenced(case: Case) -> list[str]:
+    """Penalised layers most of whose units hardly answer any more."""
+    t, found = case.thresholds, []
+    before, after = case.spread
+    for name in sorted(_penalised(case.recipe.source.blueprint) & set(after)):
+        alive = before[name] > 0
+        silent = int(np.count_nonzero(alive & (after[name] < t.silenced_spread * before[name])))
+        if silent >= t.silenced_share * len(alive):
+            found.append(f"{silent} of {len(alive)} units of the penalised layer '{name}' hardly answer any more")
+    return found
+
+
+def _shrunk(case: Case, everywhere: bool) -> list[str]:
+    """Penalised layers whose kernels all but vanished."""
+    start = {kernel.layer: kernel.sd for kernel in case.initial_kernels}
+    chosen = set(start) if everywhere else _penalised(case.recipe.source.blueprint)
+    return [
+        f"the weights of '{kernel.layer}' shrank from sd {start[kernel.layer]:.2g} to {kernel.sd:.2g}"
+        for kernel in case.trained_kernels
+        if kernel.layer in chosen and kernel.sd < case.thresholds.shrunk * start[kernel.layer]
+    ]
+
+
+def _penalised(blueprint: dict[str, Any]) -> set[str]:
+    """Names of the layers with a penalty on weights or activities."""
+    configs = [node["config"] for node in dictionaries(blueprint) if isinstance(node.get("config"), dict)]
+    return {
+        str(config["name"])
+        for config in configs
+        if "name" in config and any(key.endswith("_regularizer") and value for key, value in config.items())
+    }
+
+
+def _with_penalties(recipe: Recipe, factor: float, rewritable: bool) -> Recipe:
+    optimizer = copy.deepcopy(recipe.optimizer)
+    if optimizer["config"].get("weight_decay"):
+        optimizer["config"]["weight_decay"] *= factor
+    source = recipe.source
+    if rewritable:
+        source = source.with_blueprint(scale_penalties(source.blueprint, factor))
+    return recipe.changed(source=source, optimizer=optimizer)
+
+
+def _word(what: str, factor: float) -> str:
+    return f"{what}={percent(factor)}".replace(" ", "") if factor else f"{what}=none"
+
+
+def _penalty_line(penalty: float, decay: float, factor: float) -> str:
+    if not penalty:
+        return f"weight_decay={decay * factor:.3g}  # of the optimizer, was {decay:g}"
+    if not factor:
+        return "keras.layers.Dense(..., activity_regularizer=None, kernel_regularizer=None)"
+    return f"keras.regularizers.L1({penalty * factor:.3g})  # was {penalty:g}; the same factor for every penalty"

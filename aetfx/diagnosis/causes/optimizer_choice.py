@@ -1,0 +1,44 @@
+"""An optimizer that hardly moves with these data and this model."""
+
+from __future__ import annotations
+
+from aetfx.diagnosis.case import Case
+from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.diagnosis.causes.keras_code import compile_line
+from aetfx.training.recipe import plain_optimizer
+
+_SLOW = {
+    "sgd": "plain SGD takes the same step for every weight, however flat the loss is there",
+    "adadelta": "Adadelta's steps start near 0, and Keras's default rate makes them a thousandth of the published ones",
+    "adagrad": "Adagrad's steps shrink with every update",
+}
+
+
+class OptimizerChoice(Cause):
+    code = "optimizer.choice"
+    title = "An optimizer that hardly moves"
+    meaning = "The steps of this optimizer are too small here, in some or in all directions, to get anywhere."
+    order = 75
+
+    def admit(self, case: Case) -> Admission:
+        name, config = case.recipe.optimizer_name, case.recipe.optimizer["config"]
+        if name not in _SLOW or (name == "sgd" and config.get("momentum")):
+            return Admission.no(f"{case.recipe.optimizer['class_name']} adapts its steps")
+        if case.trial.diverged or not case.at_the_mean:
+            return Admission.no(f"the loss moves under {case.recipe.optimizer['class_name']}")
+        return Admission.yes(f"the train score is still {case.train_score:.3f}, and {_SLOW[name]}")
+
+    def experiments(self, case: Case) -> list[Experiment]:
+        import keras
+
+        recipe = case.recipe.changed(name="optimizer=adam", optimizer=plain_optimizer(keras.optimizers.Adam(1e-3)))
+        return [
+            Experiment(
+                self.code,
+                recipe,
+                remedy=f"Use Adam at 0.001 instead of {case.recipe.optimizer['class_name']}.",
+                keras=compile_line(recipe),
+                study={"training.optimizer": "adam", "training.learning_rate": 1e-3},
+                shortenable=False,
+            )
+        ]
