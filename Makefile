@@ -9,7 +9,7 @@ export TF_CPP_MIN_LOG_LEVEL ?= 3
 help: ## Show this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
-setup: ## Make .venv from requirements.lock (about 3 GB; does nothing when it is up to date)
+setup: ## Make .venv from requirements.lock (3.6 GB; does nothing when it is up to date)
 	@sh tools/setup.sh
 
 demo: setup ## Diagnose a real autoencoder on real data: runs/demo

@@ -65,6 +65,10 @@ EXPECTED: dict[str, Expected] = {
     "healthy": Expected("healthy"),
     "batch_size": Expected("faulty", "optimizer.batch_size"),
     "undertrained": Expected("faulty", "optimizer.undertrained"),
+    "dead_units": Expected("faulty", "model.dead_units"),
+    "initialization": Expected("faulty", "model.initialization"),
+    "regularization": Expected("faulty", "model.regularization"),
+    "optimizer_choice": Expected("faulty", "optimizer.choice"),
     "factory": Expected("faulty", "loss.mismatch"),
     "from_python": Expected("faulty", "data.scaling"),
 }
