@@ -29,3 +29,23 @@ def quiet() -> Iterator[None]:
         for handler in list(root.handlers):
             if handler not in handlers:
                 root.removeHandler(handler)
+
+
+@contextlib.contextmanager
+def quiet_imports() -> Iterator[None]:
+    """Nothing reaches standard error inside, not even from C++: for imports alone, since errors are exceptions.
+
+    TensorFlow 2.21 logs that it found no GPU while it is loaded, whatever `TF_CPP_MIN_LOG_LEVEL` says.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:  # a service without standard error
+        yield
+        return
+    try:
+        with open(os.devnull, "wb") as sink:
+            os.dup2(sink.fileno(), 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

@@ -19,7 +19,6 @@ from aetfx.diagnosis.result import Diagnosis
 from aetfx.diagnosis.samples import collect_samples, write_samples
 from aetfx.diagnosis.status import decide
 from aetfx.diagnosis.thresholds import Thresholds
-from aetfx.preprocessing.layers import wrap
 from aetfx.run import Run, atomic, read_json, write_json, write_text
 from aetfx.training.progress import Progress
 
@@ -72,6 +71,8 @@ def budget(lab: Lab, asked: float | None, thresholds: Thresholds) -> float:
 
 
 def _write(run: Run, request: Request, session: Session, outcome: Outcome, started: float, keep: bool) -> Diagnosis:
+    from aetfx.preprocessing.layers import wrap  # imports Keras
+
     assert request.rows is not None
     lab = session.lab
     first, last = outcome.steps[0].case, outcome.steps[-1].case

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sys
 from collections.abc import Iterator
 from typing import Any
@@ -35,7 +36,11 @@ def showing(given: Progress | None = None, *, quiet: bool = False, lines: bool =
             progress.TimeRemainingColumn(elapsed_when_finished=False),
             progress.TextColumn("{task.description}", markup=False),
         )
-        with progress.Progress(*columns, console=Console(file=sys.stderr), transient=True) as bar:
+        # A copy of the terminal: what libraries log while they are imported is kept off the original.
+        with (
+            os.fdopen(os.dup(sys.stderr.fileno()), "w", encoding=sys.stderr.encoding) as terminal,
+            progress.Progress(*columns, console=Console(file=terminal), transient=True) as bar,
+        ):
             yield _Bar(bar)
 
 

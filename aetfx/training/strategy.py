@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from aetfx.errors import StudyError
+from aetfx.quiet import quiet_imports
 
 
 def prepare_devices(strategy: str = "auto", replicas: int = 1) -> Any:
@@ -24,9 +25,11 @@ def prepare_devices(strategy: str = "auto", replicas: int = 1) -> Any:
     Raises:
       StudyError: TensorFlow's devices are already set up otherwise in this process.
     """
-    import tensorflow as tf
+    with quiet_imports():
+        import keras  # noqa: F401 - loads the rest of what TensorFlow logs about
+        import tensorflow as tf
 
-    gpus = tf.config.list_physical_devices("GPU")
+        gpus = tf.config.list_physical_devices("GPU")
     if strategy == "one_device":
         return tf.distribute.get_strategy()
     if len(gpus) > 1:

@@ -21,7 +21,7 @@ from aetfx.data.rows import check_columns
 from aetfx.data.sources import Quarantined, Source
 from aetfx.data.split import check_sides
 from aetfx.errors import DataError
-from aetfx.quiet import quiet
+from aetfx.quiet import quiet, quiet_imports
 from aetfx.validation.exchange import Exchange, exchange
 from aetfx.validation.runner import Workers, workers
 from aetfx.validation.statistics import ColumnStatistics
@@ -128,7 +128,8 @@ def _run(
         pipeline = beam.Pipeline(runner=hands.runner, options=hands.options)
         shards = pipeline | "Shards" >> beam.Create(todo, reshuffle=True)
         if any(source.others for _, source in sources):
-            from aetfx.validation.tfdv_columns import write_statistics
+            with quiet_imports():
+                from aetfx.validation.tfdv_columns import write_statistics
 
             read = shards | "Read" >> beam.ParDo(reader).with_outputs(OTHERS, main=NUMBERS)
             batches = read[NUMBERS]

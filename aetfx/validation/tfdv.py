@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from aetfx.errors import DataError
-from aetfx.quiet import quiet
+from aetfx.quiet import quiet, quiet_imports
 from aetfx.validation.statistics import ColumnStatistics
 from aetfx.validation.tfdv_features import POOLED, of_column, pooled, write_feature
 
@@ -52,7 +52,8 @@ def to_proto(
 def infer_schema(statistics: Any) -> Any:
     """TFDV's schema for a `DatasetFeatureStatisticsList`."""
     with quiet():
-        import tensorflow_data_validation as tfdv
+        with quiet_imports():
+            import tensorflow_data_validation as tfdv
 
         return tfdv.infer_schema(statistics)
 
@@ -65,7 +66,8 @@ def find_anomalies(statistics: Any, schema: Any, before: Any = None) -> Any:
         of an earlier day, those of skew for the data on the other side of a deployment.
     """
     with quiet():
-        import tensorflow_data_validation as tfdv
+        with quiet_imports():
+            import tensorflow_data_validation as tfdv
 
         return tfdv.validate_statistics(
             statistics,
