@@ -22,8 +22,10 @@ class OptimizerChoice(Cause):
 
     def admit(self, case: Case) -> Admission:
         name, config = case.recipe.optimizer_name, case.recipe.optimizer["config"]
-        if name not in _SLOW or (name == "sgd" and config.get("momentum")):
+        if name not in _SLOW:
             return Admission.no(f"{case.recipe.optimizer['class_name']} adapts its steps")
+        if name == "sgd" and config.get("momentum"):
+            return Admission.no(f"SGD has a momentum of {config['momentum']:g}")
         if case.trial.diverged or not case.at_the_mean:
             return Admission.no(f"the loss moves under {case.recipe.optimizer['class_name']}")
         return Admission.yes(f"the train score is still {case.train_score:.3f}, and {_SLOW[name]}")

@@ -19,11 +19,10 @@ from aetfx.validation.combiners.repeats import find_spikes
 from aetfx.validation.combiners.row_hashes import RowHasher, hash_rows
 from aetfx.validation.combiners.row_order import RowOrder
 from aetfx.validation.combiners.row_sample import RowSample
-from aetfx.validation.combiners.side_by_side import side_by_side
+from aetfx.validation.combiners.side_by_side import WORTH_BYTES, side_by_side
 from aetfx.validation.combiners.spill import Spill
 from aetfx.validation.statistics import BUCKETS, PERCENTILES, QUANTILES, ColumnStatistics
 
-_WORTH_THREADS = 1 << 19  # bytes: below, handing over costs as much as the work
 PAIR_ROWS = 20_000  # a correlation of 0.999 is then known to 0.00002; all rows would double the whole cost
 
 
@@ -71,7 +70,7 @@ class Columns(Accumulator[ColumnStatistics]):
         calls: list[Callable[[], Any]] = [functools.partial(part.add, cells) for part in parts]
         if self.rows is not None and self.pairs is not None:
             calls.insert(1, functools.partial(self._add_rows, cells, self.rows, self.pairs))
-        if cells.values.nbytes < _WORTH_THREADS:
+        if cells.values.nbytes < WORTH_BYTES:
             for call in calls:
                 call()
         else:

@@ -20,6 +20,7 @@ import numpy as np
 from aetfx.validation.combiners.base import Accumulator, Cells
 from aetfx.validation.combiners.distribution import Distribution, ExactDistribution, SketchDistribution
 from aetfx.validation.combiners.edges import EdgeValues, edges_of, merge_edges, no_edges
+from aetfx.validation.combiners.side_by_side import in_blocks
 from aetfx.validation.combiners.spill import Spill
 
 EXACT_BYTES = 256 << 20  # values kept per split
@@ -203,10 +204,14 @@ def _columns(parts: list[np.ndarray], n_columns: int) -> np.ndarray:
     """Returns the rows of all parts as columns, shape (D, n), in a fresh array."""
     dtype = np.result_type(*(part.dtype for part in parts)) if parts else np.dtype(np.float64)
     out = np.empty((n_columns, sum(map(len, parts))), dtype)
-    start = 0
-    for part in parts:
-        out[:, start : start + len(part)] = part.T
-        start += len(part)
+
+    def copy(columns: slice) -> None:
+        start = 0
+        for part in parts:
+            out[columns, start : start + len(part)] = part.T[columns]
+            start += len(part)
+
+    in_blocks(n_columns, out.nbytes, copy)
     return out
 
 
