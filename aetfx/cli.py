@@ -148,16 +148,14 @@ def validate(
       aetfx validate table.csv -- --direct_num_workers=2 --direct_running_mode=multi_processing
     """
     with _working(as_json) as show:
-        from aetfx.data.files import expand, is_remote, set_remote_options
+        from aetfx.data.files import expand, is_remote
 
         for extra in beam or ():
             if not extra.startswith("-"):
                 raise StudyError(f"unexpected '{extra}'. Quote globs; give a second data set with --against.")
-        paths = [path for path in (data, against) if path is not None]
-        if any(map(is_remote, paths)):
-            set_remote_options(beam or ())
-        for path in paths:
-            expand(path)  # a mistyped one is answered before NumPy and Arrow are imported
+        for path in filter(None, (data, against)):
+            if not is_remote(path):  # that asks a server, once is enough
+                expand(path)  # a mistyped one is answered before NumPy and Arrow are imported
         from aetfx.validation import api
 
         kind: str | list[str] = features if features in ("auto", "table", "tensor") else features.split(",")

@@ -89,6 +89,11 @@ class Case:
         after = unit_spread(self.trial.model, self.architecture, rows)
         return {names[name]: spread for name, spread in before.items()}, after
 
+    def silent_units(self, share: float) -> dict[str, np.ndarray]:
+        """Units of each layer whose spread training brought down to a share of what it was: bool (units,)."""
+        before, after = self.spread
+        return {name: (before[name] > 0) & (spread <= share * before[name]) for name, spread in after.items()}
+
     @cached_property
     def _initial_architecture(self) -> Architecture:
         return read_architecture(self.initial_model, self.lab.shape)

@@ -52,10 +52,7 @@ def to_proto(
 def infer_schema(statistics: Any) -> Any:
     """TFDV's schema for a `DatasetFeatureStatisticsList`."""
     with quiet():
-        with quiet_imports():
-            import tensorflow_data_validation as tfdv
-
-        return tfdv.infer_schema(statistics)
+        return _tfdv().infer_schema(statistics)
 
 
 def find_anomalies(statistics: Any, schema: Any, before: Any = None) -> Any:
@@ -66,15 +63,18 @@ def find_anomalies(statistics: Any, schema: Any, before: Any = None) -> Any:
         of an earlier day, those of skew for the data on the other side of a deployment.
     """
     with quiet():
-        with quiet_imports():
-            import tensorflow_data_validation as tfdv
-
-        return tfdv.validate_statistics(
+        return _tfdv().validate_statistics(
             statistics,
             schema,
             previous_statistics=before if _compares(schema, "drift_comparator") else None,
             serving_statistics=before if _compares(schema, "skew_comparator") else None,
         )
+
+
+def _tfdv() -> Any:
+    with quiet_imports():
+        import tensorflow_data_validation as tfdv
+    return tfdv
 
 
 def _compares(schema: Any, comparator: str) -> bool:

@@ -80,7 +80,7 @@ class Text:
     def __init__(self, file: str, form: Form):
         self._file, self._form = file, form
         self._raw: BinaryIO = open_binary(file, form.packed)
-        self._size = size_of(file)
+        self._packed_bytes = size_of(file) if form.packed else 0
         self._decoder = codecs.getincrementaldecoder(form.utf16)("replace") if form.utf16 else None
         self._rest = b""  # decoded and not yet asked for
 
@@ -121,7 +121,7 @@ class Text:
             said = printable(str(error), 120)
             raise DataError(f"{self._file}: cannot be unpacked ({said}). Write it again.") from None
         if self._form.packed:
-            check_unpacked(self._file, self._size, self._raw.tell())
+            check_unpacked(self._file, self._packed_bytes, self._raw.tell())
         return data
 
 

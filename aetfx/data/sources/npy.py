@@ -102,13 +102,9 @@ def _remote_array(file: str, layout: Layout) -> np.ndarray:
     """Reads an array that is stored column by column, as a whole.
 
     Raises:
-      DataError: it is larger than `FORTRAN_BYTES`.
+      DataError: see `check_holdable`.
     """
-    if layout.size > FORTRAN_BYTES:
-        raise DataError(
-            f"{file}: the array is stored column by column (Fortran order) and too large to hold. "
-            "Save np.ascontiguousarray(array)."
-        )
+    check_holdable(f"{file}: the array", layout)
     with open_binary(file) as stream:
         stream.seek(layout.offset)
         values = _numbers(stream, layout.dtype, math.prod(layout.shape), remote=True)
@@ -193,6 +189,19 @@ def read_layout(stream: BinaryIO, where: str, complaint: str) -> Layout:
         raise DataError(f"{complaint} (shape {_shown(layout.shape)}). Write it again with np.save.")
     check_array(where, layout.shape, dtype)
     return layout
+
+
+def check_holdable(what: str, layout: Layout) -> None:
+    """Checks an array that cannot be mapped into memory.
+
+    Raises:
+      DataError: it is stored column by column and larger than `FORTRAN_BYTES`.
+    """
+    if layout.fortran and layout.size > FORTRAN_BYTES:
+        raise DataError(
+            f"{what} is stored column by column (Fortran order) and too large to hold. "
+            "Save np.ascontiguousarray(array)."
+        )
 
 
 def check_array(where: str, shape: tuple[int, ...], dtype: np.dtype) -> None:

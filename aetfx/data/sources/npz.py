@@ -18,7 +18,7 @@ import numpy as np
 from aetfx.data.files import open_binary
 from aetfx.data.sources.base import Batch, Features, Shard, Source, float_dtype, to_batch
 from aetfx.data.sources.guards import check_unpacked, printable
-from aetfx.data.sources.npy import FORTRAN_BYTES, Layout, array_fields, check_agreement, read_layout
+from aetfx.data.sources.npy import Layout, array_fields, check_agreement, check_holdable, read_layout
 from aetfx.errors import DataError
 
 MEMBERS = ("x", "x_train")  # taken where an archive holds several arrays, in this order
@@ -115,11 +115,7 @@ def _layout(file: str, member: str) -> Layout:
             "Write it again with np.savez."
         )
     check_unpacked(f"{file}: the array '{_array_name(member)}'", info.compress_size, info.file_size)
-    if layout.fortran and layout.size > FORTRAN_BYTES:
-        raise DataError(
-            f"{file}: the array '{_array_name(member)}' is stored column by column (Fortran order) and too large "
-            "to hold. Save np.ascontiguousarray(array)."
-        )
+    check_holdable(f"{file}: the array '{_array_name(member)}'", layout)
     return layout
 
 

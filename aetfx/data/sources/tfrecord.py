@@ -313,7 +313,8 @@ def _records(shard: Shard) -> Iterator[tuple[int, int, bytes | None]]:
       DataError: a length is damaged, or the file ends inside a record; says which.
     """
     file, row, at = shard.file, shard.first, shard.start
-    packed, packed_bytes = _is_packed(file), size_of(file)
+    packed = _is_packed(file)
+    packed_bytes = size_of(file) if packed else 0
     with open_binary(file, packed) as opened:
         opened.seek(at)
         patient = _Patient(opened)

@@ -21,16 +21,13 @@ class DeadUnits(Cause):
     def admit(self, case: Case) -> Admission:
         if case.trial.diverged:
             return Admission.no("the training broke off: its last weights tell nothing")
-        before, after = case.spread
+        before, _ = case.spread
         t, evidence = case.thresholds, []
-        for name, spread in after.items():
-            start = before[name]
-            alive = start > 0
-            dead = int(np.count_nonzero(alive & (spread <= t.dead_spread * start)))
-            if dead >= t.dead_share * len(spread):
+        for name, silent in case.silent_units(t.dead_spread).items():
+            if silent.sum() >= t.dead_share * len(silent):
                 evidence.append(
-                    f"{dead} of {len(spread)} units of '{name}' answer the same to every row; before training "
-                    f"{np.count_nonzero(~alive)} did"
+                    f"{silent.sum()} of {len(silent)} units of '{name}' answer the same to every row; before training "
+                    f"{np.count_nonzero(before[name] == 0)} did"
                 )
         return Admission.yes(*evidence) if evidence else Admission.no("hardly a unit died in training")
 

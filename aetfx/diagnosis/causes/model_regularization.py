@@ -5,8 +5,6 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-import numpy as np
-
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
 from aetfx.models.rewriting import largest_noise, largest_penalty, scale_noise, scale_penalties
@@ -90,14 +88,12 @@ def _named(penalty: float, decay: float) -> str:
 
 def _silenced(case: Case) -> list[str]:
     """Penalised layers most of whose units hardly answer any more."""
-    t, found = case.thresholds, []
-    before, after = case.spread
-    for name in sorted(_penalised(case.recipe.source.blueprint) & set(after)):
-        alive = before[name] > 0
-        silent = int(np.count_nonzero(alive & (after[name] < t.silenced_spread * before[name])))
-        if silent >= t.silenced_share * len(alive):
-            found.append(f"{silent} of {len(alive)} units of the penalised layer '{name}' hardly answer any more")
-    return found
+    t, penalised = case.thresholds, _penalised(case.recipe.source.blueprint)
+    return [
+        f"{silent.sum()} of {len(silent)} units of the penalised layer '{name}' hardly answer any more"
+        for name, silent in sorted(case.silent_units(t.silenced_spread).items())
+        if name in penalised and silent.sum() >= t.silenced_share * len(silent)
+    ]
 
 
 def _shrunk(case: Case, everywhere: bool) -> list[str]:
