@@ -48,6 +48,8 @@ def diagnose(
     x_train: Any,
     x_val: Any = None,
     *,
+    y_train: Any = None,
+    y_val: Any = None,
     epochs: int,
     batch_size: int = 32,
     budget: float | None = None,
@@ -64,6 +66,8 @@ def diagnose(
         experiments run on rebuilt copies with new weights.
       x_train: rows (n, ...) in original units: an array, data frame, finite `tf.data.Dataset`, path or glob.
       x_val: held-out rows of the same kind; None holds out a fifth of `x_train` by row hash.
+      y_train, y_val: what your `model.fit(x, y)` asks back, where it is not the rows themselves (denoising); of a
+        dataset of pairs the second part is taken.
       epochs, batch_size: as in your `model.fit`.
       budget: in multiples of one such training; by default 8 (14 where few rows make re-splits necessary), and at
         least 90 seconds' worth for small models.
@@ -86,6 +90,8 @@ def diagnose(
             model,
             x_train,
             x_val,
+            y_train=y_train,
+            y_val=y_val,
             epochs=epochs,
             batch_size=batch_size,
             budget=budget,

@@ -59,13 +59,18 @@ class _Section(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DataSection(_Section, frozen=True):
-    """Where rows come from and which of them are held out."""
+    """Where rows come from, which of them are held out, and what `fit` asks back for them.
+
+    `target` is `input`, or a path of as many rows as `train` (denoising); `eval_target` goes with a path in `eval`.
+    """
 
     train: Annotated[str, Meta(description="a path or a glob")]
     eval: Annotated[float | str, Meta(description="a held-out fraction, or a path")] = 0.2
     features: Annotated[
         Literal["auto", "table", "tensor"] | list[str], Meta(description="auto, table, tensor, or a list of columns")
     ] = "auto"
+    target: Annotated[str, Meta(description="input, or a path")] = "input"
+    eval_target: Annotated[str | None, Meta(description="a path")] = None
 
 
 class PreprocessingSection(_Section, frozen=True):
@@ -187,9 +192,10 @@ class Study(_Section, frozen=True, kw_only=True):
     def to_yaml(self) -> str:
         """Returns the study as YAML with every default written out, fit to be run again from any folder."""
         tree = self.to_tree()
-        for section, key in (("data", "train"), ("data", "eval"), ("model", "path")):
+        paths = [("data", key) for key in ("train", "eval", "target", "eval_target")]
+        for section, key in (*paths, ("model", "path")):
             value = tree[section][key]
-            if isinstance(value, str) and "://" not in value:
+            if isinstance(value, str) and "://" not in value and (key, value) != ("target", "input"):
                 tree[section][key] = os.path.abspath(value)
         if "model.path" in self.compare:
             tree["compare"]["model.path"] = [path and os.path.abspath(path) for path in self.compare["model.path"]]
@@ -245,6 +251,15 @@ def _check_whole(study: Study, where: str) -> None:
     fraction = study.data.eval
     if isinstance(fraction, float) and not 0 < fraction < 1:
         raise StudyError(f"{where}: data.eval must be a path or a fraction between 0 and 1 but got {fraction}.")
+    if study.data.target != "input" and isinstance(fraction, str) and study.data.eval_target is None:
+        raise StudyError(
+            f"{where}: data.target needs data.eval_target, because the held-out rows come from a file of their own "
+            f"({fraction}). Give the path of their targets."
+        )
+    if study.data.eval_target is not None and (study.data.target == "input" or not isinstance(fraction, str)):
+        raise StudyError(
+            f"{where}: data.eval_target goes with data.target and with a path in data.eval. Give these or leave it out."
+        )
     if study.model.factory and study.model.path:
         raise StudyError(f"{where}: model.factory and model.path exclude each other. Keep one of them.")
     if study.model.factory and study.model.factory.count(":") != 1:
@@ -285,6 +300,8 @@ def _relative_to(study: Study, folder: Path) -> Study:
         study.data,
         train=resolve(study.data.train),
         eval=resolve(study.data.eval) if isinstance(study.data.eval, str) else study.data.eval,
+        target="input" if study.data.target == "input" else resolve(study.data.target),
+        eval_target=resolve(study.data.eval_target),
     )
     model = replace(study.model, path=resolve(study.model.path))
     compare = {k: [resolve(v) for v in values] if k == "model.path" else values for k, values in study.compare.items()}

@@ -14,7 +14,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from aetfx.data.split import halve, held_out
+from aetfx.comparison.row_changes import changed
+from aetfx.comparison.splits import Part, Split, split_rows
+from aetfx.data.targets import SAME, Relation
 from aetfx.evaluation.score import Score, Scorer
 from aetfx.preprocessing.fit import Preprocessing, fit_rows
 from aetfx.training.feed import updates_per_epoch
@@ -28,19 +30,7 @@ from aetfx.training.workshop import Workshop
 _START_SECONDS = 0.7
 _UPDATE_SECONDS = 0.7e-3
 _FLOPS_PER_SECOND = 6e9
-
-
-@dataclass(frozen=True)
-class Split:
-    """Rows of one way of holding out. All arrays are raw rows (n, *shape)."""
-
-    train: np.ndarray
-    select: np.ndarray
-    confirm: np.ndarray
-
-    @property
-    def held_out(self) -> np.ndarray:
-        return np.concatenate([self.select, self.confirm])
+_MOST_TRAIN_ROWS = 4096  # scored to see how well the train rows come back
 
 
 @dataclass
@@ -55,6 +45,9 @@ class Lab:
       features, declared_shape, sentinels, fences, names: see `Scorer.fit`.
       judge: "inliers" where outliers were found in the data, else None (all rows).
       store: keeps trials over interruptions.
+      targets, eval_targets: what `fit` asks back for `rows` and `eval_rows`; None asks the rows themselves.
+      relation: of the targets to their inputs.
+      reserve: whether half of the user's own eval rows is set aside for experiments (`comparison.splits`).
     """
 
     rows: np.ndarray
@@ -70,14 +63,18 @@ class Lab:
     store: TrialStore
     workshop: Workshop | None = None
     progress: Progress | None = None
+    targets: np.ndarray | None = None
+    eval_targets: np.ndarray | None = None
+    relation: Relation = SAME
+    reserve: bool = False
     unit_seconds: float = 1.0
     spent: float = 0.0
     planned: float = 0.0
     trained: int = 0
-    _splits: dict[int, Split] = field(default_factory=dict)
+    _splits: dict[tuple[int, str], Split] = field(default_factory=dict)
     _scorers: dict[int, Scorer] = field(default_factory=dict)
     _fitted: dict[tuple[int, str], Preprocessing] = field(default_factory=dict)
-    _hashes: dict[int, str] = field(default_factory=dict)
+    _hashes: dict[tuple[int, str, str], str] = field(default_factory=dict)
     trials: dict[tuple[str, int, int], Trial] = field(default_factory=dict)
 
     @property
@@ -85,28 +82,51 @@ class Lab:
         return tuple(self.rows.shape[1:])
 
     @property
+    def scores_inputs(self) -> bool:
+        """Whether reconstructions are compared with the inputs, although other targets were given by mistake."""
+        return self.relation.is_mistake
+
+    @property
     def resplits(self) -> bool:
         """Whether eval is a fraction of the same rows, so that rows may change sides."""
         return self.eval_rows is None
 
-    def split(self, index: int = 0) -> Split:
-        """Returns split `index`; 0 is the main one, others exist where eval is a fraction."""
-        if index not in self._splits:
-            if self.eval_rows is not None:
-                train_rows, out = self.rows, self.eval_rows
+    def split(self, index: int = 0, change: str = "") -> Split:
+        """Returns split `index`; 0 is the main one, others exist where eval is a fraction.
+
+        Args:
+          index: of the split.
+          change: of its rows, as a recipe names it (`comparison.row_changes`).
+        """
+        key = (index, change)
+        if key not in self._splits:
+            if change:
+                self._splits[key] = changed(self.split(index), change, self.seed)
             else:
-                mask = held_out(self.rows, self.fraction, self.seed + 1000 * index)
-                train_rows, out = self.rows[~mask], self.rows[mask]
-            half = halve(out, self.seed + 1000 * index)
-            self._splits[index] = Split(train_rows, out[~half], out[half])
-        return self._splits[index]
+                evaluation = None if self.eval_rows is None else Part.of(self.eval_rows, self.eval_targets)
+                rows = Part.of(self.rows, self.targets)
+                self._splits[key] = split_rows(
+                    rows, evaluation, self.fraction, self.seed + 1000 * index, reserve=self.reserve
+                )
+        return self._splits[key]
+
+    def trained_on(self, recipe: Recipe, index: int = 0) -> Part:
+        """Returns the train rows of a recipe and what its `fit` asks back for them."""
+        part = self.split(index, recipe.rows).part("train")
+        return Part(part.inputs, part.inputs) if recipe.target == "input" else part
+
+    def judged_on(self, recipe: Recipe, on: str = "select", index: int = 0) -> tuple[np.ndarray, np.ndarray]:
+        """Returns the inputs that a recipe is scored on, and what its reconstructions of them are compared with."""
+        part = self.split(index, recipe.rows).part(on)
+        return part.inputs, part.inputs if self.scores_inputs else part.targets
 
     def scorer(self, index: int = 0) -> Scorer:
         """Returns the score as fixed on the train rows of a split."""
         if index not in self._scorers:
             features = self.features if index == 0 else self.scorer(0).features
+            train = self.split(index).part("train")
             self._scorers[index] = Scorer.fit(
-                self.split(index).train,
+                train.inputs if self.scores_inputs else train.targets,
                 features=features,
                 declared_shape=self.declared_shape,
                 sentinels=self.sentinels,
@@ -118,13 +138,13 @@ class Lab:
     def preprocessing(self, recipe: Recipe, index: int = 0) -> Preprocessing:
         """Returns the recipe's preprocessing, fitted on the train rows of a split."""
         spec = dict(recipe.preprocessing)
-        key = (index, repr(sorted(spec.items())))
+        key = (index, repr([recipe.rows, sorted(spec.items())]))
         if key not in self._fitted:
             scope = spec.pop("scope", "column")
             fit = functools.partial(
                 fit_rows,
                 spec,
-                self.split(index).train,
+                self.trained_on(recipe, index).inputs,
                 scope=scope,
                 sentinels=self.sentinels,
                 fences=self.fences,
@@ -132,7 +152,7 @@ class Lab:
             )
             fences = None if self.fences is None else [part.tolist() for part in self.fences]
             sentinels = sorted(self.sentinels.items())
-            known = [spec, scope, list(self.names), sentinels, fences, self._rows_hash(index)]
+            known = [spec, scope, list(self.names), sentinels, fences, self._rows_hash(recipe, index)]
             self._fitted[key] = self.store.preprocessing(known, fit)
         return self._fitted[key]
 
@@ -144,22 +164,26 @@ class Lab:
             return self.trials[key]
         cost = self.cost(recipe)
         preprocessing = self.preprocessing(recipe, index)
-        stored = self.store.load(recipe, seed, index, preprocessing, self._rows_hash(index))
+        stored = self.store.load(recipe, seed, index, preprocessing, self._rows_hash(recipe, index))
         if stored is not None and set(score_at) <= set(stored.scores):
             trial = stored
         else:
+            part = self.trained_on(recipe, index)
             trial = train(
                 recipe,
-                self.split(index).train,
+                part.inputs,
                 preprocessing,
                 seed=seed,
+                targets=part.targets,
                 workshop=self.workshop,
-                score=lambda predictor: self._select_score(predictor, index),
+                score=lambda predictor: self._select_score(recipe, predictor, index),
                 score_at=score_at,
                 on_epoch=self._teller(recipe, cost),
             )
             self.trained += 1
-            self.store.save(trial, index, score=self.score(trial, "select", index).value, rows=self._rows_hash(index))
+            self.store.save(
+                trial, index, score=self.score(trial, "select", index).value, rows=self._rows_hash(recipe, index)
+            )
         self.spent += cost
         self._tell(recipe.name, self.spent)
         self.trials[key] = trial
@@ -183,7 +207,7 @@ class Lab:
 
     def nominal_seconds(self, recipe: Recipe, epochs: int | None = None) -> float:
         """Returns what a trial would take on the reference machine, from updates and parameters."""
-        n_rows = len(self.split(0).train)
+        n_rows = len(self.split(0, recipe.rows).train)
         updates = (epochs or recipe.epochs) * updates_per_epoch(n_rows, recipe.batch_size)
         parameters = self.store.parameters(recipe)
         flops = 6.0 * parameters * min(recipe.batch_size, n_rows)
@@ -191,23 +215,28 @@ class Lab:
 
     def score(self, trial: Trial, on: str = "select", index: int = 0) -> Score:
         """Scores a trial on the `train`, `select`, `confirm` or `held_out` rows of a split."""
-        rows = getattr(self.split(index), on)
-        if on == "train" and len(rows) > 4096:
-            rows = rows[:4096]
-        return self.scorer(index).score(rows, trial.predict(rows), rows=self.judge)
+        inputs, truth = self.judged_on(trial.recipe, on, index)
+        if on == "train":
+            inputs, truth = inputs[:_MOST_TRAIN_ROWS], truth[:_MOST_TRAIN_ROWS]
+        return self.scorer(index).score(truth, trial.predict(inputs), rows=self.judge)
 
-    def _rows_hash(self, index: int) -> str:
-        """Returns a hash of what a split's trials are trained and scored on: data that changed make them worthless."""
-        if index not in self._hashes:
+    def _rows_hash(self, recipe: Recipe, index: int) -> str:
+        """Returns a hash of what a trial is trained and scored on: data that changed make it worthless."""
+        key = (index, recipe.rows, recipe.target)
+        if key not in self._hashes:
             digest = hashlib.blake2b(repr((self.scorer(index).features, self.judge)).encode(), digest_size=8)
-            for rows in (self.split(index).train, self.split(index).select):
+            train = self.trained_on(recipe, index)
+            arrays = [train.inputs, *self.judged_on(recipe, "select", index)]
+            if train.targets is not train.inputs:
+                arrays.append(train.targets)
+            for rows in {id(array): array for array in arrays}.values():
                 digest.update(np.ascontiguousarray(rows).tobytes())
-            self._hashes[index] = digest.hexdigest()
-        return self._hashes[index]
+            self._hashes[key] = digest.hexdigest()
+        return self._hashes[key]
 
-    def _select_score(self, predictor: Callable[[np.ndarray], np.ndarray], index: int) -> float:
-        rows = self.split(index).select
-        return self.scorer(index).score(rows, predictor(rows), rows=self.judge).value
+    def _select_score(self, recipe: Recipe, predictor: Callable[[np.ndarray], np.ndarray], index: int) -> float:
+        inputs, truth = self.judged_on(recipe, "select", index)
+        return self.scorer(index).score(truth, predictor(inputs), rows=self.judge).value
 
     def _teller(self, recipe: Recipe, cost: float) -> Callable[[int], None]:
         last = [time.monotonic()]

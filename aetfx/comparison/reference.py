@@ -17,11 +17,12 @@ def fed_rows(preprocessing: Preprocessing, rows: np.ndarray) -> np.ndarray:
 
 
 def fed_cells(lab: Lab, preprocessing: Preprocessing) -> np.ndarray:
-    """Returns the train rows as fed (at most 20,000), with cells that are not scored as NaN.
+    """Returns what is asked back for the train rows, as fed (at most 20,000), with cells that are not scored as NaN.
 
     Where outliers were found, rows outside the fences are NaN as a whole.
     """
-    rows = lab.split().train[:_MOST_ROWS]
+    part = lab.split().part("train")
+    rows = (part.inputs if lab.scores_inputs else part.targets)[:_MOST_ROWS]
     fed = fed_rows(preprocessing, rows)
     mask = lab.scorer().mask(rows) & np.isfinite(fed)
     if lab.judge:
@@ -50,7 +51,8 @@ def pca_score(lab: Lab, preprocessing: Preprocessing, k: int, *, cells: np.ndarr
     train = without_empty_rows(cells)
     if not 0 < k < min(train.shape):
         return None
-    held, scorer = getattr(lab.split(), on), lab.scorer()
+    part, scorer = lab.split().part(on), lab.scorer()
+    held = part.inputs if lab.scores_inputs else part.targets
     if lab.judge:
         held = held[scorer.inlier_rows(held)]
     fed = np.where(scorer.mask(held), fed_rows(preprocessing, held), np.nan)

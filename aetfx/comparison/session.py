@@ -10,6 +10,7 @@ from typing import Any
 from aetfx.comparison.lab import Lab
 from aetfx.comparison.request import Request
 from aetfx.data import open_source
+from aetfx.data.targets import SAME, relation
 from aetfx.models.reading import read_architecture
 from aetfx.training.build import recipe_from_model, recipe_from_study
 from aetfx.training.logs import write_hparams_config
@@ -103,6 +104,10 @@ def open_lab(
         store=TrialStore(directory),
         workshop=Workshop(strategy),
         progress=progress,
+        targets=None if request.targets is None else request.targets.values,
+        eval_targets=None if request.eval_targets is None else request.eval_targets.values,
+        relation=SAME if request.targets is None else relation(rows.values, request.targets.values),
+        reserve=any(f.code == "data.train_eval_shift" and f.severity != "info" for f in validation.findings),
     )
     lab.unit_seconds = lab.nominal_seconds(recipe)
     return Session(lab, recipe, live, validation)

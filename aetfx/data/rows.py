@@ -194,6 +194,36 @@ def _from_frame(frame: Any, features: Features) -> Rows:
     return Rows(values, chosen, (len(chosen),), features == "tensor", len(values), [], skipped, whole)
 
 
+def unpaired(data: Any) -> tuple[Any, np.ndarray | None]:
+    """Takes a finite `tf.data.Dataset` of (input, target) pairs apart; anything else comes back as it is.
+
+    Both sides are read in one pass: a data set that shuffles gives another order in the next.
+
+    Returns:
+      Data for `rows_from`, and the targets; None where they equal the inputs, or have another shape (class labels),
+      which is none of an autoencoder's business.
+
+    Raises:
+      DataError: the data set repeats without end, or is empty.
+    """
+    spec = getattr(data, "element_spec", None)
+    if not isinstance(spec, tuple) or len(spec) < 2 or not hasattr(data, "as_numpy_iterator"):
+        return data, None
+    first, second = spec[0], spec[1]
+    if not (hasattr(first, "shape") and hasattr(second, "shape")) or first.shape != second.shape:
+        return data, None
+    both = _dataset_array(data.map(lambda *pair: _side_by_side(pair[0], pair[1], first.shape.rank)))
+    inputs, targets = np.split(both, 2, axis=-1)
+    return inputs, None if np.array_equal(inputs, targets, equal_nan=True) else targets
+
+
+def _side_by_side(first: Any, second: Any, rank: int) -> Any:
+    import tensorflow as tf
+
+    kind = tf.float64 if tf.float64 in (first.dtype, second.dtype) else tf.float32
+    return tf.concat([tf.cast(first, kind), tf.cast(second, kind)], axis=rank - 1)
+
+
 def _dataset_array(dataset: Any) -> np.ndarray:
     """Collects a `tf.data.Dataset` of rows or batches into one array.
 

@@ -12,10 +12,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from aetfx.comparison.request import Request, check_same_shape, check_split, open_request
-from aetfx.data import rows_from
+from aetfx.comparison.request import Request, check_same_shape, check_split, check_targets, open_request
+from aetfx.data import Rows, rows_from
+from aetfx.data.rows import unpaired
 from aetfx.diagnosis.result import Diagnosis, load_run
 from aetfx.diagnosis.thresholds import Thresholds
+from aetfx.errors import DataError
 from aetfx.run import Run
 from aetfx.study import Study, parse_study
 from aetfx.training.progress import Progress
@@ -52,6 +54,8 @@ def diagnose(
     x_train: Any,
     x_val: Any = None,
     *,
+    y_train: Any = None,
+    y_val: Any = None,
     epochs: int,
     batch_size: int = 32,
     budget: float | None = None,
@@ -62,10 +66,15 @@ def diagnose(
     progress: Progress | None = None,
 ) -> Diagnosis:
     """Diagnoses a model on rows in memory. See `aetfx.diagnose` for the arguments and errors."""
+    x_train, paired = unpaired(x_train)
+    x_val, paired_val = unpaired(x_val)
     rows = rows_from(x_train, features)
     eval_rows = rows_from(x_val, features) if x_val is not None else None
     if eval_rows is not None:
         check_same_shape(rows.shape, eval_rows.shape, "x_train", "x_val")
+    targets, eval_targets = _targets(
+        rows, paired if y_train is None else y_train, eval_rows, paired_val if y_val is None else y_val, features
+    )
     with ExitStack() as stack:
         if out is None:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aetfx-")))
@@ -92,6 +101,8 @@ def diagnose(
             study=study,
             rows=rows,
             eval_rows=eval_rows,
+            targets=targets,
+            eval_targets=eval_targets,
             train_path=study.data.train,
             eval_path=study.data.eval if isinstance(study.data.eval, str) else None,
             inputs=None,
@@ -101,6 +112,22 @@ def diagnose(
         from aetfx.diagnosis.session import run_request
 
         return run_request(request, directory, progress=progress, keep=out is not None)
+
+
+def _targets(
+    rows: Rows, y_train: Any, eval_rows: Rows | None, y_val: Any, features: Any
+) -> tuple[Rows | None, Rows | None]:
+    """Returns the targets of the train and the eval rows, checked; None where they are the rows themselves."""
+    targets = None if y_train is None else rows_from(y_train, features)
+    eval_targets = None if y_val is None else rows_from(y_val, features)
+    if targets is None and y_val is not None:
+        raise DataError("y_val: given without y_train. Give both, or neither to ask the rows themselves back.")
+    if targets is not None and eval_rows is not None and eval_targets is None:
+        raise DataError("y_val: missing. Give the targets of x_val too, as y_train was given.")
+    check_targets(rows, targets, "x_train", "y_train")
+    if eval_rows is not None:
+        check_targets(eval_rows, eval_targets, "x_val", "y_val")
+    return targets, eval_targets if eval_rows is not None else None
 
 
 def _finished(out: Path, inputs: str | None) -> bool:

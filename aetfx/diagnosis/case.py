@@ -16,6 +16,7 @@ import numpy as np
 
 from aetfx.comparison import reference
 from aetfx.comparison.lab import Lab
+from aetfx.comparison.splits import Part
 from aetfx.diagnosis.curvature import curved_share
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.evaluation import baselines
@@ -83,7 +84,7 @@ class Case:
     @cached_property
     def spread(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """How far the answers of each unit are apart over some train rows, before training and after it."""
-        rows = self.trial.preprocessing.apply(self.lab.split().train[:_PROBE_ROWS])
+        rows = self.trial.preprocessing.apply(self.train_part.inputs[:_PROBE_ROWS])
         before = unit_spread(self.initial_model, self._initial_architecture, rows)
         names = self._names_of_initial
         after = unit_spread(self.trial.model, self.architecture, rows)
@@ -219,7 +220,7 @@ class Case:
         """Score of PCA at the code's width; None where PCA is no reference."""
         k = self.architecture.code_width
         n, width = self.fed_cells.shape
-        if k is None or k > min(n, width) / 2:
+        if k is None or k > min(n, width) / 2 or self.is_denoising:
             return None
         return self.pca_at(k)
 
@@ -250,12 +251,14 @@ class Case:
         base = self.recipe.learning_rate
         factors = (1 / 30, 1 / 10, 1 / 3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000)
         rates = [base * f for f in factors if 1e-7 <= base * f <= 1.0] or [base]
+        part = self.train_part
         losses = range_test(
             self.recipe,
-            self.lab.split().train,
+            part.inputs,
             self.trial.preprocessing,
             rates,
             seed=self.lab.seed,
+            targets=part.targets,
             workshop=self.lab.workshop,
         )
         least = min(losses.values())
@@ -283,7 +286,18 @@ class Case:
 
     @property
     def n_train(self) -> int:
-        return len(self.lab.split().train)
+        return len(self.train_part)
+
+    @property
+    def train_part(self) -> Part:
+        """The train rows of the recipe, with what is asked back for them."""
+        return self.lab.trained_on(self.recipe)
+
+    @property
+    def is_denoising(self) -> bool:
+        """Whether something else than the inputs is asked back, and scored."""
+        part = self.train_part
+        return part.targets is not part.inputs and not self.lab.scores_inputs
 
     def found(self, code: str) -> list[Finding]:
         """Findings of the train split whose code is `code` or finer."""

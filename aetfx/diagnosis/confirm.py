@@ -217,14 +217,16 @@ class Confirmation:
         """Variance of ln(before / after) over redrawn confirm rows; re-splits redraw the rows themselves."""
         if self.resplit:
             return 0.0
-        rows = self.lab.split().confirm
-        scorer = self.lab.scorer()
-        if self.lab.judge:
-            rows = rows[scorer.inlier_rows(rows)]
+        scorer, after = self.lab.scorer(), candidate.experiment.recipe
         seed, index = self.pairs()[0]
-        before = self.lab.trial(self.baseline, seed=seed, index=index).predict(rows)
-        after = self.lab.trial(candidate.experiment.recipe, seed=seed, index=index).predict(rows)
-        return paired_row_variance(scorer, rows, before, after, seed=self.lab.seed)
+        predictions = []
+        for recipe in (self.baseline, after):
+            inputs, truth = self.lab.judged_on(recipe, "confirm")
+            if self.lab.judge:
+                chosen = scorer.inlier_rows(truth)
+                inputs, truth = inputs[chosen], truth[chosen]
+            predictions.append(self.lab.trial(recipe, seed=seed, index=index).predict(inputs))
+        return paired_row_variance(scorer, truth, predictions[0], predictions[1], seed=self.lab.seed)
 
     def _alike(self, a: Candidate, b: Candidate) -> bool:
         """Whether two fixes repair the same: no sure difference, or one too small to be a fault by itself."""

@@ -21,6 +21,7 @@ from aetfx.diagnosis.status import decide
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.run import Run, atomic, read_json, write_json, write_text
 from aetfx.training.progress import Progress
+from aetfx.training.recipe import Recipe
 
 _BUDGET = 8.0  # trainings: 3 + 3 confirm one cause, the rest screens
 _LEAST_BUDGET_SECONDS = 90.0  # small models: start-up and Python dominate (METHOD section 6)
@@ -88,7 +89,7 @@ def _write(run: Run, request: Request, session: Session, outcome: Outcome, start
         study_name=request.study.name,
         data={"path": request.train_path, "rows_read": request.rows.n_read},
         seconds=time.perf_counter() - started,
-        score_as_given=_score_as_given(lab, session.live),
+        score_as_given=_score_as_given(lab, session.baseline, session.live),
     )
     outputs = [run.path(name) for name in ("samples.npz", "histories.json", "evaluation.parquet", "study.yaml")]
     write_samples(outputs[0], samples)
@@ -110,11 +111,11 @@ def _write(run: Run, request: Request, session: Session, outcome: Outcome, start
     return Diagnosis(record, fixed_model, None, samples, files)
 
 
-def _score_as_given(lab: Lab, live: Any) -> float | None:
+def _score_as_given(lab: Lab, baseline: Recipe, live: Any) -> float | None:
     """Scores a model that came with fitted weights; fresh ones predict next to nothing and are not shown."""
     iterations = getattr(getattr(live, "optimizer", None), "iterations", None)
     if iterations is None or int(iterations) == 0:
         return None
-    rows = lab.split().confirm
-    predicted = np.asarray(live(rows.astype("float32"), training=False), dtype=np.float64)
-    return lab.scorer().score(rows, predicted, rows=lab.judge).value
+    inputs, truth = lab.judged_on(baseline, "confirm")
+    predicted = np.asarray(live(inputs.astype("float32"), training=False), dtype=np.float64)
+    return lab.scorer().score(truth, predicted, rows=lab.judge).value

@@ -14,6 +14,7 @@ import numpy as np
 from aetfx.preprocessing.fit import Preprocessing
 from aetfx.training.feed import batches, needs_padding, updates_per_epoch
 from aetfx.training.recipe import Recipe
+from aetfx.training.trial import feed_of
 from aetfx.training.workshop import Workshop
 
 _LEAST_UPDATES = 50
@@ -28,6 +29,7 @@ def range_test(
     rates: Sequence[float],
     *,
     seed: int,
+    targets: np.ndarray | None = None,
     workshop: Workshop | None = None,
 ) -> dict[float, float]:
     """Returns the training loss that each rate reaches after the same few updates.
@@ -38,6 +40,7 @@ def range_test(
       preprocessing: fitted on these rows.
       rates: learning rates to try.
       seed: of the initial weights and the order of the rows.
+      targets: see `aetfx.training.trial.train`.
       workshop: see `aetfx.training.trial.train`.
 
     Returns:
@@ -49,8 +52,7 @@ def range_test(
     if isinstance(recipe.optimizer["config"].get("learning_rate"), dict):
         constant = {**recipe.optimizer["config"], "learning_rate": float(rates[0])}
         recipe = recipe.changed(optimizer={**recipe.optimizer, "config": constant})
-    fed = preprocessing.apply(rows)
-    target = preprocessing.apply(rows, impute=False) if recipe.masked_loss else fed
+    fed, target = feed_of(recipe, preprocessing, rows, targets)
     total = recipe.epochs * updates_per_epoch(len(fed), recipe.batch_size)
     part = math.ceil(min(max(total, _LEAST_UPDATES), _MOST_UPDATES) / _PARTS)
     replicas = workshop.strategy.num_replicas_in_sync

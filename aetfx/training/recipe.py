@@ -40,6 +40,8 @@ class Recipe:
       preprocessing: spec of `aetfx.preprocessing.fit`, e.g. `{"scaling": "standard"}`.
       masked_loss: leave missing target cells out of the loss.
       early_stopping: keep the weights of the epoch that scored best on the select rows.
+      target: "given" asks back the targets that the user gave, "input" the rows themselves.
+      rows: how the rows differ from the study's; "" not at all. The laboratory knows what it means.
       name: what differs from the baseline, for people; not part of the identity.
     """
 
@@ -51,6 +53,8 @@ class Recipe:
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
     masked_loss: bool = False
     early_stopping: bool = False
+    target: str = "given"
+    rows: str = ""
     name: str = "baseline"
 
     @cached_property
@@ -66,6 +70,8 @@ class Recipe:
                 "preprocessing": dict(self.preprocessing),
                 "masked_loss": self.masked_loss,
                 "early_stopping": self.early_stopping,
+                "target": self.target,
+                "rows": self.rows,
             }
         )
 

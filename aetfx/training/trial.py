@@ -72,6 +72,7 @@ def train(
     preprocessing: Preprocessing,
     *,
     seed: int,
+    targets: np.ndarray | None = None,
     workshop: Workshop | None = None,
     score: Callable[[Callable[[np.ndarray], np.ndarray]], float] | None = None,
     score_at: Iterable[int] = (),
@@ -84,6 +85,7 @@ def train(
       rows: raw train rows (n, *shape).
       preprocessing: fitted on these rows.
       seed: of the initial weights and the order of the rows; shared by configurations that are compared.
+      targets: raw rows that are asked back, in the order of `rows`; None asks for the rows themselves.
       workshop: where compiled programs are used again, and which devices train; None for one device.
       score: maps a predictor (raw rows to raw rows) to its score on the select rows.
       score_at: epochs (1-based) after which `score` is asked; early stopping adds its own.
@@ -98,8 +100,7 @@ def train(
     workshop = workshop or Workshop()
     replicas = workshop.strategy.num_replicas_in_sync
     keras.utils.set_random_seed(seed)
-    fed = preprocessing.apply(rows)
-    target = preprocessing.apply(rows, impute=False) if recipe.masked_loss else fed
+    fed, target = feed_of(recipe, preprocessing, rows, targets)
     model = recipe.source.build()
     padded = needs_padding(len(fed), recipe.batch_size, replicas)
     bench = workshop.bench(recipe, n_rows=len(fed), padded=padded)
@@ -133,6 +134,17 @@ def train(
     return Trial(
         recipe, seed, model, preprocessing, losses, watch.scores, watch.best_epoch, time.perf_counter() - started
     )
+
+
+def feed_of(
+    recipe: Recipe, preprocessing: Preprocessing, rows: np.ndarray, targets: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns rows and targets as fed, float32; one array where they are the same."""
+    fed = preprocessing.apply(rows)
+    if targets is None or targets is rows:
+        return fed, preprocessing.apply(rows, impute=False) if recipe.masked_loss else fed
+    # Targets are reconstructions of the same things: in and out of the network they must have one scale.
+    return fed, preprocessing.apply(targets, impute=not recipe.masked_loss)
 
 
 def _watcher(

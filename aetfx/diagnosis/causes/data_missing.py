@@ -18,7 +18,7 @@ class Missing(Cause):
     def admit(self, case: Case) -> Admission:
         if case.recipe.preprocessing.get("missing", "none") != "none":
             return Admission.no(f"missing cells are already filled ({case.recipe.preprocessing['missing']})")
-        rows = case.lab.split().train
+        rows = case.train_part.inputs
         missing = int((~np.isfinite(rows)).sum())
         evidence = []
         if missing:
