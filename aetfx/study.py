@@ -120,10 +120,13 @@ class DiagnosisSection(_Section, frozen=True):
 
     `budget` is in multiples of the user's own training; by default 8, 14 where few rows make re-splits necessary,
     and at least 90 seconds' worth. A score of at most `target` counts as good. `thresholds` overrides those of
-    `aetfx.diagnosis.thresholds`, by name.
+    `aetfx.diagnosis.thresholds`, by name. `max_seconds` ends the work by the clock, whatever is left of the budget.
+    `experiments: false` trains the user's recipe once and tells what its signs suggest, unverified.
     """
 
     budget: Positive | None = None
+    max_seconds: Positive | None = None
+    experiments: bool = True
     target: Annotated[float, Meta(gt=0, lt=1, description="a score between 0 and 1")] = 0.30
     thresholds: dict[str, Annotated[float, Meta(description="a number")]] = {}
 

@@ -23,7 +23,7 @@ from aetfx.training.feed import updates_per_epoch
 from aetfx.training.progress import Progress
 from aetfx.training.recipe import Recipe
 from aetfx.training.store import TrialStore
-from aetfx.training.trial import Trial, train
+from aetfx.training.trial import OutOfTime, Trial, train
 from aetfx.training.workshop import Workshop
 
 # A small model's training on two slow cores: start-up, Python and TensorFlow per update, arithmetic.
@@ -47,6 +47,7 @@ class Lab:
       store: keeps trials over interruptions.
       targets, eval_targets: what `fit` asks back for `rows` and `eval_rows`; None asks the rows themselves.
       relation: of the targets to their inputs.
+      deadline: of `time.monotonic`, after which no training is begun or gone on with; None for never.
       reserve: whether half of the user's own eval rows is set aside for experiments (`comparison.splits`).
     """
 
@@ -67,6 +68,7 @@ class Lab:
     eval_targets: np.ndarray | None = None
     relation: Relation = SAME
     reserve: bool = False
+    deadline: float | None = None
     unit_seconds: float = 1.0
     spent: float = 0.0
     planned: float = 0.0
@@ -157,7 +159,11 @@ class Lab:
         return self._fitted[key]
 
     def trial(self, recipe: Recipe, *, seed: int | None = None, index: int = 0, score_at: Iterable[int] = ()) -> Trial:
-        """Returns the trial of a recipe, training it where that has not been done."""
+        """Returns the trial of a recipe, training it where that has not been done.
+
+        Raises:
+          OutOfTime: it would have to be trained, and the deadline is over.
+        """
         seed = self.seed if seed is None else seed
         key = (recipe.identity, seed, index)
         if key in self.trials and set(score_at) <= set(self.trials[key].scores):
@@ -168,6 +174,7 @@ class Lab:
         if stored is not None and set(score_at) <= set(stored.scores):
             trial = stored
         else:
+            self._check_time()
             part = self.trained_on(recipe, index)
             trial = train(
                 recipe,
@@ -242,11 +249,17 @@ class Lab:
         last = [time.monotonic()]
 
         def tell(epoch: int) -> None:
+            if epoch < recipe.epochs:
+                self._check_time()
             if time.monotonic() - last[0] > 0.2:
                 last[0] = time.monotonic()
                 self._tell(recipe.name, self.spent + cost * epoch / recipe.epochs)
 
         return tell
+
+    def _check_time(self) -> None:
+        if self.deadline is not None and time.monotonic() > self.deadline:
+            raise OutOfTime
 
     def _tell(self, doing: str, done: float) -> None:
         if self.progress is not None:

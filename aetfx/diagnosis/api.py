@@ -49,6 +49,22 @@ def diagnose_study(
     return run_request(request, Path(out), progress=progress)
 
 
+def plan_study(study: Study, *, progress: Progress | None = None) -> dict[str, Any]:
+    """Says what a diagnosis of a study would try and cost, without training anything or keeping a file.
+
+    Returns:
+      See `aetfx.diagnosis.planning.plan_request`.
+
+    Raises:
+      AetfxError: the request, the data or the model is wrong.
+    """
+    Thresholds.with_overrides(study.diagnosis.thresholds)
+    request = open_request(study).loaded()
+    from aetfx.diagnosis.planning import plan_request
+
+    return plan_request(request, progress=progress)
+
+
 def diagnose(
     model: Any,
     x_train: Any,

@@ -248,6 +248,7 @@ class Case:
     @cached_property
     def best_rate(self) -> tuple[float, dict[float, float]]:
         """Learning rate that a range test likes best, and the loss that each rate reached."""
+        assert len(self.trial.losses), "the range test trains: a plan, which must not, stops here"
         base = self.recipe.learning_rate
         factors = (1 / 30, 1 / 10, 1 / 3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000)
         rates = [base * f for f in factors if 1e-7 <= base * f <= 1.0] or [base]

@@ -87,7 +87,8 @@ def build_record(
         "cost": {"training_multiple": round(lab.spent, 2), "seconds": round(seconds, 1)},
         "trials": len(lab.trials),
         "seed": lab.seed,
-        "truncated": False,
+        "truncated": outcome.truncated,
+        "next": _next(outcome),
     }
 
 
@@ -232,6 +233,15 @@ def histories(lab: Lab, outcome: Outcome) -> dict[str, Any]:
                 "score": [[epoch, score] for epoch, score in sorted(trial.scores.items())],
             }
     return found
+
+
+def _next(outcome: Outcome) -> str | None:
+    """Says what to do where the user ended the work early; None leaves it to the report."""
+    if outcome.truncated:
+        return "Give it more time (diagnosis.max_seconds) and run the same command again: finished trials are kept."
+    if outcome.only_signs:
+        return "These are signs and no causes: nothing was verified. Run it with experiments to know."
+    return None
 
 
 def _notes(step: Step) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from aetfx.diagnosis.case import Case
@@ -65,9 +66,8 @@ def _fill(case: Case, experiments: list[Experiment], share: float, allowance: fl
     return [e for e in experiments if e in kept], spent
 
 
-def screen(case: Case, planned: Plan) -> list[Screened]:
+def screen(case: Case, planned: Plan) -> Iterator[Screened]:
     """Trains each planned experiment once, the longest of a kind first so that shorter ones are read off it."""
-    found: dict[str, Screened] = {}
     for experiment in sorted(planned.experiments, key=lambda e: -e.recipe.epochs):
         recipe = shortened(experiment, planned.share)
         epochs = recipe.epochs
@@ -83,8 +83,7 @@ def screen(case: Case, planned: Plan) -> list[Screened]:
             score = case.lab.score(trial, "select").value
         floor = case.thresholds.score_floor
         gain = 1 - max(score, floor) / max(before, floor)
-        found[experiment.recipe.identity] = Screened(experiment, before, score, gain)
-    return [found[e.recipe.identity] for e in planned.experiments]
+        yield Screened(experiment, before, score, gain)
 
 
 def checkpoints(epochs: int) -> list[int]:

@@ -19,9 +19,11 @@ from aetfx.diagnosis.result import Diagnosis
 from aetfx.diagnosis.samples import collect_samples, write_samples
 from aetfx.diagnosis.status import decide
 from aetfx.diagnosis.thresholds import Thresholds
+from aetfx.errors import StudyError
 from aetfx.run import Run, atomic, read_json, write_json, write_text
 from aetfx.training.progress import Progress
 from aetfx.training.recipe import Recipe
+from aetfx.training.trial import OutOfTime
 
 _BUDGET = 8.0  # trainings: 3 + 3 confirm one cause, the rest screens
 _LEAST_BUDGET_SECONDS = 90.0  # small models: start-up and Python dominate (METHOD section 6)
@@ -52,14 +54,25 @@ def run_request(request: Request, directory: Path, *, progress: Progress | None,
         checked = [*directory.glob("statistics/*/*.pb"), *directory.glob("anomalies/*/*.pb")]
         checked += [run.path("findings.json"), run.path("schema", "schema.pbtxt")]
         run.finish("validation", request.inputs or "in memory", checked, seconds=time.perf_counter() - started)
-        outcome = run_chain(
-            session.lab,
-            session.baseline,
-            session.validation.findings,
-            target=study.diagnosis.target,
-            budget=budget(session.lab, study.diagnosis.budget, thresholds),
-            thresholds=thresholds,
-        )
+        if study.diagnosis.max_seconds is not None:
+            session.lab.deadline = time.monotonic() - (time.perf_counter() - started) + study.diagnosis.max_seconds
+        try:
+            outcome = run_chain(
+                session.lab,
+                session.baseline,
+                session.validation.findings,
+                target=study.diagnosis.target,
+                budget=budget(session.lab, study.diagnosis.budget, thresholds),
+                thresholds=thresholds,
+                experiments=study.diagnosis.experiments,
+                interruptible=not keep,  # with a run directory the same command goes on instead
+            )
+        except OutOfTime:
+            raise StudyError(
+                f"diagnosis.max_seconds: {study.diagnosis.max_seconds:g} seconds ended before the model was trained "
+                "once as it is. Give more time, or fewer epochs."
+            ) from None
+        session.lab.deadline = None  # what is left is to write down what was found
         return _write(run, request, session, outcome, started, keep)
 
 

@@ -30,11 +30,19 @@ def decide(outcome: Outcome, case: Case, score: float) -> Status:
       score: of the last recipe, on rows nobody selected on.
     """
     statements = _noise_statements(outcome, case, score)
+    if outcome.truncated:
+        statements.append(
+            "The work was ended before the plan was done: what was not tried is neither named nor ruled out."
+        )
     if outcome.causes:
         return Status("faulty", statements)
     if outcome.suspected:
         codes = ", ".join(item["code"] for item in outcome.suspected)
+        if outcome.only_signs:
+            return Status("inconclusive", [*statements, f"Signs were seen of {codes}."])
         return Status("inconclusive", [*statements, f"A suspicion is left that these rows could not settle: {codes}."])
+    if outcome.truncated:
+        return Status("inconclusive", statements)
     pca = case.pca
     if score <= case.target:
         return Status("healthy", [*statements, f"The score of {score:.3f} is below the target of {case.target:g}."])

@@ -64,7 +64,7 @@ def verdict(diagnosis: dict[str, Any]) -> str:
         return "No fault: the width of the code and the data themselves set this score."
     suspects = len(diagnosis.get("suspected") or [])
     if diagnosis.get("truncated"):
-        return "The budget ran out before a cause could be proved."
+        return "It was ended before a cause could be proved."
     if suspects:
         if suspects == 1:
             return f"One suspect, not proved: {_lower(title(diagnosis['suspected'][0]))}."
@@ -81,8 +81,6 @@ def next_step(diagnosis: dict[str, Any]) -> str | None:
         return None
     if diagnosis.get("next"):
         return str(diagnosis["next"])
-    if diagnosis.get("truncated"):
-        return "Raise diagnosis.budget in the study and run the same command again: finished trials are kept."
     if diagnosis.get("suspected"):
         return "More held-out rows, or a higher diagnosis.budget, would prove or clear the suspects."
     return "Try another architecture, or change two things at once: everything that was tried alone is listed below."

@@ -23,6 +23,10 @@ from aetfx.training.workshop import Workshop
 _PREDICT_ROWS = 4096
 
 
+class OutOfTime(Exception):
+    """Raised where the wall clock, and not the plan, ends the work."""
+
+
 @dataclass
 class Trial:
     """A finished training.
@@ -89,9 +93,10 @@ def train(
       workshop: where compiled programs are used again, and which devices train; None for one device.
       score: maps a predictor (raw rows to raw rows) to its score on the select rows.
       score_at: epochs (1-based) after which `score` is asked; early stopping adds its own.
-      on_epoch: called after each epoch with its number (1-based).
+      on_epoch: called after each epoch with its number (1-based); may raise `OutOfTime`.
 
     Raises:
+      OutOfTime: `on_epoch` did.
       ModelError: the model cannot be built, compiled or fitted.
     """
     import keras
@@ -119,7 +124,7 @@ def train(
             verbose=0,
             callbacks=[watch],
         )
-    except (KeyboardInterrupt, MemoryError):
+    except (KeyboardInterrupt, MemoryError, OutOfTime):
         raise
     except Exception as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]

@@ -22,10 +22,10 @@ from aetfx.validation.checks.outliers import inner_fences
 from aetfx.validation.statistics import summarize
 
 VOCABULARY = {
-    "code.target_mismatch", "data.scaling", "data.missing", "data.outliers", "model.capacity_too_small", "model.capacity_too_large",
+    "data.scaling", "data.missing", "data.outliers", "model.capacity_too_small", "model.capacity_too_large",
     "model.linear_activations", "model.output_activation", "loss.mismatch", "optimizer.learning_rate_too_high",
     "optimizer.learning_rate_too_low", "optimizer.batch_size", "optimizer.undertrained", "optimizer.choice",
-    "model.dead_units", "model.initialization", "model.regularization",
+    "model.dead_units", "model.initialization", "model.regularization", "code.target_mismatch",
 }  # fmt: skip
 _WORKSHOP: list[Workshop] = []
 

@@ -22,15 +22,17 @@ class Admission:
       admitted: False rules the cause out without an experiment.
       evidence: sentences with figures; for a cause that is not admitted, the reason.
       report_only: run the experiments to tell their result, but never name the cause.
+      has_sign: False where the cause is tried although nothing points to it.
     """
 
     admitted: bool
     evidence: tuple[str, ...]
     report_only: bool = False
+    has_sign: bool = True
 
     @classmethod
-    def yes(cls, *evidence: str, report_only: bool = False) -> Admission:
-        return cls(True, evidence, report_only)
+    def yes(cls, *evidence: str, report_only: bool = False, has_sign: bool = True) -> Admission:
+        return cls(True, evidence, report_only, has_sign)
 
     @classmethod
     def no(cls, reason: str) -> Admission:

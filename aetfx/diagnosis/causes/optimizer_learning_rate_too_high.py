@@ -29,7 +29,7 @@ class LearningRateTooHigh(Cause):
             )
         if case.still_falling and case.best_rate[0] >= case.recipe.learning_rate / case.thresholds.range_test_share:
             return Admission.no(f"{rate}: the loss is calm, and a range test likes {case.best_rate[0]:.2g} better")
-        return Admission.yes(f"{rate}: lower rates are tried, though the loss is calm")
+        return Admission.yes(f"{rate}: lower rates are tried, though the loss is calm", has_sign=False)
 
     def experiments(self, case: Case) -> list[Experiment]:
         found = []
