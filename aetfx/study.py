@@ -99,6 +99,7 @@ class TrainingSection(_Section, frozen=True):
     """How the model is fitted. One trial is one `model.fit` with these arguments.
 
     `optimizer`, `learning_rate` and `loss` are None where the study leaves them to a model that may come compiled.
+    `processes` train side by side; None stands for as many as there are cores. The results are the same.
     """
 
     optimizer: OptimizerName | None = None
@@ -109,6 +110,7 @@ class TrainingSection(_Section, frozen=True):
     seed: Annotated[int, Meta(ge=0, description="a whole number from 0 on")] = 0
     strategy: Literal["auto", "mirrored", "one_device"] = "auto"
     replicas: Count = 1
+    processes: Count | None = None
 
     def or_usual(self) -> TrainingSection:
         """Returns a copy that has the usual optimizer, learning rate and loss where the study is silent."""
@@ -279,7 +281,7 @@ def _check_whole(study: Study, where: str) -> None:
             raise StudyError(f"{where}: compare.{key} lists no values. Give at least one, e.g. [0.001, 0.01].")
         if key not in _dotted_keys():
             raise StudyError(f"{where}: compare: unknown key '{key}'.{nearest(key, _dotted_keys())}")
-        if key in ("training.seed", "training.strategy", "training.replicas"):
+        if key in ("training.seed", "training.strategy", "training.replicas", "training.processes"):
             raise StudyError(
                 f"{where}: compare.{key} cannot be compared: every configuration is trained with the same seeds on "
                 f"the same devices. Set {key} itself."

@@ -10,6 +10,7 @@ import numpy as np
 
 from aetfx.comparison.lab import Lab
 from aetfx.comparison.paired import gain_over_seeds, pooled_log_variance
+from aetfx.comparison.pool import Job
 from aetfx.comparison.reference import fed_cells, pca_score
 from aetfx.comparison.request import Request, open_request
 from aetfx.comparison.session import open_lab, prepare_model
@@ -65,6 +66,10 @@ def compare_study(
         write_text(run.path("study.yaml"), study.to_yaml())
         lab.planned = sum(lab.cost(recipe) for recipe in recipes) * _SEEDS
         seeds = [lab.seed + i for i in range(_SEEDS)]
+        try:
+            lab.prepare(Job(recipe, seed) for recipe in recipes for seed in seeds)
+        finally:
+            lab.close()
         scores = {r.identity: [lab.score(lab.trial(r, seed=s), "held_out").value for s in seeds] for r in recipes}
         record = _record(request, lab, recipes, seeds, scores)
         write_json(run.path("comparison.json"), record)

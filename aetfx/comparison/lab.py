@@ -6,6 +6,7 @@ parameters, not from a clock, so that the same study makes the same plan on ever
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import time
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from aetfx.comparison.pool import Job, Pool, helpers_for, is_worth_it
 from aetfx.comparison.row_changes import changed
 from aetfx.comparison.splits import Part, Split, split_rows
 from aetfx.data.targets import SAME, Relation
@@ -47,6 +49,7 @@ class Lab:
       store: keeps trials over interruptions.
       targets, eval_targets: what `fit` asks back for `rows` and `eval_rows`; None asks the rows themselves.
       relation: of the targets to their inputs.
+      processes: how many train at a time, this one included; None for as many as there are cores.
       deadline: of `time.monotonic`, after which no training is begun or gone on with; None for never.
       reserve: whether half of the user's own eval rows is set aside for experiments (`comparison.splits`).
     """
@@ -68,6 +71,7 @@ class Lab:
     eval_targets: np.ndarray | None = None
     relation: Relation = SAME
     reserve: bool = False
+    processes: int | None = None
     deadline: float | None = None
     unit_seconds: float = 1.0
     spent: float = 0.0
@@ -78,6 +82,7 @@ class Lab:
     _fitted: dict[tuple[int, str], Preprocessing] = field(default_factory=dict)
     _hashes: dict[tuple[int, str, str], str] = field(default_factory=dict)
     trials: dict[tuple[str, int, int], Trial] = field(default_factory=dict)
+    _pool: Pool | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -195,6 +200,66 @@ class Lab:
         self._tell(recipe.name, self.spent)
         self.trials[key] = trial
         return trial
+
+    def prepare(self, jobs: Iterable[Job]) -> None:
+        """Trains what has not been trained yet, side by side where cores allow; `trial` then has it at once.
+
+        Args:
+          jobs: trials that will be asked for.
+
+        Raises:
+          OutOfTime: the deadline is over.
+        """
+        wanted: dict[tuple[str, int, int], Job] = {}
+        for job in jobs:
+            key = (job.recipe.identity, job.seed, job.index)
+            known = self.trials.get(key)
+            if key not in wanted and (known is None or not set(job.score_at) <= set(known.scores)):
+                wanted[key] = job
+        missing = [job for job in wanted.values() if not self._is_stored(job)]
+        if not is_worth_it(self, missing) or not self._open_pool():
+            return
+        assert self._pool is not None
+        start = self.spent
+
+        def tell(done: float) -> None:
+            self._check_time()
+            mean = sum(self.cost(job.recipe) for job in missing) / len(missing)
+            self._tell(f"{len(missing)} variants", max(self.spent, start + done * mean))
+
+        dearest_first = sorted(missing, key=lambda job: -self.cost(job.recipe))
+        self._pool.run(
+            dearest_first,
+            lambda job: self.trial(job.recipe, seed=job.seed, index=job.index, score_at=job.score_at),
+            tell,
+        )
+
+    def close(self) -> None:
+        """Ends the processes that trained beside this one."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
+
+    def for_helper(self) -> Lab:
+        """Returns a laboratory for another process: the same rows and score, nothing that lives in this one."""
+        return dataclasses.replace(
+            self, workshop=None, progress=None, deadline=None, processes=1, trials={}, _pool=None,
+            _splits={}, _scorers={}, _fitted={}, _hashes={},
+        )  # fmt: skip
+
+    def _is_stored(self, job: Job) -> bool:
+        preprocessing = self.preprocessing(job.recipe, job.index)
+        return self.store.holds(job.recipe, job.seed, job.index, preprocessing, self._rows_hash(job.recipe, job.index))
+
+    def _open_pool(self) -> bool:
+        if self._pool is not None and not self._pool.alive:
+            self.close()
+        if self._pool is None and (count := helpers_for(self)):
+            try:
+                self._pool = Pool(self, count)
+            except Exception:  # something of the user's own that cannot leave this process: it trains alone
+                self.processes = 1
+        return self._pool is not None
 
     def score_of_prefix(self, recipe: Recipe) -> float | None:
         """Returns the select score of a recipe read off a longer trial that is the same up to its last epoch."""

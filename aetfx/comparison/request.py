@@ -153,6 +153,7 @@ def _inputs(study: Study, sources: Sequence[Source | None]) -> str:
     # Where the files lie does not matter, what is in them does.
     names = ("train", "target", "eval_target", *(("eval",) if isinstance(tree["data"]["eval"], str) else ()))
     tree["data"] = {key: None if key in names else value for key, value in tree["data"].items()}
+    del tree["training"]["processes"]  # changes how long it takes, and nothing else
     files = [[_content(file) for file in s.files] if s else None for s in sources]
     code = [file_hash(path) for path in _model_files(study)]
     known = {name: version for name, version in versions().items() if name != "python"}

@@ -18,6 +18,7 @@ from aetfx.comparison.paired import (
     holm,
     pooled_log_variance,
 )
+from aetfx.comparison.pool import Job
 from aetfx.diagnosis.causes import REGISTRY, Experiment
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.evaluation.score import paired_row_variance
@@ -147,6 +148,7 @@ class Confirmation:
     def measure_baseline(self) -> None:
         """Trains the baseline on all pairs, where that has not been done."""
         rows = "held_out" if self.resplit and not self.baseline.early_stopping else "confirm"
+        self._prepare([], self.pairs())
         for seed, index in self.pairs():
             if (seed, index) not in self.pools.get(self.baseline.identity, {}):
                 self._score(self.baseline, seed, index, rows)
@@ -155,12 +157,28 @@ class Confirmation:
         stops = any(c.experiment.recipe.early_stopping for c in candidates) or self.baseline.early_stopping
         rows = "held_out" if self.resplit and not stops else "confirm"
         for i, (seed, index) in enumerate(self.pairs()):
+            if i in (0, _REJECT_AFTER):  # what two pairs rule out is not trained any further
+                self._prepare([c for c in candidates if not self._hopeless(c)], self._wave(i))
             before = self._score(self.baseline, seed, index, rows)
             for candidate in candidates:
                 if len(candidate.after) > i or self._hopeless(candidate):
                     continue
                 candidate.before.append(before)
                 candidate.after.append(self._score(candidate.experiment.recipe, seed, index, rows))
+
+    def _wave(self, first: int) -> list[tuple[int, int]]:
+        return self.pairs()[:_REJECT_AFTER] if first == 0 else self.pairs()[_REJECT_AFTER:]
+
+    def _prepare(self, candidates: list[Candidate], pairs: list[tuple[int, int]]) -> None:
+        """Has the trainings of some pairs done side by side."""
+        recipes = [self.baseline, *(c.experiment.recipe for c in candidates)]
+        known = [set(self.pools.get(recipe.identity, {})) for recipe in recipes]
+        self.lab.prepare(
+            Job(recipe, seed, index)
+            for seed, index in pairs
+            for recipe, done in zip(recipes, known, strict=True)
+            if (seed, index) not in done
+        )
 
     def _score(self, recipe: Recipe, seed: int, index: int, rows: str) -> float:
         trial = self.lab.trial(recipe, seed=seed, index=index)

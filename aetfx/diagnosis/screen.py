@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from aetfx.comparison.pool import Job
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import REGISTRY, Experiment
 from aetfx.training.recipe import Recipe
@@ -68,6 +69,7 @@ def _fill(case: Case, experiments: list[Experiment], share: float, allowance: fl
 
 def screen(case: Case, planned: Plan) -> Iterator[Screened]:
     """Trains each planned experiment once, the longest of a kind first so that shorter ones are read off it."""
+    case.lab.prepare(_jobs(case, planned))
     for experiment in sorted(planned.experiments, key=lambda e: -e.recipe.epochs):
         recipe = shortened(experiment, planned.share)
         epochs = recipe.epochs
@@ -76,14 +78,24 @@ def screen(case: Case, planned: Plan) -> Iterator[Screened]:
         )
         score = case.lab.score_of_prefix(recipe)
         if score is None:
-            shorter = [
-                other.recipe.epochs for other in planned.experiments if _continues(experiment, other)
-            ]  # fmt: skip
-            trial = case.lab.trial(recipe, score_at=shorter)
+            trial = case.lab.trial(recipe, score_at=_shorter(planned, experiment))
             score = case.lab.score(trial, "select").value
         floor = case.thresholds.score_floor
         gain = 1 - max(score, floor) / max(before, floor)
         yield Screened(experiment, before, score, gain)
+
+
+def _shorter(planned: Plan, experiment: Experiment) -> list[int]:
+    """Returns the epochs at which other experiments are read off this one."""
+    return [other.recipe.epochs for other in planned.experiments if _continues(experiment, other)]
+
+
+def _jobs(case: Case, planned: Plan) -> list[Job]:
+    """Returns the trainings of a plan; those that are read off a longer one need none."""
+    own = [e for e in planned.experiments if not any(_continues(longer, e) for longer in planned.experiments)]
+    return [
+        Job(shortened(e, planned.share), case.lab.seed, 0, tuple(_shorter(planned, e))) for e in own
+    ]  # fmt: skip
 
 
 def checkpoints(epochs: int) -> list[int]:

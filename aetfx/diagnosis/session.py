@@ -72,6 +72,8 @@ def run_request(request: Request, directory: Path, *, progress: Progress | None,
                 f"diagnosis.max_seconds: {study.diagnosis.max_seconds:g} seconds ended before the model was trained "
                 "once as it is. Give more time, or fewer epochs."
             ) from None
+        finally:
+            session.lab.close()
         session.lab.deadline = None  # what is left is to write down what was found
         return _write(run, request, session, outcome, started, keep)
 
@@ -115,7 +117,9 @@ def _write(run: Run, request: Request, session: Session, outcome: Outcome, start
     outputs.append(run.path("diagnosis.json"))
     write_json(outputs[-1], record)
     outputs += [path for path in (run.path("findings.json"), run.path("schema", "schema.pbtxt")) if path.exists()]
-    run.finish("diagnosis", request.inputs or "in memory", outputs, seconds=time.perf_counter() - started)
+    # What the clock cut short is gone on with by the same command, so that it is not finished.
+    inputs = "truncated" if outcome.truncated else request.inputs or "in memory"
+    run.finish("diagnosis", inputs, outputs, seconds=time.perf_counter() - started)
     record = read_json(run.path("diagnosis.json"))
     if keep:
         return Diagnosis(record, fixed_model, run.directory, samples)
