@@ -10,7 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from aetfx.comparison.splits import Split
-from aetfx.data.split import falls_below, row_hash
+from aetfx.data.split import falls_below, halve, row_hash
 
 _SHARE = "share="
 
@@ -53,4 +53,13 @@ def _with_reserve(split: Split, seed: int) -> Split:
     return Split({**split.parts, "train": train[np.sort(order[n_out:])].joined(reserve[slice(0, n_out)])})
 
 
-CHANGES: dict[str, Callable[[Split, int], Split]] = {"with_reserve": _with_reserve}
+def _tail(split: Split, seed: int) -> Split:
+    """Holds out the last rows instead of rows drawn by hash, as many of them."""
+    rows = split.parts["all"]
+    first = len(rows) - len(split.held_out)
+    out = rows[slice(first, None)]
+    half = halve(out.inputs, seed)
+    return Split({**split.parts, "train": rows[slice(0, first)], "select": out[~half], "confirm": out[half]})
+
+
+CHANGES: dict[str, Callable[[Split, int], Split]] = {"with_reserve": _with_reserve, "tail": _tail}

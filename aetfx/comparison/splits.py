@@ -66,7 +66,7 @@ class Split:
         return self.part("held_out").inputs
 
     def part(self, on: str) -> Part:
-        """Returns train, select, confirm, held_out (the last two joined) or reserve."""
+        """Returns train, select, confirm, held_out (the last two joined), reserve, or all rows in their order."""
         if on == "held_out":
             return self.parts["select"].joined(self.parts["confirm"])
         return self.parts[on]
@@ -87,7 +87,7 @@ def split_rows(rows: Part, evaluation: Part | None, fraction: float, seed: int, 
     else:
         mask = held_out(rows.inputs, fraction, seed)
         train, out = rows[~mask], rows[mask]
-    parts = {"train": train}
+    parts = {"train": train, "all": rows}
     if reserve and evaluation is not None:
         aside = falls_below(row_hash(out.inputs, seed, purpose=b"reserve"), _RESERVE)
         parts["reserve"], out = out[aside], out[~aside]

@@ -229,6 +229,17 @@ class Case:
         return reference.pca_score(self.lab, self.trial.preprocessing, k, cells=self.fed_cells)
 
     @cached_property
+    def pca_curve(self) -> dict[int, float]:
+        """Score of PCA by its number of components: powers of two, and half to four times the code's width."""
+        k = self.architecture.code_width
+        if k is None or self.pca is None:
+            return {}
+        most = min(self.fed_cells.shape) / 2
+        widths = {2**i for i in range(int(math.log2(max(most, 1))) + 1)} | {k // 2, k, 2 * k, 4 * k}
+        widths = {width for width in widths if 0 < width <= most}
+        return reference.pca_scores(self.lab, self.trial.preprocessing, widths, cells=self.fed_cells)
+
+    @cached_property
     def spectrum(self) -> np.ndarray:
         """Eigenvalues of the covariance of the train rows as fed, descending."""
         return baselines.pca_spectrum(self._pca_rows)

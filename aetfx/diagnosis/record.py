@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -10,7 +11,10 @@ import numpy as np
 from aetfx.comparison.lab import Lab
 from aetfx.diagnosis.causes import REGISTRY, Cause, in_order
 from aetfx.diagnosis.engine import Outcome, Step
+from aetfx.diagnosis.halves import Halves
+from aetfx.diagnosis.order import RowOrder
 from aetfx.diagnosis.status import Status
+from aetfx.evaluation.baselines import knee
 from aetfx.training.recipe import Recipe
 from aetfx.words import percent
 
@@ -26,6 +30,8 @@ def build_record(
     data: dict[str, Any],
     seconds: float,
     score_as_given: float | None,
+    halves: Halves | None = None,
+    order: RowOrder | None = None,
 ) -> dict[str, Any]:
     """Builds the whole record. See DESIGN section 8 for the fields."""
     first, last = outcome.steps[0], outcome.steps[-1]
@@ -53,11 +59,14 @@ def build_record(
         "causes": [cause.to_json() for cause in outcome.causes],
         "improvements": [item.to_json() for item in outcome.improvements],
         "suspected": outcome.suspected,
-        "notes": _notes(first),
-        "statements": status.statements,
+        "notes": [*_notes(first), *(["row_order"] if order is not None else [])],
+        "row_order": None if order is None else dataclasses.asdict(order),
+        "statements": [*status.statements, *(part.sentence for part in (halves, order) if part is not None)],
+        "halves": None if halves is None else dataclasses.asdict(halves),
         "ruled_out": ruled_out(outcome),
         "experiments": [item for step in outcome.steps for item in experiments(step)],
         "code_curve": code_curve(last),
+        "code_knee": _knee(last),
         "baseline": {
             "score": before[0],
             "score_interval": list(before[1]),
@@ -209,7 +218,7 @@ def experiments(step: Step) -> list[dict[str, Any]]:
 
 
 def code_curve(step: Step) -> list[dict[str, Any]]:
-    """Returns score against code width, with PCA's, where wider codes were tried."""
+    """Returns score against code width: PCA's at many widths, the model's at its own and at those that were tried."""
     case = step.case
     width = case.architecture.code_width
     if width is None:
@@ -218,7 +227,14 @@ def code_curve(step: Step) -> list[dict[str, Any]]:
     for s in step.screened:
         if s.experiment.late:
             points[int(s.experiment.study["model.bottleneck"])] = s.score
-    return [{"bottleneck": k, "score": score, "pca": case.pca_at(k)} for k, score in sorted(points.items())]
+    pca = case.pca_curve or ({k: case.pca_at(k) for k in points} if case.pca is not None else {})
+    return [{"bottleneck": k, "score": points.get(k), "pca": pca.get(k)} for k in sorted({*points, *pca})]
+
+
+def _knee(step: Step) -> int | None:
+    """Returns the width behind which PCA gains little."""
+    curve = step.case.pca_curve
+    return knee(list(curve), list(curve.values()))
 
 
 def histories(lab: Lab, outcome: Outcome) -> dict[str, Any]:

@@ -13,8 +13,11 @@ from aetfx.comparison.request import Request
 from aetfx.comparison.session import Session, open_lab, prepare_model
 from aetfx.data import write_array
 from aetfx.diagnosis import record as records
+from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.engine import Outcome, run_chain
 from aetfx.diagnosis.evaluation_table import write_evaluation
+from aetfx.diagnosis.halves import Halves, which_half
+from aetfx.diagnosis.order import row_order
 from aetfx.diagnosis.result import Diagnosis
 from aetfx.diagnosis.samples import collect_samples, write_samples
 from aetfx.diagnosis.status import decide
@@ -94,6 +97,8 @@ def _write(run: Run, request: Request, session: Session, outcome: Outcome, start
     first, last = outcome.steps[0].case, outcome.steps[-1].case
     score, _ = records.measured(lab, outcome, outcome.recipe)
     status = decide(outcome, last, score)
+    halves = _halves(outcome, first)
+    order = row_order(first) if not outcome.truncated else None
     fixed = lab.trial(outcome.recipe) if outcome.causes and outcome.recipe else None
     fixed_model = wrap(fixed.model, fixed.preprocessing) if fixed is not None else None
     samples = collect_samples(first, fixed)
@@ -104,6 +109,8 @@ def _write(run: Run, request: Request, session: Session, outcome: Outcome, start
         study_name=request.study.name,
         data={"path": request.train_path, "rows_read": request.rows.n_read},
         seconds=time.perf_counter() - started,
+        halves=halves,
+        order=order,
         score_as_given=_score_as_given(lab, session.baseline, session.live),
     )
     outputs = [run.path(name) for name in ("samples.npz", "histories.json", "evaluation.parquet", "study.yaml")]
@@ -126,6 +133,14 @@ def _write(run: Run, request: Request, session: Session, outcome: Outcome, start
     small = [path for path in run.directory.iterdir() if path.suffix in (".json", ".yaml", ".parquet")]
     files = {path.name: path.read_bytes() for path in small if path.name not in ("diagnosis.json", "lineage.json")}
     return Diagnosis(record, fixed_model, None, samples, files)
+
+
+def _halves(outcome: Outcome, case: Case) -> Halves | None:
+    """Asks which half is at fault where the model may be: not where the data, the code or the clock explain it."""
+    named = outcome.causes[0].code.split(".")[0] if outcome.causes else "model"
+    if outcome.truncated or outcome.only_signs or named in ("data", "code") or case.is_noise:
+        return None
+    return which_half(case) if case.select_score > case.target else None
 
 
 def _score_as_given(lab: Lab, baseline: Recipe, live: Any) -> float | None:

@@ -8,7 +8,7 @@ numbers can do at best on data without any structure.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -23,15 +23,15 @@ _LEAST_ROWS = 50
 _MOST_COLUMNS_PER_ROW = 10.0
 
 
-def pca_score(
+def pca_scores(
     scorer: Scorer,
     x_train_fed: np.ndarray,
     y_held_out_fed: np.ndarray,
     y_held_out_raw: np.ndarray,
     invert: Callable[[np.ndarray], np.ndarray],
-    k: int,
-) -> float:
-    """Scores the reconstruction of held-out rows from k principal components.
+    widths: Sequence[int],
+) -> list[float]:
+    """Scores the reconstruction of held-out rows from their principal components, for several numbers of them.
 
     Args:
       scorer: of the study.
@@ -39,12 +39,34 @@ def pca_score(
       y_held_out_fed: (m, *shape), the held-out rows as fed; missing cells likewise, with the train mean.
       y_held_out_raw: (m, *shape), the same rows in raw units.
       invert: from the fed to the raw units, e.g. `Preprocessing.invert`.
-      k: code width; cut to the number of directions there are.
+      widths: numbers of components; each is cut to the number of directions there are.
     """
-    mean, directions = pca(x_train_fed, k)
-    held_out = _filled(y_held_out_fed, mean)
-    rebuilt = (held_out - mean) @ directions.T @ directions + mean
-    return scorer.score(y_held_out_raw, invert(rebuilt.reshape(np.shape(y_held_out_fed)))).value
+    mean, directions = pca(x_train_fed, max(widths))
+    held_out = _filled(y_held_out_fed, mean) - mean
+    found = []
+    for k in widths:
+        rebuilt = held_out @ directions[:k].T @ directions[:k] + mean
+        found.append(scorer.score(y_held_out_raw, invert(rebuilt.reshape(np.shape(y_held_out_fed)))).value)
+    return found
+
+
+def knee(widths: Sequence[int], scores: Sequence[float]) -> int | None:
+    """Returns the width behind which more of it buys little: the knee of a falling curve.
+
+    The point farthest below the chord from the first to the last one, over the logarithm of the width (Satopaa et al.
+    2011, section III). None for fewer than three points or a curve without a bend.
+
+    >>> knee([1, 2, 4, 8, 16], [1.0, 0.5, 0.1, 0.09, 0.08])
+    4
+    """
+    if len(widths) < 3:
+        return None
+    x = np.log(np.asarray(widths, dtype=np.float64))
+    y = np.asarray(scores, dtype=np.float64)
+    chord = y[0] + (y[-1] - y[0]) * (x - x[0]) / (x[-1] - x[0])
+    below = chord - y
+    best = int(np.argmax(below))
+    return int(widths[best]) if below[best] > 0.05 * abs(y[0] - y[-1]) else None
 
 
 def pca(x_fed: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
