@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.engine import Outcome
-from aetfx.evaluation.baselines import linear_bound
+from aetfx.evaluation.baselines import entropy_floor, linear_bound
 
 _PCA_HEALTHY = 1.1  # no worse than this times PCA at the same width
 _PCA_LIMITED = 1.5  # worse than this times PCA is a symptom, so the width alone does not explain the score
@@ -29,7 +31,7 @@ def decide(outcome: Outcome, case: Case, score: float) -> Status:
       case: of its last step.
       score: of the last recipe, on rows nobody selected on.
     """
-    statements = _noise_statements(outcome, case, score)
+    statements = [*_noise_statements(outcome, case, score), *_entropy_statements(case)]
     if outcome.truncated:
         statements.append(
             "The work was ended before the plan was done: what was not tried is neither named nor ruled out."
@@ -99,3 +101,17 @@ def _noise_statements(outcome: Outcome, case: Case, score: float) -> list[str]:
                     f"{step.case.architecture.output_range.name} output: {before:.3f} as given, {s.score:.3f} scaled."
                 )
     return statements
+
+
+def _entropy_statements(case: Case) -> list[str]:
+    """On grey values cross-entropy cannot reach 0: what looks like a loss that is stuck may be all there is to it."""
+    cells = case.fed_cells[np.isfinite(case.fed_cells)]
+    grey = cells.size > 0 and cells.min() >= 0 and cells.max() <= 1 and not case.is_binary
+    if case.recipe.loss_name != "bce" or not grey or case.trial.diverged:
+        return []
+    floor, last = entropy_floor(cells), float(case.trial.losses[-1])
+    sentence = (
+        f"Binary cross-entropy on grey values cannot fall below their own entropy, {floor:.3f} here; the training "
+        f"ended at {last:.3f}. The distance between the two counts, not the distance from 0."
+    )
+    return [sentence]

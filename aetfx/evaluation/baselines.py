@@ -115,6 +115,19 @@ def spectrum_ratio(eigenvalues: np.ndarray, k: int) -> float:
     return float(rest[:k].mean() / rest.mean())
 
 
+def entropy_floor(values: np.ndarray) -> float:
+    """Returns the least binary cross-entropy (nats per value) that any prediction of values in [0, 1] can have.
+
+    It is reached by giving every value back exactly: `mean(-x ln x - (1 - x) ln(1 - x))`, 0 for zeros and ones only.
+
+    >>> round(entropy_floor(np.array([0.5, 0.0, 1.0])), 4)
+    0.231
+    """
+    from scipy.special import entr
+
+    return float((entr(values) + entr(1 - np.asarray(values))).mean())
+
+
 def linear_bound(D: int, k: int) -> float:
     """Returns the best expected score of a linear code of k numbers for D independent columns of equal variance.
 

@@ -16,7 +16,8 @@ STATUS = {
 
 NOTES = {
     "no_bottleneck": "The code is as wide as the data: the model can copy its input and need not learn anything.",
-    "row_order": "The rows are in an order: holding out the last ones gives another score than random ones.",
+    "accuracy_metric": "Accuracy counts how often the largest value of a row is predicted to be the largest. It says "
+    "nothing about a reconstruction; watch the loss, or the score above.",
 }
 
 
@@ -147,7 +148,8 @@ def sensitivity(diagnosis: dict[str, Any]) -> str | None:
 def statements(diagnosis: dict[str, Any]) -> list[str]:
     """Returns the plain sentences of a diagnosis: its own, then those of its notes."""
     said = [str(sentence) for sentence in diagnosis.get("statements") or []]
-    return said + [NOTES.get(str(note), str(note)) for note in diagnosis.get("notes") or []]
+    # Notes that carry figures of their own are among the statements.
+    return said + [NOTES[note] for note in diagnosis.get("notes") or [] if note in NOTES]
 
 
 def data_line(diagnosis: dict[str, Any]) -> str:

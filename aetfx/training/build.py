@@ -51,6 +51,7 @@ def recipe_from_study(study: Study, shape: tuple[int, ...]) -> Recipe:
         batch_size=training.batch_size,
         preprocessing=spec,
         masked_loss=spec.get("missing", "none") != "none",
+        metrics=_metrics_of(model),
     )
 
 
@@ -84,8 +85,27 @@ def recipe_from_model(model: Any, study: Study, shape: tuple[int, ...]) -> tuple
         loss=loss,
         epochs=study.training.epochs,
         batch_size=study.training.batch_size,
+        metrics=_metrics_of(model),
     )
     return recipe, model
+
+
+def _metrics_of(model: Any) -> tuple[str, ...]:
+    """Returns the names of the metrics that a model was compiled with."""
+    config = getattr(getattr(model, "_compile_config", None), "config", None) or {}
+    found: list[str] = []
+    pending = [config.get("metrics"), config.get("weighted_metrics")]
+    while pending:
+        item = pending.pop(0)
+        if isinstance(item, str):
+            found.append(item)
+        elif isinstance(item, list | tuple):
+            pending += item
+        elif isinstance(item, dict):
+            pending += list(item.values())
+        elif item is not None:
+            found.append(str(getattr(item, "name", None) or getattr(item, "__name__", type(item).__name__)))
+    return tuple(found)
 
 
 def _loss_of(model: Any) -> tuple[Any, dict[str, Any]]:

@@ -43,6 +43,7 @@ class Recipe:
       target: "given" asks back the targets that the user gave, "input" the rows themselves.
       rows: how the rows differ from the study's; "" not at all. The laboratory knows what it means.
       name: what differs from the baseline, for people; not part of the identity.
+      metrics: names of what the user has Keras report; not part of the identity.
     """
 
     source: ModelSource
@@ -56,10 +57,11 @@ class Recipe:
     target: str = "given"
     rows: str = ""
     name: str = "baseline"
+    metrics: tuple[str, ...] = ()
 
     @cached_property
     def identity(self) -> str:
-        """Content hash (16 hex digits) of all but the name."""
+        """Content hash (16 hex digits) of all but the name and the metrics."""
         return content_hash(
             {
                 "source": self.source.identity,
