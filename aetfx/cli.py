@@ -62,6 +62,7 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def main() -> None:
     """Runs the command line: a user's mistake is one line on stderr, anything else keeps its traceback."""
     _silence_libraries()
+    os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")  # the same seed gives the same diagnosis, bit for bit
     try:
         app(prog_name="aetfx")
     except AetfxError as error:
