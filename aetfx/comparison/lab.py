@@ -6,6 +6,7 @@ parameters, not from a clock, so that the same study makes the same plan on ever
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import hashlib
 import time
@@ -14,10 +15,12 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from aetfx.comparison.row_changes import changed
+from aetfx.comparison.row_changes import alignments, changed, is_aligned, on_train
 from aetfx.comparison.splits import Part, Split, split_rows
 from aetfx.data.targets import SAME, Relation
+from aetfx.evaluation.alignment import Alignment
 from aetfx.evaluation.score import Score, Scorer
+from aetfx.evaluation.separation import Separation
 from aetfx.preprocessing.fit import Preprocessing, fit_rows
 from aetfx.training.feed import updates_per_epoch
 from aetfx.training.progress import Progress
@@ -48,6 +51,7 @@ class Lab:
       targets, eval_targets: what `fit` asks back for `rows` and `eval_rows`; None asks the rows themselves.
       relation: of the targets to their inputs.
       reserve: whether half of the user's own eval rows is set aside for experiments (`comparison.splits`).
+      separation: how well the user's own eval rows are told from the train rows; None where eval is a fraction.
     """
 
     rows: np.ndarray
@@ -67,6 +71,7 @@ class Lab:
     eval_targets: np.ndarray | None = None
     relation: Relation = SAME
     reserve: bool = False
+    separation: Separation | None = None
     unit_seconds: float = 1.0
     spent: float = 0.0
     planned: float = 0.0
@@ -118,7 +123,27 @@ class Lab:
     def judged_on(self, recipe: Recipe, on: str = "select", index: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Returns the inputs that a recipe is scored on, and what its reconstructions of them are compared with."""
         part = self.split(index, recipe.rows).part(on)
+        if on == "train":
+            part = part[slice(0, _MOST_TRAIN_ROWS)]
         return part.inputs, part.inputs if self.scores_inputs else part.targets
+
+    @functools.cached_property
+    def alignments(self) -> tuple[Alignment | None, Alignment | None]:
+        """Maps of the user's own eval inputs and targets to train's scale, where they were prepared otherwise."""
+        return (None, None) if self.eval_rows is None else alignments(self.split())
+
+    def compared(
+        self, recipe: Recipe, predict: Callable[[np.ndarray], np.ndarray], on: str = "select", index: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns what should come back and what does, (n, *shape) each.
+
+        Eval rows on another scale than train's are fed as they are, and both sides are then brought to train's
+        scale: the train mean, which the score measures by, means nothing on any other.
+        """
+        inputs, truth = self.judged_on(recipe, on, index)
+        predicted = predict(inputs)
+        back = None if on == "train" or is_aligned(recipe.rows) else self.alignments[0 if self.scores_inputs else 1]
+        return (truth, predicted) if back is None else (back(truth), back(predicted))
 
     def scorer(self, index: int = 0) -> Scorer:
         """Returns the score as fixed on the train rows of a split."""
@@ -162,6 +187,12 @@ class Lab:
         key = (recipe.identity, seed, index)
         if key in self.trials and set(score_at) <= set(self.trials[key].scores):
             return self.trials[key]
+        twin = recipe.changed(rows=on_train(recipe.rows))
+        if twin.identity != recipe.identity and not recipe.early_stopping and not set(score_at):
+            # Trained alike, and judged on other rows.
+            trial = dataclasses.replace(self.trial(twin, seed=seed, index=index), recipe=recipe, scores={})
+            self.trials[key] = trial
+            return trial
         cost = self.cost(recipe)
         preprocessing = self.preprocessing(recipe, index)
         stored = self.store.load(recipe, seed, index, preprocessing, self._rows_hash(recipe, index))
@@ -215,10 +246,8 @@ class Lab:
 
     def score(self, trial: Trial, on: str = "select", index: int = 0) -> Score:
         """Scores a trial on the `train`, `select`, `confirm` or `held_out` rows of a split."""
-        inputs, truth = self.judged_on(trial.recipe, on, index)
-        if on == "train":
-            inputs, truth = inputs[:_MOST_TRAIN_ROWS], truth[:_MOST_TRAIN_ROWS]
-        return self.scorer(index).score(truth, trial.predict(inputs), rows=self.judge)
+        truth, predicted = self.compared(trial.recipe, trial.predict, on, index)
+        return self.scorer(index).score(truth, predicted, rows=self.judge)
 
     def _rows_hash(self, recipe: Recipe, index: int) -> str:
         """Returns a hash of what a trial is trained and scored on: data that changed make it worthless."""
@@ -235,8 +264,8 @@ class Lab:
         return self._hashes[key]
 
     def _select_score(self, recipe: Recipe, predictor: Callable[[np.ndarray], np.ndarray], index: int) -> float:
-        inputs, truth = self.judged_on(recipe, "select", index)
-        return self.scorer(index).score(truth, predictor(inputs), rows=self.judge).value
+        truth, predicted = self.compared(recipe, predictor, "select", index)
+        return self.scorer(index).score(truth, predicted, rows=self.judge).value
 
     def _teller(self, recipe: Recipe, cost: float) -> Callable[[int], None]:
         last = [time.monotonic()]
