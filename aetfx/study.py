@@ -74,11 +74,16 @@ class DataSection(_Section, frozen=True):
 
 
 class PreprocessingSection(_Section, frozen=True):
-    """How rows are brought into a form that a network can take; fitted on the train rows only."""
+    """How rows are brought into a form that a network can take; fitted on the train rows only.
+
+    A constant column that is dropped keeps its place: the network is fed 0 there, nothing is asked back for it, and
+    the column's median comes out.
+    """
 
     scaling: Literal["none", "standard", "minmax", "robust"] = "none"
     missing: Literal["none", "mean", "median", "zero"] = "none"
     outliers: Literal["none", "clip"] = "none"
+    constant: Literal["none", "drop"] = "none"
 
 
 class ModelSection(_Section, frozen=True):

@@ -82,15 +82,15 @@ def compare_study(
 def _record(
     request: Request, lab: Lab, recipes: list[Recipe], seeds: list[int], scores: dict[str, list[float]]
 ) -> dict[str, Any]:
-    inputs, held = lab.judged_on(recipes[0], "held_out")
     pooled = pooled_log_variance(list(scores.values()))
     first = scores[recipes[0].identity]
     rows: list[dict[str, Any]] = []
     for recipe in recipes:
         trials = [lab.trial(recipe, seed=seed) for seed in seeds]
         mine = scores[recipe.identity]
+        held = [lab.compared(recipe, trial.predict, "held_out") for trial in trials]
         interval = score_interval(
-            lab.scorer(), held, [t.predict(inputs) for t in trials], lab.seed, rows=lab.judge, pooled=pooled
+            lab.scorer(), held[0][0], [predicted for _, predicted in held], lab.seed, rows=lab.judge, pooled=pooled
         )
         gain = gain_over_seeds(first, mine, pooled=pooled) if recipe is not recipes[0] else None
         rows.append(

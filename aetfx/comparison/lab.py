@@ -16,10 +16,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from aetfx.comparison.pool import Job, Pool, helpers_for, is_worth_it
-from aetfx.comparison.row_changes import changed
+from aetfx.comparison.row_changes import alignments, changed, is_aligned, on_train
 from aetfx.comparison.splits import Part, Split, split_rows
 from aetfx.data.targets import SAME, Relation
+from aetfx.evaluation.alignment import Alignment
 from aetfx.evaluation.score import Score, Scorer
+from aetfx.evaluation.separation import Separation
 from aetfx.preprocessing.fit import Preprocessing, fit_rows
 from aetfx.training.feed import updates_per_epoch
 from aetfx.training.progress import Progress
@@ -52,6 +54,7 @@ class Lab:
       processes: how many train at a time, this one included; None for as many as there are cores.
       deadline: of `time.monotonic`, after which no training is begun or gone on with; None for never.
       reserve: whether half of the user's own eval rows is set aside for experiments (`comparison.splits`).
+      separation: how well the user's own eval rows are told from the train rows; None where eval is a fraction.
     """
 
     rows: np.ndarray
@@ -73,6 +76,7 @@ class Lab:
     reserve: bool = False
     processes: int | None = None
     deadline: float | None = None
+    separation: Separation | None = None
     unit_seconds: float = 1.0
     spent: float = 0.0
     planned: float = 0.0
@@ -125,7 +129,27 @@ class Lab:
     def judged_on(self, recipe: Recipe, on: str = "select", index: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Returns the inputs that a recipe is scored on, and what its reconstructions of them are compared with."""
         part = self.split(index, recipe.rows).part(on)
+        if on == "train":
+            part = part[slice(0, _MOST_TRAIN_ROWS)]
         return part.inputs, part.inputs if self.scores_inputs else part.targets
+
+    @functools.cached_property
+    def alignments(self) -> tuple[Alignment | None, Alignment | None]:
+        """Maps of the user's own eval inputs and targets to train's scale, where they were prepared otherwise."""
+        return (None, None) if self.eval_rows is None else alignments(self.split())
+
+    def compared(
+        self, recipe: Recipe, predict: Callable[[np.ndarray], np.ndarray], on: str = "select", index: int = 0
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Returns what should come back and what does, (n, *shape) each.
+
+        Eval rows on another scale than train's are fed as they are, and both sides are then brought to train's
+        scale: the train mean, which the score measures by, means nothing on any other.
+        """
+        inputs, truth = self.judged_on(recipe, on, index)
+        predicted = predict(inputs)
+        back = None if on == "train" or is_aligned(recipe.rows) else self.alignments[0 if self.scores_inputs else 1]
+        return (truth, predicted) if back is None else (back(truth), back(predicted))
 
     def scorer(self, index: int = 0) -> Scorer:
         """Returns the score as fixed on the train rows of a split."""
@@ -173,6 +197,11 @@ class Lab:
         key = (recipe.identity, seed, index)
         if key in self.trials and set(score_at) <= set(self.trials[key].scores):
             return self.trials[key]
+        twin = self._trained_alike(recipe, score_at)
+        if twin.identity != recipe.identity:
+            trial = dataclasses.replace(self.trial(twin, seed=seed, index=index), recipe=recipe, scores={})
+            self.trials[key] = trial
+            return trial
         cost = self.cost(recipe)
         preprocessing = self.preprocessing(recipe, index)
         stored = self.store.load(recipe, seed, index, preprocessing, self._rows_hash(recipe, index))
@@ -211,7 +240,8 @@ class Lab:
           OutOfTime: the deadline is over.
         """
         wanted: dict[tuple[str, int, int], Job] = {}
-        for job in jobs:
+        for asked in jobs:
+            job = dataclasses.replace(asked, recipe=self._trained_alike(asked.recipe, asked.score_at))
             key = (job.recipe.identity, job.seed, job.index)
             known = self.trials.get(key)
             if key not in wanted and (known is None or not set(job.score_at) <= set(known.scores)):
@@ -251,6 +281,12 @@ class Lab:
         preprocessing = self.preprocessing(job.recipe, job.index)
         return self.store.holds(job.recipe, job.seed, job.index, preprocessing, self._rows_hash(job.recipe, job.index))
 
+    def _trained_alike(self, recipe: Recipe, score_at: Iterable[int]) -> Recipe:
+        """Returns the recipe whose training this is, where only the rows that it is judged on differ; else itself."""
+        if recipe.early_stopping or set(score_at):  # the judged rows have a say in the training, or are asked for
+            return recipe
+        return recipe.changed(rows=on_train(recipe.rows))
+
     def _open_pool(self) -> bool:
         if self._pool is not None and not self._pool.alive:
             self.close()
@@ -287,10 +323,8 @@ class Lab:
 
     def score(self, trial: Trial, on: str = "select", index: int = 0) -> Score:
         """Scores a trial on the `train`, `select`, `confirm` or `held_out` rows of a split."""
-        inputs, truth = self.judged_on(trial.recipe, on, index)
-        if on == "train":
-            inputs, truth = inputs[:_MOST_TRAIN_ROWS], truth[:_MOST_TRAIN_ROWS]
-        return self.scorer(index).score(truth, trial.predict(inputs), rows=self.judge)
+        truth, predicted = self.compared(trial.recipe, trial.predict, on, index)
+        return self.scorer(index).score(truth, predicted, rows=self.judge)
 
     def _rows_hash(self, recipe: Recipe, index: int) -> str:
         """Returns a hash of what a trial is trained and scored on: data that changed make it worthless."""
@@ -307,8 +341,8 @@ class Lab:
         return self._hashes[key]
 
     def _select_score(self, recipe: Recipe, predictor: Callable[[np.ndarray], np.ndarray], index: int) -> float:
-        inputs, truth = self.judged_on(recipe, "select", index)
-        return self.scorer(index).score(truth, predictor(inputs), rows=self.judge).value
+        truth, predicted = self.compared(recipe, predictor, "select", index)
+        return self.scorer(index).score(truth, predicted, rows=self.judge).value
 
     def _teller(self, recipe: Recipe, cost: float) -> Callable[[int], None]:
         last = [time.monotonic()]

@@ -58,7 +58,8 @@ def pca_scores(
     chosen = sorted({k for k in widths if 0 < k < min(train.shape)})
     if not chosen:
         return {}
-    part, scorer = lab.split().part(on), lab.scorer()
+    # Eval rows on another scale than train's are PCA's at its best: it is a reference, and no part of the fault.
+    part, scorer = lab.split(0, "aligned" if any(lab.alignments) else "").part(on), lab.scorer()
     held = part.inputs if lab.scores_inputs else part.targets
     if lab.judge:
         held = held[scorer.inlier_rows(held)]

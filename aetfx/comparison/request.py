@@ -16,6 +16,7 @@ import numpy as np
 
 from aetfx.data import Rows, Source, load, open_source
 from aetfx.data.files import open_binary
+from aetfx.data.rows import check_columns
 from aetfx.data.split import halve, held_out
 from aetfx.errors import DataError
 from aetfx.models.load import check_model_request
@@ -52,8 +53,11 @@ class Request:
     model: Any = None
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
 
-    def loaded(self) -> Request:
+    def loaded(self, *, empty_columns: bool = False) -> Request:
         """Returns the request with its rows in memory and the split checked.
+
+        Args:
+          empty_columns: accept columns without a single number, where eval has none either.
 
         Raises:
           DataError: the files are damaged, or a side of the split is empty.
@@ -61,13 +65,21 @@ class Request:
         source = open_source(self.train_path, self.study.data.features)
         eval_rows = None
         if self.eval_path is not None:
-            eval_rows = load(open_source(self.eval_path, source.column_selection or self.study.data.features))
-        rows = load(source)
+            eval_source = open_source(self.eval_path, source.column_selection or self.study.data.features)
+            eval_rows = load(eval_source, empty_columns=empty_columns)
+        rows = load(source, empty_columns=empty_columns)
+        check_numbers(rows, eval_rows, str(self.eval_path))
         check_split(rows, eval_rows, self.study)
         data = self.study.data
         selection = source.column_selection or data.features
-        targets = None if data.target == "input" else load(open_source(data.target, selection))
-        eval_targets = None if data.eval_target is None else load(open_source(data.eval_target, selection))
+        targets = (
+            None if data.target == "input" else load(open_source(data.target, selection), empty_columns=empty_columns)
+        )
+        eval_targets = (
+            None
+            if data.eval_target is None
+            else load(open_source(data.eval_target, selection), empty_columns=empty_columns)
+        )
         check_targets(rows, targets, self.train_path, data.target)
         if eval_rows is not None:
             check_targets(eval_rows, eval_targets, str(self.eval_path), str(data.eval_target))
@@ -109,6 +121,17 @@ def check_same_shape(train: tuple[int, ...], evaluation: tuple[int, ...], train_
             f"{eval_name}: rows of shape {evaluation}, but {train_name} has rows of shape {train}. "
             "Give train and eval the same columns."
         )
+
+
+def check_numbers(rows: Rows, eval_rows: Rows | None, name: str) -> None:
+    """Checks that eval has numbers in every column where train has some.
+
+    Raises:
+      DataError: names the first column without any.
+    """
+    if eval_rows is not None:
+        has = [np.isfinite(part.values.reshape(len(part), -1)).any(axis=0) for part in (rows, eval_rows)]
+        check_columns(name, eval_rows.names, has[1] | ~has[0])
 
 
 def check_targets(rows: Rows, targets: Rows | None, name: str, target_name: str) -> None:

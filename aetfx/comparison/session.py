@@ -11,6 +11,7 @@ from aetfx.comparison.lab import Lab
 from aetfx.comparison.request import Request
 from aetfx.data import open_source
 from aetfx.data.targets import SAME, relation
+from aetfx.evaluation.separation import told_apart
 from aetfx.models.reading import read_architecture
 from aetfx.training.build import recipe_from_model, recipe_from_study
 from aetfx.training.logs import write_hparams_config
@@ -22,6 +23,8 @@ from aetfx.training.workshop import Workshop
 from aetfx.validation.api import Validation, validate
 from aetfx.validation.checks.missing import find_sentinels
 from aetfx.validation.checks.outliers import inner_fences
+
+_LEAST_INSIDE = 0.5  # of the held-out rows inside the fences, for the verdict to rest on these alone
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,12 @@ def prepare_model(request: Request, progress: Progress | None) -> tuple[Recipe, 
 
 
 def open_lab(
-    request: Request, directory: Path, prepared: tuple[Any, Recipe, Any], progress: Progress | None
+    request: Request,
+    directory: Path,
+    prepared: tuple[Any, Recipe, Any],
+    progress: Progress | None,
+    *,
+    shift_auc: float | None = None,
 ) -> Session:
     """Validates the data and fixes the score. The caller holds the run's lock.
 
@@ -72,6 +80,8 @@ def open_lab(
       directory: the run directory.
       prepared: from `prepare_model`.
       progress: told what is being done.
+      shift_auc: where a classifier surely tells eval rows from train rows better than this, half of the eval rows is
+        set aside for experiments; None where there will be none.
     """
     assert request.rows is not None
     strategy, recipe, live = prepared
@@ -84,23 +94,29 @@ def open_lab(
         features=study.data.features,
         eval_fraction=fraction,
         seed=study.training.seed,
+        empty_columns=True,  # those were accepted, or refused, when the rows were loaded
         output_range=read_architecture(recipe.source.build(), rows.shape).output_range,
     )
     validation.save(directory)
     write_hparams_config(directory / "tensorboard")
     train = validation.statistics["train"]
     outliers = any(f.code.startswith("data.outliers") and f.severity != "info" for f in validation.findings)
+    eval_rows = None if request.eval_rows is None else request.eval_rows.values
+    separation = None
+    if eval_rows is not None and shift_auc is not None:
+        separation = told_apart(rows.values, eval_rows, seed=study.training.seed)
+    fences = inner_fences(train) if outliers else None
     lab = Lab(
         rows=rows.values,
-        eval_rows=None if request.eval_rows is None else request.eval_rows.values,
+        eval_rows=eval_rows,
         fraction=fraction or 0.0,
         seed=study.training.seed,
         features=study.data.features if isinstance(study.data.features, str) else "auto",
         declared_shape=rows.declared_shape,
         names=rows.names,
         sentinels=find_sentinels(train),
-        fences=inner_fences(train) if outliers else None,
-        judge="inliers" if outliers else None,
+        fences=fences,
+        judge="inliers" if fences is not None else None,
         store=TrialStore(directory),
         workshop=Workshop(strategy),
         progress=progress,
@@ -108,10 +124,20 @@ def open_lab(
         targets=None if request.targets is None else request.targets.values,
         eval_targets=None if request.eval_targets is None else request.eval_targets.values,
         relation=SAME if request.targets is None else relation(rows.values, request.targets.values),
-        reserve=any(f.code == "data.train_eval_shift" and f.severity != "info" for f in validation.findings),
+        reserve=shift_auc is not None and separation is not None and separation.low > shift_auc,
+        separation=separation,
     )
+    if lab.judge is not None and not _mostly_inside(lab):
+        lab.judge = None
     lab.unit_seconds = lab.nominal_seconds(recipe)
     return Session(lab, recipe, live, validation)
+
+
+def _mostly_inside(lab: Lab) -> bool:
+    """Whether most eval rows lie inside the fences of train: elsewhere they would leave next to none to judge by."""
+    part = lab.split(0, "aligned" if any(lab.alignments) else "").part("held_out")
+    truth = part.inputs if lab.scores_inputs else part.targets
+    return bool(lab.scorer().inlier_rows(truth).mean() >= _LEAST_INSIDE)
 
 
 def _source(request: Request, path: str | None) -> Any:

@@ -71,6 +71,11 @@ class Split:
             return self.parts["select"].joined(self.parts["confirm"])
         return self.parts[on]
 
+    def evaluation(self) -> Part:
+        """Returns all rows that are not train's, the reserve too: what the user gave, or held out, to judge by."""
+        together = self.part("held_out")
+        return together.joined(self.parts["reserve"]) if "reserve" in self.parts else together
+
 
 def split_rows(rows: Part, evaluation: Part | None, fraction: float, seed: int, *, reserve: bool = False) -> Split:
     """Splits rows by the hash of their inputs, so that equal rows stay together.

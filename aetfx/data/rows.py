@@ -44,8 +44,12 @@ class Rows:
         return len(self.values)
 
 
-def load(source: Source) -> Rows:
+def load(source: Source, *, empty_columns: bool = False) -> Rows:
     """Reads a whole source into memory.
+
+    Args:
+      source: of the rows.
+      empty_columns: accept columns without a single number, as long as others have some.
 
     Raises:
       DataError: the files are damaged, no row is left, or a column holds no numbers at all.
@@ -59,20 +63,21 @@ def load(source: Source) -> Rows:
     if not parts:
         raise DataError(f"{source.path}: no row is left: all {len(quarantined)} rows are quarantined. Mend the file.")
     values = np.concatenate(parts).reshape(-1, *source.shape)
-    check_columns(source.path, source.names, np.isfinite(values.reshape(len(values), -1)).any(axis=0))
+    check_columns(source.path, source.names, np.isfinite(values.reshape(len(values), -1)).any(axis=0), empty_columns)
     return Rows(
         values, source.names, source.shape, source.declared_shape, len(values) + len(quarantined), quarantined,
         source.skipped_text, source.whole,
     )  # fmt: skip
 
 
-def rows_from(data: Any, features: Features = "auto") -> Rows:
+def rows_from(data: Any, features: Features = "auto", *, empty_columns: bool = False) -> Rows:
     """Brings data of any accepted kind into memory.
 
     Args:
       data: an array of shape (n, ...), a pandas data frame, a finite `tf.data.Dataset` (of rows or
         batches; of pairs, the first part is taken), or a path or glob.
       features: as for `open_source`.
+      empty_columns: as for `load`.
 
     Raises:
       DataError: the data cannot be used.
@@ -80,12 +85,12 @@ def rows_from(data: Any, features: Features = "auto") -> Rows:
     if isinstance(data, Rows):
         return data
     if isinstance(data, str | os.PathLike):
-        return load(open_source(data, features))
+        return load(open_source(data, features), empty_columns=empty_columns)
     if hasattr(data, "element_spec") and hasattr(data, "as_numpy_iterator"):
-        return _from_array(_dataset_array(data), features, "dataset")
+        return _from_array(_dataset_array(data), features, "dataset", empty_columns)
     if hasattr(data, "columns") and hasattr(data, "to_numpy"):
-        return _from_frame(data, features)
-    return _from_array(np.asarray(data), features, "array")
+        return _from_frame(data, features, empty_columns)
+    return _from_array(np.asarray(data), features, "array", empty_columns)
 
 
 def write_array(array: np.ndarray, directory: str | os.PathLike[str], name: str = "data") -> Path:
@@ -135,14 +140,17 @@ def write_table(
     return path
 
 
-def check_columns(where: str, names: Sequence[str], has_numbers: np.ndarray) -> None:
+def check_columns(where: str, names: Sequence[str], has_numbers: np.ndarray, empty_columns: bool = False) -> None:
     """Checks that every column holds at least one number; `has_numbers` is bool of shape (D,).
+
+    Args:
+      empty_columns: it is enough that some column does.
 
     Raises:
       DataError: names the first column without any.
     """
     empty = np.flatnonzero(~has_numbers)
-    if len(empty):
+    if len(empty) and not (empty_columns and has_numbers.any()):
         more = f" (nor do {len(empty) - 1} others)" if len(empty) > 1 else ""
         raise DataError(
             f"{where}: column '{names[empty[0]]}' holds no numbers at all{more}: every cell is NaN or empty. "
@@ -150,7 +158,7 @@ def check_columns(where: str, names: Sequence[str], has_numbers: np.ndarray) -> 
         )
 
 
-def _from_array(array: np.ndarray, features: Features, where: str) -> Rows:
+def _from_array(array: np.ndarray, features: Features, where: str, empty_columns: bool) -> Rows:
     check_array(where, array.shape, array.dtype)
     values = np.ascontiguousarray(array, dtype=float_dtype(array.dtype))
     names, shape, is_tensor = element_names(values.shape[1:]), values.shape[1:], values.ndim > 2
@@ -160,11 +168,11 @@ def _from_array(array: np.ndarray, features: Features, where: str) -> Rows:
         names, shape, is_tensor = tuple(names[i] for i in places), (len(places),), False
     elif features != "auto":
         is_tensor = features == "tensor"
-    check_columns(where, names, np.isfinite(values.reshape(len(values), -1)).any(axis=0))
+    check_columns(where, names, np.isfinite(values.reshape(len(values), -1)).any(axis=0), empty_columns)
     return Rows(values, names, shape, is_tensor, len(values), whole=array.dtype.kind in "biu")
 
 
-def _from_frame(frame: Any, features: Features) -> Rows:
+def _from_frame(frame: Any, features: Features, empty_columns: bool) -> Rows:
     import pandas as pd
 
     names = [str(name) for name in frame.columns]
@@ -188,7 +196,7 @@ def _from_frame(frame: Any, features: Features) -> Rows:
     columns = [frame.iloc[:, i].to_numpy(dtype=np.float64, na_value=np.nan) for i in places]
     values = np.stack(columns, axis=1)
     chosen = tuple(names[i] for i in places)
-    check_columns("data frame", chosen, np.isfinite(values).any(axis=0))
+    check_columns("data frame", chosen, np.isfinite(values).any(axis=0), empty_columns)
     skipped = tuple(name for name, ok in zip(names, numeric, strict=True) if not ok) if features == "auto" else ()
     whole = tuple(getattr(frame.dtypes.iloc[i], "kind", "f") in "biu" for i in places)
     return Rows(values, chosen, (len(chosen),), features == "tensor", len(values), [], skipped, whole)

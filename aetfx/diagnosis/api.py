@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from aetfx.comparison.request import Request, check_same_shape, check_split, check_targets, open_request
+from aetfx.comparison.request import Request, check_numbers, check_same_shape, check_split, check_targets, open_request
 from aetfx.data import Rows, rows_from
 from aetfx.data.rows import unpaired
 from aetfx.diagnosis.result import Diagnosis, load_run
@@ -43,7 +43,7 @@ def diagnose_study(
     request = open_request(study)
     if _finished(Path(out), request.inputs):
         return load_run(out)
-    request = request.loaded()
+    request = request.loaded(empty_columns=True)
     from aetfx.diagnosis.session import run_request
 
     return run_request(request, Path(out), progress=progress)
@@ -84,10 +84,11 @@ def diagnose(
     """Diagnoses a model on rows in memory. See `aetfx.diagnose` for the arguments and errors."""
     x_train, paired = unpaired(x_train)
     x_val, paired_val = unpaired(x_val)
-    rows = rows_from(x_train, features)
-    eval_rows = rows_from(x_val, features) if x_val is not None else None
+    rows = rows_from(x_train, features, empty_columns=True)
+    eval_rows = rows_from(x_val, features, empty_columns=True) if x_val is not None else None
     if eval_rows is not None:
         check_same_shape(rows.shape, eval_rows.shape, "x_train", "x_val")
+    check_numbers(rows, eval_rows, "x_val")
     targets, eval_targets = _targets(
         rows, paired if y_train is None else y_train, eval_rows, paired_val if y_val is None else y_val, features
     )
@@ -134,8 +135,8 @@ def _targets(
     rows: Rows, y_train: Any, eval_rows: Rows | None, y_val: Any, features: Any
 ) -> tuple[Rows | None, Rows | None]:
     """Returns the targets of the train and the eval rows, checked; None where they are the rows themselves."""
-    targets = None if y_train is None else rows_from(y_train, features)
-    eval_targets = None if y_val is None else rows_from(y_val, features)
+    targets = None if y_train is None else rows_from(y_train, features, empty_columns=True)
+    eval_targets = None if y_val is None else rows_from(y_val, features, empty_columns=True)
     if targets is None and y_val is not None:
         raise DataError("y_val: given without y_train. Give both, or neither to ask the rows themselves back.")
     if targets is not None and eval_rows is not None and eval_targets is None:

@@ -16,10 +16,13 @@ import numpy as np
 
 from aetfx.comparison import reference
 from aetfx.comparison.lab import Lab
+from aetfx.comparison.row_changes import is_aligned
 from aetfx.comparison.splits import Part
 from aetfx.diagnosis.curvature import curved_share
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.evaluation import baselines
+from aetfx.evaluation.alignment import Alignment
+from aetfx.evaluation.separation import Separation, told_apart
 from aetfx.models.probing import KernelFacts, kernels, unit_spread
 from aetfx.models.reading import Architecture, read_architecture
 from aetfx.models.rewriting import can_rewrite
@@ -111,9 +114,28 @@ class Case:
         return can_rewrite(self.recipe.source.blueprint, self.architecture)
 
     @cached_property
+    def separation(self) -> Separation | None:
+        """How well the user's own eval rows are told from train rows, both as the recipe has them."""
+        if not self.recipe.rows or self.lab.separation is None:
+            return self.lab.separation
+        split = self.lab.split(0, self.recipe.rows)
+        return told_apart(split.train, split.evaluation().inputs, seed=self.lab.seed)
+
+    @property
+    def alignment(self) -> Alignment | None:
+        """The map that brings the user's own eval rows to the scale of train, where there is one."""
+        return None if is_aligned(self.recipe.rows) else self.lab.alignments[0]
+
+    @cached_property
     def fed_cells(self) -> np.ndarray:
         """Train rows as the core model sees them, (n, D) float64; cells that are not scored are NaN."""
         return reference.fed_cells(self.lab, self.trial.preprocessing)
+
+    @property
+    def dropped_columns(self) -> np.ndarray:
+        """Which columns the recipe's preprocessing leaves out, bool (D,)."""
+        dropped = self.trial.preprocessing.dropped
+        return np.zeros(math.prod(self.lab.shape), bool) if dropped is None else ~np.isnan(dropped)
 
     @cached_property
     def statistics(self) -> ColumnStatistics:

@@ -100,7 +100,8 @@ class Confirmation:
         first = self.lab.seed + 1
         if self.resplit:
             return [(first + i, 1 + i) for i in range(_RESPLITS + self.extra)]
-        few = len(self.lab.split().held_out) < self.thresholds.few_rows
+        # Where eval is unlike train no row may change sides: five seeds stand for five re-splits (METHOD section 2).
+        few = self.lab.reserve or len(self.lab.split().held_out) < self.thresholds.few_rows
         return [(first + i, 0) for i in range((_SEEDS_FEW_ROWS if few else _SEEDS) + self.extra)]
 
     def cost(self, candidates: list[Experiment]) -> float:
@@ -239,12 +240,10 @@ class Confirmation:
         seed, index = self.pairs()[0]
         predictions = []
         for recipe in (self.baseline, after):
-            inputs, truth = self.lab.judged_on(recipe, "confirm")
-            if self.lab.judge:
-                chosen = scorer.inlier_rows(truth)
-                inputs, truth = inputs[chosen], truth[chosen]
-            predictions.append(self.lab.trial(recipe, seed=seed, index=index).predict(inputs))
-        return paired_row_variance(scorer, truth, predictions[0], predictions[1], seed=self.lab.seed)
+            trial = self.lab.trial(recipe, seed=seed, index=index)
+            truth, predicted = self.lab.compared(recipe, trial.predict, "confirm")
+            predictions.append(predicted)
+        return paired_row_variance(scorer, truth, *predictions, seed=self.lab.seed, rows=self.lab.judge)
 
     def _alike(self, a: Candidate, b: Candidate) -> bool:
         """Whether two fixes repair the same: no sure difference, or one too small to be a fault by itself."""

@@ -11,6 +11,7 @@ from aetfx.comparison.lab import Lab
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import REGISTRY, Admission, Experiment, in_order
 from aetfx.diagnosis.confirm import Candidate, Confirmation, Pools
+from aetfx.diagnosis.more_rows import Promise, promise_of_more_rows
 from aetfx.diagnosis.pairs import pair_experiments
 from aetfx.diagnosis.result import CauseVerdict
 from aetfx.diagnosis.screen import Plan, Screened, checkpoints, leaders, plan, screen
@@ -36,6 +37,7 @@ class Step:
     candidates: list[Candidate] = field(default_factory=list)
     named: Candidate | None = None
     equivalents: list[Candidate] = field(default_factory=list)
+    promise: Promise | None = None
 
 
 @dataclass
@@ -61,6 +63,11 @@ class Outcome:
     truncated: bool = False
     only_signs: bool = False
     pools: Pools = field(default_factory=dict)
+
+    @property
+    def repaired(self) -> bool:
+        """Whether some cause was mended: more rows, which may be asked for, are not to be had here."""
+        return any(cause.verdict == "verified" for cause in self.causes)
 
 
 def run_chain(
@@ -105,6 +112,7 @@ def run_chain(
             if step.named is None:
                 # The noise between seeds says what a verdict could have seen, so it is always measured.
                 step.confirmation.measure_baseline()
+                _ask_for_more_rows(step, outcome, budget)
                 _open_the_rest(step, outcome, budget)
                 break
         except endings:
@@ -176,7 +184,7 @@ def possible_experiments(case: Case, codes: list[str]) -> list[Experiment]:
     """Returns the experiments of some causes, without changes that change nothing or do not fit the model."""
     found: dict[str, Experiment] = {}
     for code in codes:
-        for experiment in REGISTRY[code].experiments(case):
+        for experiment in REGISTRY[code].experiments(case) if REGISTRY[code].screened else ():
             identity = experiment.recipe.identity
             if identity != case.recipe.identity and identity not in found and _buildable(case.lab, experiment):
                 found[identity] = experiment
@@ -295,6 +303,15 @@ def _keep_what_was_seen(outcome: Outcome) -> None:
         for code, item in best.items()
         if not step.admissions[code].report_only
     ]  # fmt: skip
+
+
+def _ask_for_more_rows(step: Step, outcome: Outcome, budget: float) -> None:
+    """Sees what more rows promise, where nothing that can be changed was verified."""
+    left = max(0.0, budget - step.case.lab.spent)
+    step.promise = promise_of_more_rows(step.case, step.confirmation, step.screened, left)
+    outcome.short_of_budget |= step.promise.short_of_budget
+    if step.promise.verdict is not None:
+        outcome.causes.append(step.promise.verdict)
 
 
 def _open_the_rest(step: Step, outcome: Outcome, budget: float) -> None:

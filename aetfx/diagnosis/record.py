@@ -12,6 +12,7 @@ from aetfx.comparison.lab import Lab
 from aetfx.diagnosis.causes import REGISTRY, Cause, in_order
 from aetfx.diagnosis.engine import Outcome, Step
 from aetfx.diagnosis.halves import Halves
+from aetfx.diagnosis.more_rows import CODE as MORE_ROWS
 from aetfx.diagnosis.order import RowOrder
 from aetfx.diagnosis.status import Status
 from aetfx.evaluation.baselines import knee
@@ -38,7 +39,7 @@ def build_record(
     split = lab.split()
     scorer = lab.scorer()
     before = measured(lab, outcome, first.case.recipe)
-    after = measured(lab, outcome, outcome.recipe) if outcome.causes else None
+    after = measured(lab, outcome, outcome.recipe) if outcome.repaired else None
     detectable = last.confirmation.detectable()
     return {
         "schema_version": SCHEMA_VERSION,
@@ -67,6 +68,7 @@ def build_record(
         "experiments": [item for step in outcome.steps for item in experiments(step)],
         "code_curve": code_curve(last),
         "code_knee": _knee(last),
+        "learning_curve": last.promise.points if last.promise else [],
         "baseline": {
             "score": before[0],
             "score_interval": list(before[1]),
@@ -172,6 +174,8 @@ def _why_out(outcome: Outcome, cause: Cause) -> dict[str, Any]:
             "gain": best.gain,
             "reason": f"{admission.evidence[0]}; tried: {others}",
         }
+    elif step.promise is not None and cause.code == MORE_ROWS:
+        entry["reason"] = step.promise.reason
     elif admission.admitted and any(e.code == cause.code for e in step.plan.dropped):
         entry["reason"] = "admitted, but the budget did not allow the experiment"
     elif admission.admitted:

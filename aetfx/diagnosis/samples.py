@@ -29,11 +29,12 @@ def collect_samples(case: Case, fixed: Trial | None) -> dict[str, Any]:
       Arrays by name; those that end in `_before` and `_after` belong to the user's recipe and the repaired one.
     """
     lab = case.lab
-    inputs, rows = lab.judged_on(case.recipe, "held_out")
     scorer = lab.scorer()
     rng = np.random.default_rng(lab.seed)
     trials = {"before": case.trial} | ({"after": fixed} if fixed is not None else {})
-    predictions = {when: trial.predict(inputs) for when, trial in trials.items()}
+    predictions = {}
+    for when, trial in trials.items():
+        rows, predictions[when] = lab.compared(trial.recipe, trial.predict, "held_out")
     errors = {when: scorer.row_errors(rows, predicted) for when, predicted in predictions.items()}
     # A row whose error is not a number is the worst there is.
     order = np.argsort(np.nan_to_num(errors["before"], nan=np.inf), kind="stable")
@@ -57,7 +58,7 @@ def collect_samples(case: Case, fixed: Trial | None) -> dict[str, Any]:
         found[f"feature_score_{when}"] = scorer.score(rows, predictions[when], rows=lab.judge).per_feature
         fed = trial.preprocessing.apply(lab.split().train).reshape(len(lab.split().train), -1)
         found[f"quantiles_fed_{when}"] = summarize(fed).quantiles
-        latent = _latent(case, trial, inputs[few])
+        latent = _latent(case, trial, lab.judged_on(trial.recipe, "held_out")[0][few])
         if latent is not None:
             found[f"latent_{when}"], found[f"latent_explained_{when}"] = latent
             found[f"latent_error_{when}"] = errors[when][few]

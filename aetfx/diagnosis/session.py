@@ -30,7 +30,7 @@ from aetfx.training.trial import OutOfTime
 
 _BUDGET = 8.0  # trainings: 3 + 3 confirm one cause, the rest screens
 _LEAST_BUDGET_SECONDS = 90.0  # small models: start-up and Python dominate (METHOD section 6)
-_RESPLIT_BUDGET = 14.0  # 5 + 5 trainings confirm one cause on re-splits
+_RESPLIT_BUDGET = 14.0  # 5 + 5 trainings confirm one cause on re-splits, or where eval is told from train
 
 
 def run_request(request: Request, directory: Path, *, progress: Progress | None, keep: bool = True) -> Diagnosis:
@@ -53,7 +53,7 @@ def run_request(request: Request, directory: Path, *, progress: Progress | None,
         for path, rows in request.arrays.items():
             write_array(rows, Path(path).parent, Path(path).stem)
         write_text(run.path("study.yaml"), study.to_yaml())
-        session = open_lab(request, directory, prepared, progress)
+        session = open_lab(request, directory, prepared, progress, shift_auc=thresholds.shift_auc)
         checked = [*directory.glob("statistics/*/*.pb"), *directory.glob("anomalies/*/*.pb")]
         checked += [run.path("findings.json"), run.path("schema", "schema.pbtxt")]
         run.finish("validation", request.inputs or "in memory", checked, seconds=time.perf_counter() - started)
@@ -86,7 +86,7 @@ def budget(lab: Lab, asked: float | None, thresholds: Thresholds) -> float:
     if asked is not None:
         return asked
     resplit = lab.resplits and len(lab.split().held_out) < thresholds.few_rows
-    return max(_RESPLIT_BUDGET if resplit else _BUDGET, _LEAST_BUDGET_SECONDS / lab.unit_seconds)
+    return max(_RESPLIT_BUDGET if resplit or lab.reserve else _BUDGET, _LEAST_BUDGET_SECONDS / lab.unit_seconds)
 
 
 def _write(run: Run, request: Request, session: Session, outcome: Outcome, started: float, keep: bool) -> Diagnosis:
@@ -99,7 +99,7 @@ def _write(run: Run, request: Request, session: Session, outcome: Outcome, start
     status = decide(outcome, last, score)
     halves = _halves(outcome, first)
     order = row_order(first) if not outcome.truncated else None
-    fixed = lab.trial(outcome.recipe) if outcome.causes and outcome.recipe else None
+    fixed = lab.trial(outcome.recipe) if outcome.repaired and outcome.recipe else None
     fixed_model = wrap(fixed.model, fixed.preprocessing) if fixed is not None else None
     samples = collect_samples(first, fixed)
     record = records.build_record(
@@ -148,6 +148,9 @@ def _score_as_given(lab: Lab, baseline: Recipe, live: Any) -> float | None:
     iterations = getattr(getattr(live, "optimizer", None), "iterations", None)
     if iterations is None or int(iterations) == 0:
         return None
-    inputs, truth = lab.judged_on(baseline, "confirm")
-    predicted = np.asarray(live(inputs.astype("float32"), training=False), dtype=np.float64)
+
+    def predict(rows: np.ndarray) -> np.ndarray:
+        return np.asarray(live(rows.astype("float32"), training=False), dtype=np.float64)
+
+    truth, predicted = lab.compared(baseline, predict, "confirm")
     return lab.scorer().score(truth, predicted, rows=lab.judge).value

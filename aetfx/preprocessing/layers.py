@@ -95,6 +95,8 @@ class Prepare(_Step):
             x = ops.where(missing, self._constant("fill"), x)
         if "scale" in self.arrays:
             x = (x - self._constant("center")) / self._constant("scale")
+        if "dropped" in self.arrays:
+            x = ops.where(np.isnan(self.arrays["dropped"]), x, ops.zeros_like(x))
         return ops.cast(x, "float32")
 
     def _constant(self, name: str) -> Any:
@@ -110,6 +112,9 @@ class Restore(_Step):
         if "scale" in self.arrays:
             scale, center = (ops.convert_to_tensor(self.arrays[name], "float64") for name in ("scale", "center"))
             y = y * scale + center
+        if "dropped" in self.arrays:
+            dropped = self.arrays["dropped"]
+            y = ops.where(np.isnan(dropped), y, ops.convert_to_tensor(np.nan_to_num(dropped), "float64"))
         return y
 
 
@@ -154,7 +159,7 @@ def wrap(core: keras.Model, preprocessing: Preprocessing) -> keras.Model:
     config = preprocessing.to_config()
     shape = list(preprocessing.shape)
     rows = keras.Input(preprocessing.shape, dtype="float64", name="raw_rows")
-    steps = {name: config[name] for name in ("fill", "low", "high", "center", "scale") if config[name] is not None}
+    steps = {name: value for name, value in config.items() if isinstance(value, dict) and name != "spec"}
     fed = Prepare({**steps, "sentinels": config["sentinels"]}, shape, name="prepare")(rows)
     try:
         rebuilt = core(fed)
@@ -166,5 +171,5 @@ def wrap(core: keras.Model, preprocessing: Preprocessing) -> keras.Model:
             f"model '{core.name}' gives back rows of shape {tuple(rebuilt.shape[1:])} for rows of shape "
             f"{preprocessing.shape}. The output layer of an autoencoder must match its input."
         )
-    scaling = {name: config[name] for name in ("center", "scale") if config[name] is not None}
-    return RawModel(rows, Restore(scaling, shape, name="restore")(rebuilt), name=f"raw_{core.name}")
+    back = {name: config[name] for name in ("center", "scale", "dropped") if config[name] is not None}
+    return RawModel(rows, Restore(back, shape, name="restore")(rebuilt), name=f"raw_{core.name}")

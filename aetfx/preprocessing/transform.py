@@ -10,20 +10,24 @@ import numpy as np
 
 Sentinels = dict[int, tuple[float, ...]]
 
+_ARRAYS = ("fill", "low", "high", "center", "scale", "dropped")
+
 
 @dataclass(frozen=True)
 class Preprocessing:
     """What was fitted on the train rows. Arrays are float64 of shape (D,), or None where a step is left out.
 
     The steps, in order: missing cells (NaN, infinite, sentinels) are marked, the others clipped to [low, high],
-    the missing ones filled, and all scaled: `(x - center) / scale`. `invert` undoes the scaling alone.
+    the missing ones filled, all scaled: `(x - center) / scale`, and dropped columns put to 0. `invert` undoes the
+    scaling, and gives dropped columns back as they nearly always are.
 
     Attributes:
-      spec: keys scaling, missing, outliers.
+      spec: keys scaling, missing, outliers, constant.
       shape: shape of one row; D is its number of elements.
       fill: what missing cells become.
       low, high: bounds of the clipping; infinite where a column has none.
       center, scale: of the scaling; the scale of a constant column is 1.
+      dropped: what a dropped column comes back as; NaN for columns that are kept.
       sentinels: flat column number to the values that stand for "missing"; used where `spec["missing"]` is set.
     """
 
@@ -34,19 +38,20 @@ class Preprocessing:
     high: np.ndarray | None = None
     center: np.ndarray | None = None
     scale: np.ndarray | None = None
+    dropped: np.ndarray | None = None
     sentinels: Sentinels = field(default_factory=dict)
 
     @property
     def identity(self) -> bool:
         """Whether rows are fed as they are."""
-        return self.fill is None and self.low is None and self.scale is None
+        return self.fill is None and self.low is None and self.scale is None and self.dropped is None
 
     def apply(self, x: np.ndarray, *, impute: bool = True) -> np.ndarray:
         """Returns the rows as they are fed, float32 (n, *shape), computed in float64.
 
         Args:
           x: (n, *shape), raw units, any numeric dtype.
-          impute: False leaves missing cells NaN, which makes the targets of a masked loss.
+          impute: False leaves missing cells and dropped columns NaN, which makes the targets of a masked loss.
         """
         flat = self._flat(x)
         missing = missing_cells(flat, self.sentinels)
@@ -56,6 +61,8 @@ class Preprocessing:
             flat = np.where(missing, self.fill if impute else np.nan, flat)
         if self.scale is not None:
             flat = (flat - self.center) / self.scale
+        if self.dropped is not None:
+            flat = np.where(np.isnan(self.dropped), flat, 0.0 if impute else np.nan)
         with np.errstate(over="ignore"):
             return flat.astype(np.float32).reshape(len(flat), *self.shape)
 
@@ -65,11 +72,13 @@ class Preprocessing:
         if self.scale is not None:
             with np.errstate(over="ignore", invalid="ignore"):
                 flat = flat * self.scale + self.center
+        if self.dropped is not None:
+            flat = np.where(np.isnan(self.dropped), flat, self.dropped)
         return flat.reshape(len(flat), *self.shape)
 
     def to_config(self) -> dict[str, Any]:
         """Returns plain JSON-able data; `from_config` restores every bit."""
-        arrays = {name: _pack(getattr(self, name)) for name in ("fill", "low", "high", "center", "scale")}
+        arrays = {name: _pack(getattr(self, name)) for name in _ARRAYS}
         sentinels = [[column, list(values)] for column, values in sorted(self.sentinels.items())]
         return {"spec": dict(self.spec), "shape": list(self.shape), **arrays, "sentinels": sentinels}
 
@@ -85,8 +94,8 @@ class Preprocessing:
             sentinels={int(column): tuple(values) for column, values in config["sentinels"]},
             **{
                 name: unpack(config[name], size, edges.get(name, np.nan))
-                for name in ("fill", "low", "high", "center", "scale")
-                if config[name] is not None
+                for name in _ARRAYS
+                if config.get(name) is not None
             },
         )
 

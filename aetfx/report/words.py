@@ -42,7 +42,9 @@ def before_after(diagnosis: dict[str, Any]) -> tuple[float | None, float | None]
     if not causes:
         return baseline, None
     before = causes[0].get("score_before")
-    return (baseline if before is None else before), causes[-1].get("score_after")
+    # What more rows would give is foreseen, and stands last, if anywhere.
+    proved = [cause for cause in causes if cause.get("verdict") != "supported"] or causes
+    return (baseline if before is None else before), proved[-1].get("score_after")
 
 
 def verdict(diagnosis: dict[str, Any]) -> str:
@@ -53,12 +55,15 @@ def verdict(diagnosis: dict[str, Any]) -> str:
         before, after = before_after(diagnosis)
         total = 1 - after / before if before and after is not None else causes[0].get("gain")
         names = [title(causes[0]), *(_lower(title(cause)) for cause in causes[1:])]
-        if causes[0].get("verdict") == "supported" and len(causes) == 1:
-            return f"{names[0]}: more would remove about {percent(total)} of the error."
-        if len(causes) == 1:
-            return f"{names[0]}: one change removes {percent(total)} of the error."
+        if causes[0].get("verdict") == "supported":
+            return f"{names[0]}: twice as many would remove about {percent(total)} of the error."
+        more = ""
+        if causes[-1].get("verdict") == "supported":
+            names, more = names[:-1], f" Still {names[-1]}."
+        if len(names) == 1:
+            return f"{names[0]}: one change removes {percent(total)} of the error.{more}"
         listed = ", then ".join(names) if len(names) < 3 else ", ".join(names[:-1]) + " and " + names[-1]
-        return f"{listed}: {_COUNT.get(len(names), len(names))} changes remove {percent(total)} of the error."
+        return f"{listed}: {_COUNT.get(len(names), len(names))} changes remove {percent(total)} of the error.{more}"
     if state == "healthy":
         return "This autoencoder is healthy: no single change was found that matters."
     if state == "limited":
@@ -89,7 +94,7 @@ def next_step(diagnosis: dict[str, Any]) -> str | None:
 
 def pca(diagnosis: dict[str, Any]) -> float | None:
     """Returns PCA's score on the rows as the shown model gets them: the repaired one's, where there is one."""
-    of = "fixed" if diagnosis.get("causes") else "baseline"
+    of = "fixed" if diagnosis.get("fixed") else "baseline"
     score = (diagnosis.get(of) or {}).get("pca_score")
     return float(score) if score is not None else None
 

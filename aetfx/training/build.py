@@ -50,7 +50,7 @@ def recipe_from_study(study: Study, shape: tuple[int, ...]) -> Recipe:
         epochs=training.epochs,
         batch_size=training.batch_size,
         preprocessing=spec,
-        masked_loss=spec.get("missing", "none") != "none",
+        masked_loss="missing" in spec or "constant" in spec,
         metrics=_metrics_of(model),
     )
 

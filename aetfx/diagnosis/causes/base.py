@@ -77,6 +77,7 @@ class Cause:
       meaning: what it means for the reconstruction, one sentence.
       order: rank among fixes that are alike (METHOD section 4); lower goes first.
       generous: whether the same change also helps healthy models, so that more gain is asked for.
+      screened: whether its experiments are tried as fixes; False where they only measure.
     """
 
     code: ClassVar[str]
@@ -84,6 +85,7 @@ class Cause:
     meaning: ClassVar[str]
     order: ClassVar[int]
     generous: ClassVar[bool] = False
+    screened: ClassVar[bool] = True
 
     def __init_subclass__(cls) -> None:
         for name in ("code", "title", "meaning", "order"):

@@ -19,10 +19,13 @@ class Missing(Cause):
         if case.recipe.preprocessing.get("missing", "none") != "none":
             return Admission.no(f"missing cells are already filled ({case.recipe.preprocessing['missing']})")
         rows = case.train_part.inputs
-        missing = int((~np.isfinite(rows)).sum())
+        cells = ~np.isfinite(rows).reshape(len(rows), -1)
+        nothing = cells.all(axis=0) | (case.dropped_columns & cells.any(axis=0))
+        cells = cells & ~nothing  # a column without any value is a constant one
+        missing = int(cells.sum())
         evidence = []
         if missing:
-            columns = int((~np.isfinite(rows)).reshape(len(rows), -1).any(axis=0).sum())
+            columns = int(cells.any(axis=0).sum())
             evidence.append(f"{missing:,} cells in {columns} columns of the train rows are NaN or infinite")
         for column, values in case.lab.sentinels.items():
             flat = rows.reshape(len(rows), -1)[:, column]
@@ -40,9 +43,14 @@ class Missing(Cause):
         )
 
     def experiments(self, case: Case) -> list[Experiment]:
+        changes = {"missing": "median"}
+        rows = case.train_part.inputs
+        empty = not np.isfinite(rows).any(axis=0).all()
+        if empty:  # there is no median to fill these with
+            changes["constant"] = "drop"
         recipe = case.recipe.changed(
             name="missing=median",
-            preprocessing={**case.recipe.preprocessing, "missing": "median"},
+            preprocessing={**case.recipe.preprocessing, **changes},
             masked_loss=True,
         )
         sentinel = next((values[0] for values in case.lab.sentinels.values()), None)
@@ -56,8 +64,9 @@ class Missing(Cause):
             Experiment(
                 self.code,
                 recipe,
-                remedy="Fill missing cells with the column's median at the input and leave them out of the loss.",
+                remedy="Fill missing cells with the column's median at the input and leave them out of the loss."
+                + (" Leave out the columns that hold no value at all." if empty else ""),
                 keras="\n".join(lines),
-                study={"preprocessing.missing": "median"},
+                study={f"preprocessing.{key}": value for key, value in changes.items()},
             )
         ]
