@@ -15,6 +15,7 @@ from aetfx.data import write_array
 from aetfx.diagnosis import record as records
 from aetfx.diagnosis.engine import Outcome, run_chain
 from aetfx.diagnosis.evaluation_table import write_evaluation
+from aetfx.diagnosis.repair import recipes
 from aetfx.diagnosis.result import Diagnosis
 from aetfx.diagnosis.samples import collect_samples, write_samples
 from aetfx.diagnosis.status import decide
@@ -94,6 +95,9 @@ def _write(run: Run, request: Request, session: Session, outcome: Outcome, start
     write_samples(outputs[0], samples)
     write_json(outputs[1], records.histories(lab, outcome))
     write_evaluation(outputs[2], lab, outcome)
+    outputs.append(run.path(recipes.FILE))
+    repaired = outcome.recipe if outcome.causes else None
+    write_json(outputs[-1], recipes.to_json(lab, request, first.recipe, repaired))
     if fixed_model is not None:
         outputs.append(run.path("fixed", "model.keras"))
         with atomic(outputs[-1]) as temporary:
@@ -103,11 +107,12 @@ def _write(run: Run, request: Request, session: Session, outcome: Outcome, start
     outputs += [path for path in (run.path("findings.json"), run.path("schema", "schema.pbtxt")) if path.exists()]
     run.finish("diagnosis", request.inputs or "in memory", outputs, seconds=time.perf_counter() - started)
     record = read_json(run.path("diagnosis.json"))
+    own = dict(first.recipe.source.objects)
     if keep:
-        return Diagnosis(record, fixed_model, run.directory, samples)
+        return Diagnosis(record, fixed_model, run.directory, samples, objects=own)
     small = [path for path in run.directory.iterdir() if path.suffix in (".json", ".yaml", ".parquet")]
     files = {path.name: path.read_bytes() for path in small if path.name not in ("diagnosis.json", "lineage.json")}
-    return Diagnosis(record, fixed_model, None, samples, files)
+    return Diagnosis(record, fixed_model, None, samples, files, own)
 
 
 def _score_as_given(lab: Lab, live: Any) -> float | None:
