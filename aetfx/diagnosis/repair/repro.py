@@ -56,7 +56,10 @@ def repro(before: Side, after: Side, rows: Mapping[str, Any], causes: Sequence[A
     masked = before.recipe.masked_loss or after.recipe.masked_loss
     parts = [
         [
-            f'"""A fault and its fix: {", ".join(codes)}. aetfx measured a score of {first:.3f} before, {last:.3f} after."""'
+            f'"""A fault and its fix: {", ".join(codes)}.',
+            "",
+            f"aetfx measured a score of {first:.3f} before and {last:.3f} after.",
+            '"""',
         ],
         _imports(before, after),
         *([own] if own else []),
