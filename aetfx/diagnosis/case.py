@@ -18,6 +18,7 @@ from aetfx.comparison import reference
 from aetfx.comparison.lab import Lab
 from aetfx.comparison.row_changes import is_aligned
 from aetfx.comparison.splits import Part
+from aetfx.diagnosis import symptoms
 from aetfx.diagnosis.curvature import curved_share
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.evaluation import baselines
@@ -196,15 +197,8 @@ class Case:
 
     @cached_property
     def fall(self) -> float:
-        """Relative fall of the train loss over the last fifth of the epochs (medians of a few epochs)."""
-        losses = self.trial.losses[np.isfinite(self.trial.losses)]
-        if len(losses) < 3:
-            return float((losses[0] - losses[-1]) / max(abs(losses[0]), 1e-12)) if len(losses) > 1 else 1.0
-        width = max(1, len(losses) // 20)
-        start = max(0, int(round(len(losses) * 0.8)) - 1)
-        before = float(np.median(losses[max(0, start - width + 1) : start + 1]))
-        after = float(np.median(losses[-width:]))
-        return (before - after) / max(abs(before), 1e-12)
+        """Relative fall of the train loss over the last fifth of the epochs."""
+        return symptoms.fall(self.trial.losses)
 
     @property
     def fall_in_words(self) -> str:
@@ -224,18 +218,9 @@ class Case:
         losses = self.trial.losses
         if self.trial.diverged:
             return f"the loss became NaN or infinite at epoch {len(losses)}"
-        if len(losses) < 4 or self.train_score <= self.thresholds.least_drop:
+        if self.train_score <= self.thresholds.least_drop:
             return None
-        lowest, last = float(losses.min()), float(np.median(losses[-max(1, len(losses) // 20) :]))
-        if last > lowest + (self.thresholds.rise - 1) * abs(lowest):
-            return f"the loss rose from {lowest:.4g} to {last:.4g}"
-        late = losses[-max(4, len(losses) // 3) :]
-        steps = np.diff(late) / np.maximum(np.abs(late[:-1]), 1e-12)
-        turns = float((np.sign(steps[1:]) != np.sign(steps[:-1])).mean())
-        size = float(np.median(np.abs(steps)))
-        if size > self.thresholds.oscillation and turns > 0.4:
-            return f"the loss jumps by {percent(size)} from epoch to epoch"
-        return None
+        return symptoms.rising(losses, self.thresholds) or symptoms.oscillating(losses, self.thresholds)
 
     @cached_property
     def pca(self) -> float | None:
@@ -303,15 +288,12 @@ class Case:
     @property
     def usual_rate(self) -> bool:
         """Whether the learning rate is in the usual range of an adaptive optimizer."""
-        t = self.thresholds
-        adaptive = self.recipe.optimizer_name in ("adam", "adamw", "nadam", "adamax", "rmsprop", "lion")
-        return not adaptive or t.usual_rate_low <= self.recipe.learning_rate <= t.usual_rate_high
+        return symptoms.usual_rate(self.recipe.optimizer_name, self.recipe.learning_rate, self.thresholds)
 
     @property
     def large_batch(self) -> bool:
         """Whether a batch holds so many of the train rows that updates are few."""
-        t = self.thresholds
-        return self.recipe.batch_size >= max(self.n_train * t.large_batch_share, t.good_batch + 1)
+        return symptoms.large_batch(self.recipe.batch_size, self.n_train, self.thresholds)
 
     @property
     def updates(self) -> int:

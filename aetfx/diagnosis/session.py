@@ -18,6 +18,7 @@ from aetfx.diagnosis.engine import Outcome, run_chain
 from aetfx.diagnosis.evaluation_table import write_evaluation
 from aetfx.diagnosis.halves import Halves, which_half
 from aetfx.diagnosis.order import row_order
+from aetfx.diagnosis.repair import recipes
 from aetfx.diagnosis.result import Diagnosis
 from aetfx.diagnosis.samples import collect_samples, write_samples
 from aetfx.diagnosis.status import decide
@@ -117,6 +118,9 @@ def _write(run: Run, request: Request, session: Session, outcome: Outcome, start
     write_samples(outputs[0], samples)
     write_json(outputs[1], records.histories(lab, outcome))
     write_evaluation(outputs[2], lab, outcome)
+    outputs.append(run.path(recipes.FILE))
+    repaired = outcome.recipe if outcome.repaired else None
+    write_json(outputs[-1], recipes.to_json(lab, request, first.recipe, repaired))
     if fixed_model is not None:
         outputs.append(run.path("fixed", "model.keras"))
         with atomic(outputs[-1]) as temporary:
@@ -128,11 +132,12 @@ def _write(run: Run, request: Request, session: Session, outcome: Outcome, start
     inputs = "truncated" if outcome.truncated else request.inputs or "in memory"
     run.finish("diagnosis", inputs, outputs, seconds=time.perf_counter() - started)
     record = read_json(run.path("diagnosis.json"))
+    own = dict(first.recipe.source.objects)
     if keep:
-        return Diagnosis(record, fixed_model, run.directory, samples)
+        return Diagnosis(record, fixed_model, run.directory, samples, objects=own)
     small = [path for path in run.directory.iterdir() if path.suffix in (".json", ".yaml", ".parquet")]
     files = {path.name: path.read_bytes() for path in small if path.name not in ("diagnosis.json", "lineage.json")}
-    return Diagnosis(record, fixed_model, None, samples, files)
+    return Diagnosis(record, fixed_model, None, samples, files, own)
 
 
 def _halves(outcome: Outcome, case: Case) -> Halves | None:

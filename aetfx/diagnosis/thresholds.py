@@ -66,6 +66,10 @@ class Thresholds:
     )
     silenced_share: float = 0.75  # of a penalised layer's units
     silenced_spread: float = 1e-3  # of their spread before training
+    hardly_moved: float = (
+        0.05  # relative change of the kernels since they were drawn; training moves them by their size
+    )
+    watch_patience: float = 3  # ends of epochs in a row at which the loss must look unsteady while it is being watched
     shrunk: float = 0.01  # sd of a kernel against that before training
     # Code width (section 5)
     doubling_gain: float = 0.25  # gain that each doubling of the code must bring

@@ -39,6 +39,8 @@ _RANGES = {
     "tanh": (-1.0, 1.0),
     "softsign": (-1.0, 1.0),
 }
+# A unit may end where these have no gradient, or hardly any, for every row.
+CAN_DIE = ("relu", "relu6", "hard_sigmoid", "sigmoid", "tanh", "softsign")
 _ACTIVATION_LAYERS = {
     "ReLU": "relu",
     "LeakyReLU": "leaky_relu",

@@ -42,7 +42,7 @@ class ModelSource:
         """Content hash of the architecture and of the source text of the user's own code; names do not count."""
         code = {name: _source_text(item) for name, item in sorted(self.objects.items())}
         frozen = [[w.tobytes().hex() for w in weights] for weights in self.frozen.values()]
-        return content_hash([_without_names(self.blueprint), code, frozen, self.shape])
+        return content_hash([without_names(self.blueprint), code, frozen, self.shape])
 
     def with_blueprint(self, blueprint: Blueprint) -> ModelSource:
         """Returns the same source with another architecture."""
@@ -92,7 +92,7 @@ def describe_model(model: Any, shape: tuple[int, ...]) -> ModelSource:
             f"the model cannot describe itself ({type(error).__name__}: {_first_line(error)}). "
             "Subclassed models need a get_config(), or give a function that returns a compiled model."
         ) from error
-    blueprint = copy.deepcopy(_plain(blueprint))
+    blueprint = copy.deepcopy(plain(blueprint))
     blueprint.pop("compile_config", None)
     for node in dictionaries(blueprint):
         node.pop("build_config", None)
@@ -141,6 +141,15 @@ def dictionaries(node: Any) -> Iterator[dict[str, Any]]:
             yield from dictionaries(item)
 
 
+def plain(value: Any) -> Any:
+    """Returns nested data with every mapping a dictionary and every sequence a list."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
+
+
 def _children(layer: Any) -> list[Any]:
     return list(layer._flatten_layers(include_self=False, recursive=False))
 
@@ -166,29 +175,29 @@ def _custom_parts(layer: Any) -> list[Any]:
     return parts
 
 
-def _without_names(blueprint: Blueprint) -> Any:
-    """Numbers the names of layers: Keras counts them up (`dense_7`), so that equal models of a process differ."""
+def names_in(blueprint: Blueprint) -> list[str]:
+    """Returns the names of a model and of its layers in the order in which they are written, each once."""
     nodes = [node for node in dictionaries(blueprint) if "DTypePolicy" not in str(node.get("class_name"))]
     configs = [node["config"] for node in nodes if "class_name" in node and isinstance(node.get("config"), dict)]
-    names = [config["name"] for config in configs if isinstance(config.get("name"), str)]
-    number = {name: f"name {i}" for i, name in enumerate(dict.fromkeys(names))}
+    return list(dict.fromkeys(config["name"] for config in configs if isinstance(config.get("name"), str)))
+
+
+def with_names(blueprint: Blueprint, names: Mapping[str, str]) -> Blueprint:
+    """Returns a blueprint with layers renamed, wherever their names are written."""
 
     def swap(value: Any, is_name: bool = False) -> Any:
         if isinstance(value, dict):
             return {key: swap(item, key == "name") for key, item in value.items()}
         if isinstance(value, list):
             return [swap(item, True) for item in value]  # connections are lists that start with a name
-        return number.get(value, value) if is_name and isinstance(value, str) else value
+        return names.get(value, value) if is_name and isinstance(value, str) else value
 
-    return swap(blueprint)
+    return dict(swap(blueprint))
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    return value
+def without_names(blueprint: Blueprint) -> Blueprint:
+    """Numbers the names of layers: Keras counts them up (`dense_7`), so that equal models of a process differ."""
+    return with_names(blueprint, {name: f"name {i}" for i, name in enumerate(names_in(blueprint))})
 
 
 def _source_text(item: Any) -> str:

@@ -108,6 +108,11 @@ def _metrics_of(model: Any) -> tuple[str, ...]:
     return tuple(found)
 
 
+def own_objects(model: Any) -> dict[str, Any]:
+    """Returns the user's own classes and functions in the loss and the optimizer of a compiled model, by name."""
+    return _loss_of(model)[1] | _objects_of(model.optimizer) if getattr(model, "compiled", False) else {}
+
+
 def _loss_of(model: Any) -> tuple[Any, dict[str, Any]]:
     """Returns a compiled model's loss, serialised, and the user's own objects in it."""
     import keras

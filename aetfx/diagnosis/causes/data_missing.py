@@ -53,12 +53,17 @@ class Missing(Cause):
             preprocessing={**case.recipe.preprocessing, **changes},
             masked_loss=True,
         )
+        name = case.recipe.loss_name
+        loss = "loss" if name in ("custom", "none") else f'keras.losses.get("{name}")'
         sentinel = next((values[0] for values in case.lab.sentinels.values()), None)
         lines = [] if sentinel is None else [f"x_train = np.where(x_train == {sentinel:g}, np.nan, x_train)"]
         lines += [
             "known = np.isfinite(x_train)",
             "filled = np.where(known, x_train, np.nanmedian(x_train, axis=0))",
-            "model.fit(filled, filled, sample_weight=known, ...)  # missing cells do not count in the loss",
+            "def loss_of_known(y, p):  # missing targets are NaN and do not count",
+            f"    return {loss}(keras.ops.where(keras.ops.isnan(y), keras.ops.stop_gradient(p), y), p)",
+            "model.compile(..., loss=loss_of_known)",
+            "model.fit(filled, np.where(known, x_train, np.nan), ...)",
         ]
         return [
             Experiment(

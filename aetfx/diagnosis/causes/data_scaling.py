@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from aetfx.diagnosis import symptoms
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
 from aetfx.words import percent
@@ -35,11 +36,7 @@ class Scaling(Cause):
                 f"column ranges differ by a factor of {ranges[high] / ranges[low]:,.0f}: "
                 f"'{s.names[high]}' spans {ranges[high]:.4g}, '{s.names[low]}' spans {ranges[low]:.4g}"
             )
-        off_scale = (
-            abs(mean) > t.far_mean * sd
-            or not t.tiny_sd <= sd <= t.large_sd
-            or (np.nanmin(s.minimum) >= 0 and np.nanmax(s.maximum) > 2)
-        )
+        off_scale = symptoms.off_scale(mean, sd, float(np.nanmin(s.minimum)), float(np.nanmax(s.maximum)), t)
         if case.outside_share > t.outside_share and off_scale:
             output = case.architecture.output_range
             evidence.append(

@@ -6,9 +6,8 @@ import numpy as np
 
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.models.reading import CAN_DIE
 from aetfx.models.rewriting import set_activations
-
-_CAN_DIE = ("relu", "relu6", "hard_sigmoid", "sigmoid", "tanh", "softsign")
 
 
 class DeadUnits(Cause):
@@ -32,7 +31,7 @@ class DeadUnits(Cause):
         return Admission.yes(*evidence) if evidence else Admission.no("hardly a unit died in training")
 
     def experiments(self, case: Case) -> list[Experiment]:
-        layers = [layer for layer in case.architecture.layers[:-1] if layer.activation in _CAN_DIE]
+        layers = [layer for layer in case.architecture.layers[:-1] if layer.activation in CAN_DIE]
         if not case.rewritable or not layers:
             return []
         found = []
