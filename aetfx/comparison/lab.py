@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from aetfx.data.split import halve, held_out
-from aetfx.evaluation.score import Score, Scorer
+from aetfx.evaluation.score import Score, Scorer, mean_score
 from aetfx.preprocessing.fit import Preprocessing, fit_rows
 from aetfx.training.feed import updates_per_epoch
 from aetfx.training.progress import Progress
@@ -190,11 +190,14 @@ class Lab:
         return _START_SECONDS + updates * (_UPDATE_SECONDS + flops / _FLOPS_PER_SECOND)
 
     def score(self, trial: Trial, on: str = "select", index: int = 0) -> Score:
-        """Scores a trial on the `train`, `select`, `confirm` or `held_out` rows of a split."""
+        """Scores a trial on the `train`, `select`, `confirm` or `held_out` rows of a split.
+
+        A stochastic model's score is the mean of the scores of its draws.
+        """
         rows = getattr(self.split(index), on)
         if on == "train" and len(rows) > 4096:
             rows = rows[:4096]
-        return self.scorer(index).score(rows, trial.predict(rows), rows=self.judge)
+        return mean_score([self.scorer(index).score(rows, drawn, rows=self.judge) for drawn in trial.draws(rows)])
 
     def _rows_hash(self, index: int) -> str:
         """Returns a hash of what a split's trials are trained and scored on: data that changed make them worthless."""

@@ -10,6 +10,7 @@ import numpy as np
 from aetfx.comparison.lab import Lab
 from aetfx.diagnosis.causes import REGISTRY, Cause, in_order
 from aetfx.diagnosis.engine import Outcome, Step
+from aetfx.diagnosis.opaque import not_rewritable
 from aetfx.diagnosis.status import Status
 from aetfx.training.recipe import Recipe
 from aetfx.words import percent
@@ -54,7 +55,7 @@ def build_record(
         "improvements": [item.to_json() for item in outcome.improvements],
         "suspected": outcome.suspected,
         "notes": _notes(first),
-        "statements": status.statements,
+        "statements": [*status.statements, *not_rewritable(outcome)],
         "ruled_out": ruled_out(outcome),
         "experiments": [item for step in outcome.steps for item in experiments(step)],
         "code_curve": code_curve(last),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from aetfx.errors import RunError
-from aetfx.run import atomic, read_json, write_bytes, write_json
+from aetfx.run import read_json, write_bytes, write_json
 from aetfx.words import percent
 
 
@@ -131,8 +131,9 @@ class Diagnosis:
             write_bytes(directory / name, content)
         write_samples(directory / "samples.npz", self.samples)
         if self.fixed_model is not None:
-            with atomic(directory / "fixed" / "model.keras") as temporary:
-                self.fixed_model.save(temporary)
+            from aetfx.training.whole import save_raw
+
+            save_raw(self.fixed_model, directory / "fixed")
         write_json(directory / "diagnosis.json", self.record)
         return directory
 

@@ -62,6 +62,8 @@ class Thresholds:
     )
     silenced_share: float = 0.75  # of a penalised layer's units
     silenced_spread: float = 1e-3  # of their spread before training
+    inactive_share: float = 0.75  # of a variational code's units
+    inactive_variance: float = 0.01  # over rows, of a unit's mean; Burda et al. (2016), section 5.2
     shrunk: float = 0.01  # sd of a kernel against that before training
     # Code width (section 5)
     doubling_gain: float = 0.25  # gain that each doubling of the code must bring

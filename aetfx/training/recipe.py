@@ -15,6 +15,7 @@ from typing import Any
 
 from aetfx.models.serial import ModelSource, dictionaries
 from aetfx.run import content_hash
+from aetfx.training.step import KERAS_STEP, TrainStep
 
 _LOSS_NAMES = {
     "mean_squared_error": "mse", "meansquarederror": "mse", "mse": "mse",
@@ -40,6 +41,8 @@ class Recipe:
       preprocessing: spec of `aetfx.preprocessing.fit`, e.g. `{"scaling": "standard"}`.
       masked_loss: leave missing target cells out of the loss.
       early_stopping: keep the weights of the epoch that scored best on the select rows.
+      step: whether the model trains itself in its own way, and how it is fed then.
+      objective: what is changed in what the model minimises, `{}` for nothing (`aetfx.training.objective`).
       name: what differs from the baseline, for people; not part of the identity.
     """
 
@@ -51,6 +54,8 @@ class Recipe:
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
     masked_loss: bool = False
     early_stopping: bool = False
+    step: TrainStep = KERAS_STEP
+    objective: Mapping[str, Any] = field(default_factory=dict)
     name: str = "baseline"
 
     @cached_property
@@ -66,12 +71,24 @@ class Recipe:
                 "preprocessing": dict(self.preprocessing),
                 "masked_loss": self.masked_loss,
                 "early_stopping": self.early_stopping,
+                "step": dataclasses.asdict(self.step),
+                "objective": dict(self.objective),
             }
         )
 
     def changed(self, **changes: Any) -> Recipe:
         """Returns a copy with fields replaced."""
         return dataclasses.replace(self, **changes)
+
+    @property
+    def masks_targets(self) -> bool:
+        """Whether missing target cells can be left out of the loss: not where the model computes it itself."""
+        return self.masked_loss and self.loss is not None and not self.step.own
+
+    @property
+    def one_device(self) -> bool:
+        """Whether it must be trained on one device (`aetfx.training.step`)."""
+        return self.step.own or bool(self.objective)
 
     @property
     def loss_name(self) -> str:
