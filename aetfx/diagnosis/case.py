@@ -24,6 +24,7 @@ from aetfx.models.reading import Architecture, read_architecture
 from aetfx.models.rewriting import can_rewrite
 from aetfx.models.variational import Heads, adds_losses, find_heads, inactive_units
 from aetfx.training.feed import updates_per_epoch
+from aetfx.training.numerics import first_non_finite
 from aetfx.training.range_test import range_test
 from aetfx.training.recipe import Recipe
 from aetfx.training.trial import Trial
@@ -239,6 +240,17 @@ class Case:
     def pca_is_reference(self) -> bool:
         """Whether PCA says what a code of that width can do: not where codes are drawn (METHOD section 1)."""
         return self.heads is None and not self.trial.stochastic
+
+    @cached_property
+    def numerics(self) -> tuple[str, ...]:
+        """Where the first value that is not a number came from, in a training that diverged; () for any other."""
+        if not self.trial.diverged:
+            return ()
+        try:
+            found = first_non_finite(self.trial, self.lab.split().train)
+        except Exception:  # a user's layer may run in a graph only; what is missing then is one sentence
+            return ()
+        return (found.sentence,) if found is not None else ()
 
     @cached_property
     def pca(self) -> float | None:

@@ -1,6 +1,6 @@
 """The divergence (KL) in the loss of a variational autoencoder: whether it rules, and how it is weakened.
 
-Three ways, the first that there is:
+Three ways; the third is also tried beside the first, because a name does not prove what a number does:
 
 1. The model, or a layer of it, holds the weight as a number of its config (`beta`, `kl_weight`): it is rewritten.
    Where only an attribute holds it, that is set.
@@ -58,7 +58,9 @@ def collapse(case: Case) -> list[str]:
                 f"{t.inactive_variance:g}"
             )
     if case.at_the_mean:
-        evidence.append(f"the train score is {case.train_score:.3f}, next to the mean, with a KL divergence in the loss")
+        evidence.append(
+            f"the train score is {case.train_score:.3f}, next to the mean, with a KL divergence in the loss"
+        )
     return evidence
 
 
@@ -66,7 +68,9 @@ def weaker(case: Case) -> list[Weaker]:
     """Returns the ways to weaken the divergence, mildest first."""
     if not has_divergence(case):
         return []
-    return list(_by_weight(case) or _by_added_loss(case) or _by_own_step(case))
+    if case.recipe.step.own:
+        return [*_by_weight(case), *_by_own_step(case)]
+    return _by_weight(case) or _by_added_loss(case)
 
 
 def _by_weight(case: Case) -> list[Weaker]:
@@ -94,8 +98,6 @@ def _by_weight(case: Case) -> list[Weaker]:
 
 
 def _by_added_loss(case: Case) -> list[Weaker]:
-    if case.recipe.step.own:
-        return []
     width = _width(case)
     found = [
         Weaker(
@@ -117,7 +119,7 @@ def _by_own_step(case: Case) -> Iterator[Weaker]:
     if case.heads is None or not case.heads.from_encoder:
         return
     loss = "bce" if _probabilities(case) else "mse"
-    for beta in (1.0, *_FACTORS):
+    for beta in (1.0, _FACTORS[0]):
         code = "keras.ops.square(x - y)" if loss == "mse" else "binary_crossentropy(x, y)  # of each value"
         yield Weaker(
             case.recipe.changed(name=f"elbo,beta={beta:g}", objective={"elbo": loss, "beta": beta}),
@@ -131,7 +133,7 @@ def _by_own_step(case: Case) -> Iterator[Weaker]:
 def _factors(case: Case) -> list[tuple[float, str]]:
     """Factors of the weight, mildest first; one of them does what summing the reconstruction would do."""
     width = _width(case)
-    named = {factor: "" for factor in _FACTORS}
+    named = dict.fromkeys(_FACTORS, "")
     if width > 1:
         named[1 / width] = f", as much as summing the reconstruction over its {width:g} values would do"
     return sorted(named.items(), reverse=True)

@@ -17,7 +17,9 @@ def not_rewritable(outcome: Outcome) -> list[str]:
 
 def _untried(step: Step) -> list[str]:
     """Returns the causes that were admitted and had no experiment for this model."""
-    planned = {e.code for e in [*step.plan.experiments, *step.plan.dropped]} | {s.experiment.code for s in step.screened}
+    planned = {e.code for e in [*step.plan.experiments, *step.plan.dropped]} | {
+        s.experiment.code for s in step.screened
+    }
     return [code for code, admission in step.admissions.items() if admission.admitted and code not in planned]
 
 

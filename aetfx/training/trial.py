@@ -17,8 +17,8 @@ from typing import Any
 import numpy as np
 
 from aetfx.errors import ModelError
-from aetfx.preprocessing.fit import Preprocessing
 from aetfx.models.passing import reconstruct
+from aetfx.preprocessing.fit import Preprocessing
 from aetfx.training.draws import DRAWS, drawing, is_stochastic, undisturbed
 from aetfx.training.feed import batches, needs_padding, updates_per_epoch
 from aetfx.training.recipe import Recipe

@@ -42,9 +42,9 @@ def kl_of(mean, log_var):
 class VAE(keras.Model):
     """Keras's example: two models in, no `call`, no `get_config`, a step of its own on rows alone."""
 
-    def __init__(self, encoder, decoder, kl_weight=1.0, **kwargs):
+    def __init__(self, encoder, decoder, **kwargs):
         super().__init__(**kwargs)
-        self.encoder, self.decoder, self.kl_weight = encoder, decoder, kl_weight
+        self.encoder, self.decoder = encoder, decoder
         self.total_loss_tracker = keras.metrics.Mean(name="loss")
         self.reconstruction_loss_tracker = keras.metrics.Mean(name="reconstruction_loss")
         self.kl_loss_tracker = keras.metrics.Mean(name="kl_loss")
@@ -56,6 +56,9 @@ class VAE(keras.Model):
     def reconstruction_loss(self, rows, rebuilt):
         return ops.mean(ops.sum(ops.square(rows - rebuilt), axis=-1))
 
+    def weighted(self, kl_loss):
+        return kl_loss
+
     def rows_of(self, data):
         return data
 
@@ -64,7 +67,7 @@ class VAE(keras.Model):
         with tf.GradientTape() as tape:
             mean, log_var, drawn = self.encoder(rows)
             reconstruction_loss = self.reconstruction_loss(rows, self.decoder(drawn))
-            kl_loss = self.kl_weight * kl_of(mean, log_var)
+            kl_loss = self.weighted(kl_of(mean, log_var))
             total = reconstruction_loss + kl_loss
         gradients = tape.gradient(total, self.trainable_weights)
         self.optimizer.apply_gradients(zip(gradients, self.trainable_weights, strict=True))
@@ -98,6 +101,17 @@ class MeanReduced(VAE):
 
     def reconstruction_loss(self, rows, rebuilt):
         return ops.mean(ops.square(rows - rebuilt))
+
+
+class Weighted(MeanReduced):
+    """The same with the weight of the KL as an argument."""
+
+    def __init__(self, encoder, decoder, kl_weight=1.0, **kwargs):
+        super().__init__(encoder, decoder, **kwargs)
+        self.kl_weight = kl_weight
+
+    def weighted(self, kl_loss):
+        return self.kl_weight * kl_loss
 
 
 class KLLayer(layers.Layer):
@@ -134,10 +148,10 @@ class LogVarHeads(keras.Model):
         return self.back(mean)
 
 
-def keras_example(kind=VAE, width=WIDTH, code=CODE, **settings):
+def keras_example(kind=VAE, width=WIDTH, code=CODE, rate=1e-3, **settings):
     """An instance, as in a notebook: `kind(encoder, decoder)`, compiled without a loss."""
     model = kind(make_encoder(width, code), make_decoder(width, code), **settings)
-    model.compile("adam")
+    model.compile(keras.optimizers.Adam(rate))
     return model
 
 

@@ -75,6 +75,8 @@ class Cause:
       meaning: what it means for the reconstruction, one sentence.
       order: rank among fixes that are alike (METHOD section 4); lower goes first.
       generous: whether the same change also helps healthy models, so that more gain is asked for.
+      enough: whether more of the change always lowers the error, so that the mildest variant that reaches the target
+        stands for the cause, and not the best one.
     """
 
     code: ClassVar[str]
@@ -82,6 +84,7 @@ class Cause:
     meaning: ClassVar[str]
     order: ClassVar[int]
     generous: ClassVar[bool] = False
+    enough: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         for name in ("code", "title", "meaning", "order"):

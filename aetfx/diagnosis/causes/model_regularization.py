@@ -23,6 +23,7 @@ class Regularization(Cause):
     title = "Regularisation too strong"
     meaning = "The cheapest way to lower this loss is to keep codes or weights near zero, whatever the rows are."
     order = 60
+    enough = True
 
     def admit(self, case: Case) -> Admission:
         penalty, noise, decay = _strengths(case.recipe)
