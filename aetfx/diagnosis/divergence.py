@@ -123,7 +123,7 @@ def _by_own_step(case: Case) -> Iterator[Weaker]:
         code = "keras.ops.square(x - y)" if loss == "mse" else "binary_crossentropy(x, y)  # of each value"
         yield Weaker(
             case.recipe.changed(name=f"elbo,beta={beta:g}", objective={"elbo": loss, "beta": beta}),
-            f"In train_step, sum the reconstruction over the values of a row and weigh the KL divergence with {beta:g}.",
+            f"In train_step, sum the reconstruction over the values of a row and weigh the KL term with {beta:g}.",
             f"per_value = {code}\n"
             "reconstruction_loss = keras.ops.mean(keras.ops.sum(per_value, axis=-1))  # over all axes but the first\n"
             f"loss = reconstruction_loss + {beta:g} * kl_loss",

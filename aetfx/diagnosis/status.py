@@ -67,7 +67,9 @@ def decide(outcome: Outcome, case: Case, score: float) -> Status:
 
 
 def _divergence_statement(outcome: Outcome, score: float) -> str:
-    """Says what a divergence (KL) costs under which the code lives on: a choice and no fault; "" where there is none."""
+    """Says what a divergence (KL) under which the code lives on costs: a choice and no fault; "" without one."""
+    if not outcome.steps:
+        return ""
     step = outcome.steps[-1]
     if not has_divergence(step.case) or collapse(step.case):
         return ""

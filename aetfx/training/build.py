@@ -108,8 +108,8 @@ def _source(model: Any, shape: tuple[int, ...], factory: Any) -> ModelSource:
     if factory is None:
         names = ", ".join(name for name in inspect.signature(type(model).compile).parameters if name != "self")
         raise ModelError(
-            f"{type(model).__name__} has a compile() of its own ({names}), whose arguments cannot be read back from the "
-            "model. Give a function without arguments that makes and compiles it."
+            f"{type(model).__name__} has a compile() of its own ({names}), whose arguments cannot be read back "
+            "from the model. Give a function without arguments that makes and compiles it."
         )
     return ModelSource(
         {}, shape, {type(model).__name__: type(model)}, {}, factory, f"{type(model).__name__} has its own compile()"

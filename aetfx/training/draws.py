@@ -39,7 +39,7 @@ def undisturbed(model: Any) -> Iterator[None]:
     generator = global_state.get_global_attribute(GLOBAL_SEED_GENERATOR)
     states = _generator_states(model) + ([generator.state] if generator is not None else [])
     kept = [np.array(state) for state in states]
-    python, numpy = random.getstate(), np.random.get_state()
+    python, numpy = random.getstate(), np.random.get_state()  # noqa: NPY002 - what Keras seeds
     try:
         yield
     finally:
@@ -47,7 +47,7 @@ def undisturbed(model: Any) -> Iterator[None]:
             state.assign(value)
         global_state.set_global_attribute(GLOBAL_SEED_GENERATOR, generator)
         random.setstate(python)
-        np.random.set_state(numpy)
+        np.random.set_state(numpy)  # noqa: NPY002
 
 
 @contextlib.contextmanager

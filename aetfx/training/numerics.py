@@ -144,7 +144,7 @@ def _look(model: Any, batch: Any, number: int) -> FirstNonFinite:
 
 
 def _gradients(model: Any, batch: Any) -> tuple[dict[str, np.ndarray], Any]:
-    """Runs one update eagerly and returns the gradients that reached the optimizer, by path of the weight, and the logs."""
+    """Runs one update eagerly; returns the gradients that the optimizer got, by path of the weight, and the logs."""
     seen: dict[str, np.ndarray] = {}
     optimizer = model.optimizer
     apply = optimizer.apply

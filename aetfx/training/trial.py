@@ -67,7 +67,7 @@ class Trial:
         return next(self.draws(rows))
 
     def draws(self, rows: np.ndarray) -> Iterator[np.ndarray]:
-        """Yields the reconstructions by which the model is scored: several seeded draws of a stochastic one, else one."""
+        """Yields the reconstructions by which the model is scored: seeded draws of a stochastic one, else one."""
         for number in range(DRAWS if self.stochastic else 1):
             with drawing(self.model, number) if self.stochastic else contextlib.nullcontext():
                 drawn = predict(self.model, self.preprocessing, rows)
