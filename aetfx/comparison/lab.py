@@ -20,7 +20,7 @@ from aetfx.comparison.row_changes import alignments, changed, is_aligned, on_tra
 from aetfx.comparison.splits import Part, Split, split_rows
 from aetfx.data.targets import SAME, Relation
 from aetfx.evaluation.alignment import Alignment
-from aetfx.evaluation.score import Score, Scorer
+from aetfx.evaluation.score import Score, Scorer, mean_score
 from aetfx.evaluation.separation import Separation
 from aetfx.preprocessing.fit import Preprocessing, fit_rows
 from aetfx.training.feed import updates_per_epoch
@@ -146,10 +146,16 @@ class Lab:
         Eval rows on another scale than train's are fed as they are, and both sides are then brought to train's
         scale: the train mean, which the score measures by, means nothing on any other.
         """
+        inputs, truth, back = self._judging(recipe, on, index)
+        return truth, back(predict(inputs))
+
+    def _judging(
+        self, recipe: Recipe, on: str, index: int
+    ) -> tuple[np.ndarray, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
+        """Returns inputs, what should come back, and what brings a reconstruction to the scale of that."""
         inputs, truth = self.judged_on(recipe, on, index)
-        predicted = predict(inputs)
         back = None if on == "train" or is_aligned(recipe.rows) else self.alignments[0 if self.scores_inputs else 1]
-        return (truth, predicted) if back is None else (back(truth), back(predicted))
+        return (inputs, truth, _as_it_is) if back is None else (inputs, back(truth), back)
 
     def scorer(self, index: int = 0) -> Scorer:
         """Returns the score as fixed on the train rows of a split."""
@@ -322,9 +328,13 @@ class Lab:
         return _START_SECONDS + updates * (_UPDATE_SECONDS + flops / _FLOPS_PER_SECOND)
 
     def score(self, trial: Trial, on: str = "select", index: int = 0) -> Score:
-        """Scores a trial on the `train`, `select`, `confirm` or `held_out` rows of a split."""
-        truth, predicted = self.compared(trial.recipe, trial.predict, on, index)
-        return self.scorer(index).score(truth, predicted, rows=self.judge)
+        """Scores a trial on the `train`, `select`, `confirm` or `held_out` rows of a split.
+
+        A stochastic model's score is the mean of the scores of its draws.
+        """
+        inputs, truth, back = self._judging(trial.recipe, on, index)
+        scorer = self.scorer(index)
+        return mean_score([scorer.score(truth, back(drawn), rows=self.judge) for drawn in trial.draws(inputs)])
 
     def _rows_hash(self, recipe: Recipe, index: int) -> str:
         """Returns a hash of what a trial is trained and scored on: data that changed make it worthless."""
@@ -363,3 +373,7 @@ class Lab:
     def _tell(self, doing: str, done: float) -> None:
         if self.progress is not None:
             self.progress.update(doing, done, max(self.planned, done))
+
+
+def _as_it_is(rows: np.ndarray) -> np.ndarray:
+    return rows

@@ -27,7 +27,9 @@ from aetfx.evaluation.separation import Separation, told_apart
 from aetfx.models.probing import KernelFacts, kernels, unit_spread
 from aetfx.models.reading import Architecture, read_architecture
 from aetfx.models.rewriting import can_rewrite
+from aetfx.models.variational import Heads, adds_losses, find_heads, inactive_units
 from aetfx.training.feed import updates_per_epoch
+from aetfx.training.numerics import first_non_finite
 from aetfx.training.range_test import range_test
 from aetfx.training.recipe import Recipe
 from aetfx.training.trial import Trial
@@ -36,6 +38,7 @@ from aetfx.validation.statistics import ColumnStatistics, range_ratio, summarize
 from aetfx.words import percent
 
 _PROBE_ROWS = 512
+_FEW_ROWS = 8
 
 
 @dataclass
@@ -223,6 +226,41 @@ class Case:
         return symptoms.rising(losses, self.thresholds) or symptoms.oscillating(losses, self.thresholds)
 
     @cached_property
+    def heads(self) -> Heads | None:
+        """Mean and spread of the code of a variational model, else None."""
+        return find_heads(self.trial.model, self.lab.shape)
+
+    @cached_property
+    def inactive_units(self) -> tuple[int, int] | None:
+        """How many units of a variational code do not depend on the row, and how many there are."""
+        if self.heads is None or self.trial.diverged:
+            return None
+        fed = self.trial.preprocessing.apply(self.lab.split().train[: 4 * _PROBE_ROWS])
+        return inactive_units(self.heads.code_means(self.trial.model, fed), self.thresholds.inactive_variance)
+
+    @cached_property
+    def adds_losses(self) -> bool:
+        """Whether layers of the model add to its loss, beside penalties on weights."""
+        fed = self.trial.preprocessing.apply(self.lab.split().train[:_FEW_ROWS])
+        return adds_losses(self.recipe.source.build(), fed)
+
+    @property
+    def pca_is_reference(self) -> bool:
+        """Whether PCA says what a code of that width can do: not where codes are drawn (METHOD section 1)."""
+        return self.heads is None and not self.trial.stochastic
+
+    @cached_property
+    def numerics(self) -> tuple[str, ...]:
+        """Where the first value that is not a number came from, in a training that diverged; () for any other."""
+        if not self.trial.diverged:
+            return ()
+        try:
+            found = first_non_finite(self.trial, self.lab.split().train)
+        except Exception:  # a user's layer may run in a graph only; what is missing then is one sentence
+            return ()
+        return (found.sentence,) if found is not None else ()
+
+    @cached_property
     def pca(self) -> float | None:
         """Score of PCA at the code's width; None where PCA is no reference."""
         k = self.architecture.code_width
@@ -233,6 +271,8 @@ class Case:
 
     def pca_at(self, k: int) -> float | None:
         """Score of PCA with k components, fitted on the preprocessed train rows (METHOD section 1)."""
+        if not self.pca_is_reference:
+            return None
         return reference.pca_score(self.lab, self.trial.preprocessing, k, cells=self.fed_cells)
 
     @cached_property

@@ -13,6 +13,7 @@ from aetfx.diagnosis.causes import REGISTRY, Cause, in_order
 from aetfx.diagnosis.engine import Outcome, Step
 from aetfx.diagnosis.halves import Halves
 from aetfx.diagnosis.more_rows import CODE as MORE_ROWS
+from aetfx.diagnosis.opaque import not_rewritable
 from aetfx.diagnosis.order import RowOrder
 from aetfx.diagnosis.status import Status
 from aetfx.evaluation.baselines import knee
@@ -62,7 +63,11 @@ def build_record(
         "suspected": outcome.suspected,
         "notes": [*_notes(first), *(["row_order"] if order is not None else [])],
         "row_order": None if order is None else dataclasses.asdict(order),
-        "statements": [*status.statements, *(part.sentence for part in (halves, order) if part is not None)],
+        "statements": [
+            *status.statements,
+            *not_rewritable(outcome),
+            *(part.sentence for part in (halves, order) if part is not None),
+        ],
         "halves": None if halves is None else dataclasses.asdict(halves),
         "ruled_out": ruled_out(outcome),
         "experiments": [item for step in outcome.steps for item in experiments(step)],

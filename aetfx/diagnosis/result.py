@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aetfx.errors import RunError
-from aetfx.run import atomic, read_json, write_bytes, write_json
+from aetfx.run import read_json, write_bytes, write_json
 from aetfx.words import percent
 
 if TYPE_CHECKING:
@@ -213,8 +213,9 @@ class Diagnosis:
             write_bytes(directory / name, content)
         write_samples(directory / "samples.npz", self.samples)
         if self.trained is not None:
-            with atomic(directory / "fixed" / "model.keras") as temporary:
-                self.trained.save(temporary)
+            from aetfx.training.whole import save_raw
+
+            save_raw(self.trained, directory / "fixed")
         write_json(directory / "diagnosis.json", self.record)
         return directory
 

@@ -125,7 +125,8 @@ def leaders(case: Case, screened: list[Screened], report_only: set[str]) -> list
             if variants and code not in report_only:
                 gains = {s.experiment.recipe.name: s.gain for s in variants}
                 best = min(s.score for s in variants)
-                mildest = next(s for s in variants if s.score <= best * _NEAR_BEST)
+                wanted = max(best * _NEAR_BEST, case.target if REGISTRY[code].enough else 0.0)
+                mildest = next(s for s in variants if s.score <= wanted)
                 if late:
                     mildest = _code_width(case, variants) or mildest
                 if mildest.gain >= t.screen_gain and REGISTRY[code].may_be_named(case, gains):

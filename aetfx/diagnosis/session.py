@@ -24,7 +24,8 @@ from aetfx.diagnosis.samples import collect_samples, write_samples
 from aetfx.diagnosis.status import decide
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.errors import StudyError
-from aetfx.run import Run, atomic, read_json, write_json, write_text
+from aetfx.models.passing import reconstruct
+from aetfx.run import Run, read_json, write_json, write_text
 from aetfx.training.progress import Progress
 from aetfx.training.recipe import Recipe
 from aetfx.training.trial import OutOfTime
@@ -91,7 +92,7 @@ def budget(lab: Lab, asked: float | None, thresholds: Thresholds) -> float:
 
 
 def _write(run: Run, request: Request, session: Session, outcome: Outcome, started: float, keep: bool) -> Diagnosis:
-    from aetfx.preprocessing.layers import wrap  # imports Keras
+    from aetfx.training.whole import raw_model, save_raw  # imports Keras
 
     assert request.rows is not None
     lab = session.lab
@@ -101,7 +102,13 @@ def _write(run: Run, request: Request, session: Session, outcome: Outcome, start
     halves = _halves(outcome, first)
     order = row_order(first) if not outcome.truncated else None
     fixed = lab.trial(outcome.recipe) if outcome.repaired and outcome.recipe else None
-    fixed_model = wrap(fixed.model, fixed.preprocessing) if fixed is not None else None
+    fixed_model = raw_model(fixed) if fixed is not None else None
+    saved, because = save_raw(fixed_model, run.path("fixed")) if fixed_model is not None else (None, "")
+    if because:
+        status.statements.append(
+            f"The repaired model could not be saved whole ({because}). Its weights are in fixed/{saved.name}, in the "
+            "order of model.get_weights(); diagnosis.fixed_model works as long as this process runs."
+        )
     samples = collect_samples(first, fixed)
     record = records.build_record(
         lab=lab,
@@ -114,6 +121,8 @@ def _write(run: Run, request: Request, session: Session, outcome: Outcome, start
         order=order,
         score_as_given=_score_as_given(lab, session.baseline, session.live),
     )
+    if record["fixed"] is not None:
+        record["fixed"]["path"] = f"fixed/{saved.name}" if saved is not None else None
     outputs = [run.path(name) for name in ("samples.npz", "histories.json", "evaluation.parquet", "study.yaml")]
     write_samples(outputs[0], samples)
     write_json(outputs[1], records.histories(lab, outcome))
@@ -121,10 +130,8 @@ def _write(run: Run, request: Request, session: Session, outcome: Outcome, start
     outputs.append(run.path(recipes.FILE))
     repaired = outcome.recipe if outcome.repaired else None
     write_json(outputs[-1], recipes.to_json(lab, request, first.recipe, repaired))
-    if fixed_model is not None:
-        outputs.append(run.path("fixed", "model.keras"))
-        with atomic(outputs[-1]) as temporary:
-            fixed_model.save(temporary)
+    if saved is not None:
+        outputs.append(saved)
     outputs.append(run.path("diagnosis.json"))
     write_json(outputs[-1], record)
     outputs += [path for path in (run.path("findings.json"), run.path("schema", "schema.pbtxt")) if path.exists()]
@@ -155,7 +162,7 @@ def _score_as_given(lab: Lab, baseline: Recipe, live: Any) -> float | None:
         return None
 
     def predict(rows: np.ndarray) -> np.ndarray:
-        return np.asarray(live(rows.astype("float32"), training=False), dtype=np.float64)
+        return np.asarray(reconstruct(live, rows.astype("float32")), dtype=np.float64)
 
     truth, predicted = lab.compared(baseline, predict, "confirm")
     return lab.scorer().score(truth, predicted, rows=lab.judge).value

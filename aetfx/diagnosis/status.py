@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from aetfx.diagnosis.case import Case
+from aetfx.diagnosis.divergence import collapse, has_divergence
 from aetfx.diagnosis.engine import Outcome
 from aetfx.evaluation.baselines import entropy_floor, linear_bound
 
@@ -53,6 +54,8 @@ def decide(outcome: Outcome, case: Case, score: float) -> Status:
     if pca is not None and score <= _PCA_HEALTHY * pca:
         sentence = f"The model does as well as PCA with the same code width ({score:.3f} against {pca:.3f})."
         return Status("healthy", [*statements, sentence])
+    if trade_off := _divergence_statement(outcome, score):
+        return Status("limited", [*statements, trade_off])
     if outcome.short_of_budget:
         return Status(
             "inconclusive",
@@ -70,6 +73,24 @@ def decide(outcome: Outcome, case: Case, score: float) -> Status:
             *statements,
             "Nothing that was tried changes the score enough, and the score is not good. More rows would tell more.",
         ],
+    )
+
+
+def _divergence_statement(outcome: Outcome, score: float) -> str:
+    """Says what a divergence (KL) under which the code lives on costs: a choice and no fault; "" without one."""
+    if not outcome.steps:
+        return ""
+    step = outcome.steps[-1]
+    if not has_divergence(step.case) or collapse(step.case):
+        return ""
+    tried = [s for s in step.screened if s.experiment.code == "model.regularization"]
+    best = max(tried, key=lambda s: s.gain, default=None)
+    if best is None or best.gain < step.case.thresholds.least_gain:
+        return ""
+    return (
+        f"The KL divergence in the loss explains the score of {score:.3f}: the same model with "
+        f"{best.experiment.recipe.name} reaches {best.score:.3f}. No unit of the code is lost to it, and less of it "
+        "always lowers the error, so how much to keep is a choice."
     )
 
 

@@ -70,6 +70,8 @@ class Thresholds:
         0.05  # relative change of the kernels since they were drawn; training moves them by their size
     )
     watch_patience: float = 3  # ends of epochs in a row at which the loss must look unsteady while it is being watched
+    inactive_share: float = 0.75  # of a variational code's units
+    inactive_variance: float = 0.01  # over rows, of a unit's mean; Burda et al. (2016), section 5.2
     shrunk: float = 0.01  # sd of a kernel against that before training
     # Code width (section 5)
     doubling_gain: float = 0.25  # gain that each doubling of the code must bring

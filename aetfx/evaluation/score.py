@@ -12,6 +12,7 @@ cells count neither in the error nor in the denominator. *Fences* are bounds per
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ from aetfx.evaluation import columns
 from aetfx.evaluation.interval import FLOOR, paired_row_variance, score_interval
 from aetfx.evaluation.sums import CAP, RowSums, add_up
 
-__all__ = ["CAP", "FLOOR", "Score", "Scorer", "paired_row_variance", "score_interval"]
+__all__ = ["CAP", "FLOOR", "Score", "Scorer", "mean_score", "paired_row_variance", "score_interval"]
 
 PROBABILITY_MARGIN = 1e-3  # outputs and means are clipped to [margin, 1 - margin] for the deviance
 # A held-out column whose mean denominator is below this part of its train variance has nothing to be scored against.
@@ -55,6 +56,32 @@ class Score:
     n_rows: int
     recall: float | None
     sums: RowSums
+
+
+def mean_score(scores: Sequence[Score]) -> Score:
+    """Returns the mean of the scores of several draws of a stochastic model on the same rows (METHOD §1).
+
+    It is not the score of the mean output: a model that answers the same row in many ways is no better for it.
+    """
+    if len(scores) == 1:
+        return scores[0]
+    first = scores[0]
+    recalls = [score.recall for score in scores if score.recall is not None]
+
+    def mean(name: str) -> np.ndarray:
+        return np.asarray(np.mean([getattr(score, name) for score in scores], axis=0))
+
+    return Score(
+        value=float(mean("value")),
+        raw=float(mean("raw")),
+        per_feature=mean("per_feature"),
+        raw_per_feature=mean("raw_per_feature"),
+        per_group=mean("per_group"),
+        diverged=any(score.diverged for score in scores),
+        n_rows=first.n_rows,
+        recall=float(np.mean(recalls)) if recalls else None,
+        sums=dataclasses.replace(first.sums, error=np.mean([score.sums.error for score in scores], axis=0)),
+    )
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from aetfx.models.passing import reconstruct
 from aetfx.models.serial import leaf_layers
 from aetfx.validation.output_range import OutputRange
 
@@ -156,13 +157,16 @@ def read_architecture(model: Any, shape: tuple[int, ...]) -> Architecture:
     )
 
 
-def layer_outputs(model: Any, rows: np.ndarray, only: str | None = None) -> dict[str, np.ndarray]:
-    """Runs the model on rows (n, *shape) in inference mode and returns what each leaf layer gave.
+def layer_outputs(
+    model: Any, rows: np.ndarray, only: str | None = None, *, training: bool = False
+) -> dict[str, np.ndarray]:
+    """Runs the model on rows (n, *shape) and returns what each leaf layer gave, in the order of the pass.
 
     Args:
       model: a built Keras model; its layers are hooked during the call and left as they were.
       rows: float32 rows as fed.
       only: keep this layer's output only.
+      training: as in training (dropout, batch statistics), not as in inference.
     """
     seen: dict[str, np.ndarray] = {}
     hooked = []
@@ -172,7 +176,7 @@ def layer_outputs(model: Any, rows: np.ndarray, only: str | None = None) -> dict
             hooked.append(outermost)
             object.__setattr__(outermost, "call", _watch(outermost, name, seen))
     try:
-        model(rows, training=False)
+        reconstruct(model, rows, training=training)
     finally:
         for layer in hooked:
             layer.__dict__.pop("call", None)

@@ -34,7 +34,8 @@ def set_widths(blueprint: Blueprint, widths: Mapping[str, int]) -> Blueprint:
                 config[key] = int(widths[config["name"]])
 
     changed = _edit(blueprint, set(widths), change)
-    for submodel in changed["config"].get("layers", []):
+    parts = changed["config"].get("layers") or [v for v in changed["config"].values() if isinstance(v, dict)]
+    for submodel in parts:
         for node in dictionaries(submodel.get("config", {}).get("layers", [])):
             shape = node["config"]["batch_shape"] if node.get("class_name") == "InputLayer" else []
             if len(shape) == 2 and len(new_widths.get(shape[1], ())) == 1:

@@ -1,23 +1,29 @@
 """A Keras model as plain data and back: what makes rewriting, hashing and repeating a model safe.
 
 Terms: a *blueprint* is Keras's own serialised form of an architecture (nested dictionaries, no
-weights). Building one gives freshly initialised weights, drawn from the global seed.
+weights). Building one gives freshly initialised weights, drawn from the global seed. An *opaque* source
+has none: its model is built by calling the user's function again, and its layers cannot be rewritten.
 """
 
 from __future__ import annotations
 
 import copy
+import dataclasses
 import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
 
 from aetfx.errors import ModelError
+from aetfx.models.constructing import MARK, construct, constructor_node, difference
+from aetfx.models.passing import reconstruct
 from aetfx.run import content_hash
 
 Blueprint = dict[str, Any]
+
+_GIVE_CONFIG = "Give the class a get_config(), or give a function that returns the compiled model."
 
 
 @dataclass(frozen=True)
@@ -30,23 +36,29 @@ class ModelSource:
       frozen: weights that no training sets, by layer name: of layers that are not trainable, and what
         `adapt` measured. They are part of the recipe.
       shape: shape of one row.
+      factory: the user's function, where the model cannot describe itself; the blueprint is then empty.
+      opaque_because: why there is no blueprint, for people.
     """
 
     blueprint: Blueprint
     shape: tuple[int, ...]
     objects: Mapping[str, Any] = field(default_factory=dict)
     frozen: Mapping[str, list[Any]] = field(default_factory=dict)
+    factory: Callable[[], Any] | None = None
+    opaque_because: str = ""
 
     @property
     def identity(self) -> str:
         """Content hash of the architecture and of the source text of the user's own code; names do not count."""
         code = {name: _source_text(item) for name, item in sorted(self.objects.items())}
+        if self.factory is not None:
+            code["factory"] = _source_text(self.factory)
         frozen = [[w.tobytes().hex() for w in weights] for weights in self.frozen.values()]
         return content_hash([without_names(self.blueprint), code, frozen, self.shape])
 
     def with_blueprint(self, blueprint: Blueprint) -> ModelSource:
         """Returns the same source with another architecture."""
-        return ModelSource(blueprint, self.shape, self.objects, self.frozen)
+        return dataclasses.replace(self, blueprint=blueprint)
 
     def build(self) -> Any:
         """Builds a fresh, uncompiled model with newly drawn weights.
@@ -59,12 +71,16 @@ class ModelSource:
 
         try:
             with keras.saving.custom_object_scope(dict(self.objects)):
-                # The blueprint comes from a model that is already loaded in this process, so Keras's safe mode
-                # has nothing left to protect here; files are read in safe mode (aetfx.models.load).
-                model = keras.saving.deserialize_keras_object(copy.deepcopy(self.blueprint), safe_mode=False)
+                model = self._made()
                 if not model.built or not model.weights:
-                    model(np.zeros((2, *self.shape), "float32"))
+                    reconstruct(model, np.zeros((2, *self.shape), "float32"))
+                    model.built = True  # which a model without `call` does not find out itself
         except Exception as error:
+            if self.factory is not None:
+                raise ModelError(
+                    f"the function that makes the model worked once and then raised {type(error).__name__}: "
+                    f"{_first_line(error)}. It is called for every training: let it make everything anew."
+                ) from error
             raise ModelError(
                 f"the model cannot be rebuilt from its configuration ({type(error).__name__}: {_first_line(error)}). "
                 "Give the class a get_config() that holds every argument of its constructor."
@@ -76,6 +92,42 @@ class ModelSource:
                     layer.finalize_state()
         return model
 
+    def _made(self) -> Any:
+        """Returns the model as its own description, its constructor or its factory makes it."""
+        import keras
+
+        if self.factory is not None:
+            return self.factory()
+        if self.blueprint.get(MARK):
+            return construct(copy.deepcopy(self.blueprint), self.objects)
+        # The blueprint comes from a model that is already loaded in this process, so Keras's safe mode has nothing
+        # left to protect here; files are read in safe mode (aetfx.models.load).
+        return keras.saving.deserialize_keras_object(copy.deepcopy(self.blueprint), safe_mode=False)
+
+
+def describe(model: Any, shape: tuple[int, ...], factory: Callable[[], Any] | None = None) -> ModelSource:
+    """Returns a source that is known to build the model again: from its description, else from its factory.
+
+    Args:
+      model: live; it is only read.
+      shape: shape of one row.
+      factory: the user's function that made it, if there is one.
+
+    Raises:
+      ModelError: the model cannot describe itself and there is no factory.
+    """
+    try:
+        source = describe_model(model, shape)
+        built = source.build()
+        if differs := difference(model, built):
+            raise ModelError(f"the model cannot describe itself: a copy differs in {differs}. {_GIVE_CONFIG}")
+        return source
+    except ModelError as error:
+        if factory is None:
+            raise
+        objects = _objects(model, of_layers=False)
+        return ModelSource({}, tuple(shape), objects, {}, factory, str(error).split(". ")[0])
+
 
 def describe_model(model: Any, shape: tuple[int, ...]) -> ModelSource:
     """Turns a live Keras model into a `ModelSource`. The model is only read.
@@ -86,11 +138,13 @@ def describe_model(model: Any, shape: tuple[int, ...]) -> ModelSource:
     import keras
 
     try:
-        blueprint = keras.saving.serialize_keras_object(model)
+        # Keras's own get_config leaves out what a subclass's constructor was given, or refuses (measured with 3.15).
+        blueprint = constructor_node(model) if _without_config(model) else keras.saving.serialize_keras_object(model)
+    except ModelError as reason:
+        raise ModelError(f"the model cannot describe itself: {reason}. {_GIVE_CONFIG}") from reason
     except Exception as error:
         raise ModelError(
-            f"the model cannot describe itself ({type(error).__name__}: {_first_line(error)}). "
-            "Subclassed models need a get_config(), or give a function that returns a compiled model."
+            f"the model cannot describe itself ({type(error).__name__}: {_first_line(error)}). {_GIVE_CONFIG}"
         ) from error
     blueprint = copy.deepcopy(plain(blueprint))
     blueprint.pop("compile_config", None)
@@ -99,18 +153,33 @@ def describe_model(model: Any, shape: tuple[int, ...]) -> ModelSource:
         if "seed" in node and "module" not in node:
             # A fixed seed would give every trial the same weights; several seeds are how a verdict is reached.
             node["seed"] = None
-    objects = {}
-    for layer in [model, *model._flatten_layers(include_self=False, recursive=True)]:
-        for item in (type(layer), *_custom_parts(layer)):
-            if not item.__module__.startswith("keras."):
-                objects[item.__name__] = item
-                objects[keras.saving.get_registered_name(item)] = item
+    objects = _objects(model)
     frozen = {
         name: [w.copy() for w in layer.get_weights()]
         for name, layer in leaf_layers(model).items()
         if layer.weights and (not layer.trainable or hasattr(layer, "adapt"))
     }
     return ModelSource(blueprint, tuple(shape), objects, frozen)
+
+
+def _objects(model: Any, *, of_layers: bool = True) -> dict[str, Any]:
+    """Returns the user's own classes and functions in a model by the names under which Keras writes them down."""
+    import keras
+
+    objects = {}
+    for layer in [model, *model._flatten_layers(include_self=False, recursive=True)]:
+        for item in (type(layer), *(_custom_parts(layer) if of_layers else ())):
+            if not item.__module__.startswith("keras."):
+                objects[item.__name__] = item
+                objects[keras.saving.get_registered_name(item)] = item
+    return objects
+
+
+def _without_config(model: Any) -> bool:
+    """Whether the model is a subclass with layers of its own that leaves `get_config` to Keras."""
+    import keras
+
+    return type(model).get_config in (keras.Layer.get_config, keras.Model.get_config)
 
 
 def leaf_layers(model: Any) -> dict[str, Any]:

@@ -7,10 +7,12 @@ import inspect
 from typing import Any
 
 from aetfx.errors import ModelError
-from aetfx.models.load import check_shapes, from_factory, load_model
-from aetfx.models.serial import describe_model
+from aetfx.models.load import check_shapes, factory_of, from_factory, load_model
+from aetfx.models.serial import ModelSource, describe
 from aetfx.study import Study
 from aetfx.training.recipe import Recipe, plain_optimizer
+from aetfx.training.step import KERAS_STEP, TrainStep, has_own_compile, has_own_step, own_optimizers, probe_step
+from aetfx.training.workshop import compile_model
 
 
 def recipe_from_study(study: Study, shape: tuple[int, ...]) -> Recipe:
@@ -27,32 +29,36 @@ def recipe_from_study(study: Study, shape: tuple[int, ...]) -> Recipe:
     model = load_model(study.model, shape)
     training, usual = study.training, study.training.or_usual()
     optimizer: dict[str, Any] | None = None
-    loss: Any = None
+    loss: Any = usual.loss
     objects: dict[str, Any] = {}
     if getattr(model, "compiled", False) and training.optimizer is None:
-        optimizer = plain_optimizer(model.optimizer)
-        objects |= _objects_of(model.optimizer)
+        main = _optimizer_of(model)
+        optimizer = plain_optimizer(main)
+        objects |= _objects_of(main)
         if training.learning_rate is not None:  # another rate is no other optimizer
             optimizer["config"]["learning_rate"] = training.learning_rate
     if getattr(model, "compiled", False) and training.loss is None:
         loss, own = _loss_of(model)
         objects |= own
+        if loss is None and not has_own_step(model) and not model.losses:
+            loss = usual.loss
     if optimizer is None:
         optimizer = plain_optimizer(keras.optimizers.get(usual.optimizer))
         optimizer["config"]["learning_rate"] = usual.learning_rate
-    source = describe_model(model, shape)
-    source = _with_objects(source, objects)
+    factory = factory_of(study.model)
+    source = _with_objects(_source(model, shape, factory), objects)
     spec = {key: value for key, value in study.to_tree()["preprocessing"].items() if value != "none"}
-    return Recipe(
+    recipe = Recipe(
         source=source,
         optimizer=optimizer,
-        loss=usual.loss if loss is None else loss,
+        loss=loss,
         epochs=training.epochs,
         batch_size=training.batch_size,
         preprocessing=spec,
         masked_loss="missing" in spec or "constant" in spec,
         metrics=_metrics_of(model),
     )
+    return recipe.changed(step=_step_of(model, recipe))
 
 
 def recipe_from_model(model: Any, study: Study, shape: tuple[int, ...]) -> tuple[Recipe, Any]:
@@ -66,11 +72,13 @@ def recipe_from_model(model: Any, study: Study, shape: tuple[int, ...]) -> tuple
     """
     import keras
 
+    factory = None
     if not isinstance(model, keras.Model):
         if not callable(model):
             raise ModelError(
                 f"model must be a compiled keras.Model, or a function that returns one, but got {type(model).__name__}."
             )
+        factory = model
         model = from_factory(model, getattr(model, "__name__", "model"))
     if not getattr(model, "compiled", False):
         raise ModelError(
@@ -79,15 +87,76 @@ def recipe_from_model(model: Any, study: Study, shape: tuple[int, ...]) -> tuple
         )
     check_shapes(model, shape)
     loss, objects = _loss_of(model)
+    main = _optimizer_of(model)
     recipe = Recipe(
-        source=_with_objects(describe_model(model, shape), objects | _objects_of(model.optimizer)),
-        optimizer=plain_optimizer(model.optimizer),
+        source=_with_objects(_source(model, shape, factory), objects | _objects_of(main)),
+        optimizer=plain_optimizer(main),
         loss=loss,
         epochs=study.training.epochs,
         batch_size=study.training.batch_size,
         metrics=_metrics_of(model),
     )
-    return recipe, model
+    return recipe.changed(step=_step_of(model, recipe)), model
+
+
+def _source(model: Any, shape: tuple[int, ...], factory: Any) -> ModelSource:
+    """Returns how to build the model again; by its factory where only that can also compile it.
+
+    Raises:
+      ModelError: it cannot describe itself, or be compiled, and there is no factory.
+    """
+    if not (has_own_compile(model) and getattr(model, "compiled", False)):
+        return describe(model, shape, factory)
+    if factory is None:
+        names = ", ".join(name for name in inspect.signature(type(model).compile).parameters if name != "self")
+        raise ModelError(
+            f"{type(model).__name__} has a compile() of its own ({names}), whose arguments cannot be read back "
+            "from the model. Give a function without arguments that makes and compiles it."
+        )
+    return ModelSource(
+        {}, shape, {type(model).__name__: type(model)}, {}, factory, f"{type(model).__name__} has its own compile()"
+    )
+
+
+def _step_of(model: Any, recipe: Recipe) -> TrainStep:
+    """Finds out how a model that trains itself is fed, on copies; the model itself is not trained.
+
+    Raises:
+      ModelError: it can be fed neither with rows nor with pairs.
+    """
+    import keras
+    import numpy as np
+
+    if not has_own_step(model):
+        return KERAS_STEP
+    own_compile = has_own_compile(model)
+
+    def build(eager: bool) -> Any:
+        keras.utils.set_random_seed(0)
+        copy_of_it = recipe.source.build()
+        if not own_compile:
+            tried = recipe.changed(step=TrainStep(own=True, eager=eager))
+            compile_model(copy_of_it, tried, padded=False, n_rows=1)
+        elif eager:
+            copy_of_it.run_eagerly = True
+        return copy_of_it
+
+    rows = np.random.default_rng(0).random((8, *recipe.source.shape)).astype("float32")
+    return probe_step(build, rows, has_loss=recipe.loss is not None, own_compile=own_compile)
+
+
+def _optimizer_of(model: Any) -> Any:
+    """Returns a compiled model's optimizer; of several that it holds itself the first.
+
+    Raises:
+      ModelError: there is none.
+    """
+    held = own_optimizers(model)
+    if not held:
+        raise ModelError(
+            f"{type(model).__name__} is compiled without an optimizer. Call model.compile(optimizer='adam', ...)."
+        )
+    return held[0]
 
 
 def _metrics_of(model: Any) -> tuple[str, ...]:
@@ -118,6 +187,8 @@ def _loss_of(model: Any) -> tuple[Any, dict[str, Any]]:
     import keras
 
     loss = model._compile_config.config.get("loss") if getattr(model, "_compile_config", None) else model.loss
+    if has_own_compile(model):
+        return None, {}
     if isinstance(loss, str) or loss is None:
         return loss, {}
     if isinstance(loss, list | dict):

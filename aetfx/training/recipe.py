@@ -15,6 +15,7 @@ from typing import Any
 
 from aetfx.models.serial import ModelSource, dictionaries
 from aetfx.run import content_hash
+from aetfx.training.step import KERAS_STEP, TrainStep
 
 _LOSS_NAMES = {
     "mean_squared_error": "mse", "meansquarederror": "mse", "mse": "mse",
@@ -42,6 +43,8 @@ class Recipe:
       early_stopping: keep the weights of the epoch that scored best on the select rows.
       target: "given" asks back the targets that the user gave, "input" the rows themselves.
       rows: how the rows differ from the study's; "" not at all. The laboratory knows what it means.
+      step: whether the model trains itself in its own way, and how it is fed then.
+      objective: what is changed in what the model minimises, `{}` for nothing (`aetfx.training.objective`).
       name: what differs from the baseline, for people; not part of the identity.
       metrics: names of what the user has Keras report; not part of the identity.
     """
@@ -56,6 +59,8 @@ class Recipe:
     early_stopping: bool = False
     target: str = "given"
     rows: str = ""
+    step: TrainStep = KERAS_STEP
+    objective: Mapping[str, Any] = field(default_factory=dict)
     name: str = "baseline"
     metrics: tuple[str, ...] = ()
 
@@ -74,12 +79,24 @@ class Recipe:
                 "early_stopping": self.early_stopping,
                 "target": self.target,
                 "rows": self.rows,
+                "step": dataclasses.asdict(self.step),
+                "objective": dict(self.objective),
             }
         )
 
     def changed(self, **changes: Any) -> Recipe:
         """Returns a copy with fields replaced."""
         return dataclasses.replace(self, **changes)
+
+    @property
+    def masks_targets(self) -> bool:
+        """Whether missing target cells can be left out of the loss: not where the model computes it itself."""
+        return self.masked_loss and self.loss is not None and not self.step.own
+
+    @property
+    def one_device(self) -> bool:
+        """Whether it must be trained on one device (`aetfx.training.step`)."""
+        return self.step.own or bool(self.objective)
 
     @property
     def loss_name(self) -> str:

@@ -139,15 +139,16 @@ class TrialStore:
 
     def _save_model(self, trial: Trial, folder: Path) -> None:
         """Writes the weights, and the whole model where Keras can save it."""
-        from aetfx.preprocessing.layers import wrap
+        from aetfx.training.whole import CANNOT_BE_SAVED, Wrapped, raw_model
 
         with atomic(folder / "weights.npz") as temporary:
             np.savez(temporary, *trial.model.get_weights())
         # Opaque subclasses cannot be saved whole; their weights are, which is enough to go on.
-        with contextlib.suppress(TypeError, ValueError, NotImplementedError):
-            whole: Any = wrap(trial.model, trial.preprocessing)
-            with atomic(folder / "model.keras") as temporary:
-                whole.save(temporary)
+        whole = raw_model(trial)
+        if isinstance(whole, Wrapped):
+            return
+        with contextlib.suppress(*CANNOT_BE_SAVED), atomic(folder / "model.keras") as temporary:
+            whole.save(temporary)
 
 
 def configuration_folder(recipe: Recipe) -> str:

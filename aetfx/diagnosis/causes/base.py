@@ -78,6 +78,8 @@ class Cause:
       order: rank among fixes that are alike (METHOD section 4); lower goes first.
       generous: whether the same change also helps healthy models, so that more gain is asked for.
       screened: whether its experiments are tried as fixes; False where they only measure.
+      enough: whether more of the change always lowers the error, so that the mildest variant that reaches the target
+        stands for the cause, and not the best one.
     """
 
     code: ClassVar[str]
@@ -86,6 +88,7 @@ class Cause:
     order: ClassVar[int]
     generous: ClassVar[bool] = False
     screened: ClassVar[bool] = True
+    enough: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         for name in ("code", "title", "meaning", "order"):

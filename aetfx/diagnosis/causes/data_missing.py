@@ -27,6 +27,7 @@ class Missing(Cause):
         if missing:
             columns = int(cells.any(axis=0).sum())
             evidence.append(f"{missing:,} cells in {columns} columns of the train rows are NaN or infinite")
+            evidence += case.numerics
         for column, values in case.lab.sentinels.items():
             flat = rows.reshape(len(rows), -1)[:, column]
             listed = ", ".join(f"{value:g}" for value in values)

@@ -20,6 +20,8 @@ class LossMismatch(Cause):
     order = 30
 
     def admit(self, case: Case) -> Admission:
+        if case.recipe.loss is None:
+            return Admission.no("the model computes its loss itself")
         s, loss = case.statistics, case.recipe.loss_name
         low, high = float(np.nanmin(s.minimum)), float(np.nanmax(s.maximum))
         if loss == "bce" and (low < -1e-6 or high > 1 + 1e-6):
@@ -40,6 +42,8 @@ class LossMismatch(Cause):
         return Admission.no(f"{loss} fits the data")
 
     def experiments(self, case: Case) -> list[Experiment]:
+        if case.recipe.loss is None:
+            return []
         if not case.is_binary:
             recipe = case.recipe.changed(name="loss=mse", loss="mse")
             return [self._experiment(recipe, {"training.loss": "mse"}, "Use the mean squared error.")]

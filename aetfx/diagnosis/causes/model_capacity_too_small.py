@@ -82,9 +82,11 @@ class CapacityTooSmall(Cause):
         assert code is not None
         units = code.units * factor
         widths = {code.name: units}
+        if case.heads is not None and code.name in case.heads.layers:
+            widths |= dict.fromkeys(case.heads.layers, units)  # mean and spread are as wide as each other
         for layer in case.architecture.hidden:
             # A hidden layer narrower than twice the code would become the bottleneck itself (METHOD section 5).
-            if layer.width < 2 * code.width * factor:
+            if layer.name not in widths and layer.width < 2 * code.width * factor:
                 widths[layer.name] = max(layer.units, -(-2 * code.width * factor * layer.units // layer.width))
         remedy = f"Widen the code from {code.units} to {units} (hidden layers at least twice as wide)."
         return self._experiment(case, widths, f"bottleneck={units}", remedy, True)

@@ -18,7 +18,7 @@ class LearningRateTooHigh(Cause):
     def admit(self, case: Case) -> Admission:
         rate = f"{case.recipe.optimizer_name} at learning rate {case.recipe.learning_rate:g}"
         if case.unsteady:
-            return Admission.yes(f"{rate}: {case.unsteady}")
+            return Admission.yes(f"{rate}: {case.unsteady}", *case.numerics)
         if case.at_the_mean and not case.usual_rate and case.recipe.learning_rate > case.thresholds.usual_rate_high:
             return Admission.yes(
                 f"{rate}: above the usual range, and nothing is learnt (train score {case.train_score:.2f})"

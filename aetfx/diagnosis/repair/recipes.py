@@ -30,6 +30,7 @@ from aetfx.errors import RunError
 from aetfx.models.serial import ModelSource
 from aetfx.preprocessing.transform import Preprocessing
 from aetfx.training.recipe import Recipe
+from aetfx.training.step import TrainStep
 
 FILE = "recipes.json"
 _SCHEMA_VERSION = 1
@@ -127,6 +128,7 @@ def _side(lab: Lab, recipe: Recipe) -> dict[str, Any]:
         "objects": {name: f"{item.__module__}:{item.__qualname__}" for name, item in source.objects.items()},
         "frozen": list(source.frozen),
         **{name: dict(value) if isinstance(value, Mapping) else value for name, value in own.items()},
+        "step": dataclasses.asdict(recipe.step),
         "fitted": lab.preprocessing(recipe).to_config(),
     }
 
@@ -135,6 +137,7 @@ def _restored(side: Mapping[str, Any], *, shape: tuple[int, ...], objects: Mappi
     found = {name: objects.get(name, _imported(home)) for name, home in side["objects"].items()}
     source = ModelSource(side["blueprint"], shape, {name: item for name, item in found.items() if item is not None})
     fields = {f.name: side[f.name] for f in dataclasses.fields(Recipe) if f.name in side}
+    fields |= {"step": TrainStep(**side["step"]), "metrics": tuple(side["metrics"])}
     return Side(
         recipe=Recipe(source=source, **fields),
         fitted=Preprocessing.from_config(side["fitted"]),
