@@ -117,7 +117,7 @@ def describe_recipe(step: Step) -> dict[str, Any]:
         "widths": architecture.widths,
         "bottleneck": architecture.code_width,
         "parameters": architecture.n_parameters,
-        "activations": [layer.activation for layer in architecture.layers[:-1]],
+        "activations": [layer.activation for layer in architecture.inner],
         "output_activation": architecture.output.activation if architecture.output else None,
         "loss": recipe.loss_name,
         "optimizer": recipe.optimizer_name,
@@ -210,13 +210,13 @@ def experiments(step: Step) -> list[dict[str, Any]]:
 def code_curve(step: Step) -> list[dict[str, Any]]:
     """Returns score against code width, with PCA's, where wider codes were tried."""
     case = step.case
-    width = case.architecture.code_width
-    if width is None:
+    code = case.architecture.code
+    if code is None:
         return []
-    points = {width: case.select_score}
+    points = {code.width: case.select_score}
     for s in step.screened:
-        if s.experiment.late:
-            points[int(s.experiment.study["model.bottleneck"])] = s.score
+        if s.experiment.late:  # a filter of a convolution is as many values as the map has places
+            points[int(s.experiment.study["model.bottleneck"]) * code.width // code.units] = s.score
     return [{"bottleneck": k, "score": score, "pca": case.pca_at(k)} for k, score in sorted(points.items())]
 
 
@@ -235,7 +235,10 @@ def histories(lab: Lab, outcome: Outcome) -> dict[str, Any]:
 
 
 def _notes(step: Step) -> list[str]:
-    width = step.case.architecture.code_width
+    architecture = step.case.architecture
+    if architecture.bypassed:
+        return ["skip_connections"]
+    width = architecture.code_width
     return ["no_bottleneck"] if width is not None and width >= math.prod(step.case.lab.shape) else []
 
 

@@ -58,7 +58,7 @@ class ModelSource:
         import numpy as np
 
         try:
-            with keras.saving.custom_object_scope(dict(self.objects)):
+            with keras.saving.custom_object_scope(dict(self.objects)), _sharing():
                 # The blueprint comes from a model that is already loaded in this process, so Keras's safe mode
                 # has nothing left to protect here; files are read in safe mode (aetfx.models.load).
                 model = keras.saving.deserialize_keras_object(copy.deepcopy(self.blueprint), safe_mode=False)
@@ -86,7 +86,8 @@ def describe_model(model: Any, shape: tuple[int, ...]) -> ModelSource:
     import keras
 
     try:
-        blueprint = keras.saving.serialize_keras_object(model)
+        with _sharing():
+            blueprint = keras.saving.serialize_keras_object(model)
     except Exception as error:
         raise ModelError(
             f"the model cannot describe itself ({type(error).__name__}: {_first_line(error)}). "
@@ -94,6 +95,7 @@ def describe_model(model: Any, shape: tuple[int, ...]) -> ModelSource:
         ) from error
     blueprint = copy.deepcopy(_plain(blueprint))
     blueprint.pop("compile_config", None)
+    _number_shared_layers(blueprint)
     for node in dictionaries(blueprint):
         node.pop("build_config", None)
         if "seed" in node and "module" not in node:
@@ -114,20 +116,28 @@ def describe_model(model: Any, shape: tuple[int, ...]) -> ModelSource:
 
 
 def leaf_layers(model: Any) -> dict[str, Any]:
-    """Returns the layers that hold no other layers by name, in the order in which the model lists them.
+    """Returns the layers that compute something themselves by name, in the order in which the model lists them.
 
-    A recurrent layer counts as one: its cell is its own affair. Nested models may use a name again; the
-    second layer `hidden` is then called `hidden#2`, which no blueprint knows.
+    A layer of Keras that holds others counts as one (recurrent, bidirectional, attention): what is inside is its own
+    affair; but of what `TimeDistributed` repeats, the repeated layer is told. The user's own layers are told
+    whether they hold others or not. Nested models may use a name again; the second layer `hidden` is then called
+    `hidden#2`, which no blueprint knows.
     """
     import keras
 
     found: dict[str, Any] = {}
-    for layer in model._flatten_layers(include_self=False, recursive=True):
-        is_cell = any(layer is getattr(other, "cell", None) for other in found.values())
-        is_leaf = not _children(layer) or isinstance(layer, keras.layers.RNN)
-        if is_leaf and not is_cell and not any(layer is other for other in found.values()):
+    pending = list(model._layers)
+    while pending:
+        layer = pending.pop(0)
+        if any(layer is other for other in found.values()):
+            continue
+        repeats = isinstance(layer, keras.layers.TimeDistributed)
+        is_leaf = not isinstance(layer, keras.Model) and not repeats
+        if is_leaf:
             again = sum(name.split("#")[0] == layer.name for name in found)
             found[f"{layer.name}#{again + 1}" if again else layer.name] = layer
+        if not is_leaf or not type(layer).__module__.startswith("keras."):
+            pending[:0] = layer._layers
     return found
 
 
@@ -141,8 +151,26 @@ def dictionaries(node: Any) -> Iterator[dict[str, Any]]:
             yield from dictionaries(item)
 
 
-def _children(layer: Any) -> list[Any]:
-    return list(layer._flatten_layers(include_self=False, recursive=False))
+def _sharing() -> Any:
+    """Returns the scope in which Keras keeps a layer that two others hold one layer (tied weights)."""
+    from keras.src.saving.serialization_lib import ObjectSharingScope
+
+    return ObjectSharingScope()
+
+
+def _number_shared_layers(blueprint: Blueprint) -> None:
+    """Numbers the layers that stand in a blueprint more than once; Keras marks them by their address in memory."""
+    nodes = [node for node in dictionaries(blueprint) if "shared_object_id" in node]
+    layers = [node["shared_object_id"] for node in nodes if "name" in (node.get("config") or {}) and _is_layer(node)]
+    number = {mark: i for i, mark in enumerate(dict.fromkeys(m for m in layers if layers.count(m) > 1), start=1)}
+    for node in nodes:
+        mark = node.pop("shared_object_id")
+        if mark in number:
+            node["shared_object_id"] = number[mark]
+
+
+def _is_layer(node: dict[str, Any]) -> bool:
+    return "DTypePolicy" not in str(node.get("class_name"))
 
 
 def _custom_parts(layer: Any) -> list[Any]:
@@ -168,7 +196,7 @@ def _custom_parts(layer: Any) -> list[Any]:
 
 def _without_names(blueprint: Blueprint) -> Any:
     """Numbers the names of layers: Keras counts them up (`dense_7`), so that equal models of a process differ."""
-    nodes = [node for node in dictionaries(blueprint) if "DTypePolicy" not in str(node.get("class_name"))]
+    nodes = [node for node in dictionaries(blueprint) if _is_layer(node)]
     configs = [node["config"] for node in nodes if "class_name" in node and isinstance(node.get("config"), dict)]
     names = [config["name"] for config in configs if isinstance(config.get("name"), str)]
     number = {name: f"name {i}" for i, name in enumerate(dict.fromkeys(names))}

@@ -16,6 +16,8 @@ STATUS = {
 
 NOTES = {
     "no_bottleneck": "The code is as wide as the data: the model can copy its input and need not learn anything.",
+    "skip_connections": "Skip connections carry the rows past the narrowest layer: its width is no bottleneck, and the "
+    "score says little about what that layer keeps.",
     "row_order": "The rows are in an order: holding out the last ones gives another score than random ones.",
 }
 

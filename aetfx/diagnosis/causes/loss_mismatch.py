@@ -48,7 +48,7 @@ class LossMismatch(Cause):
         remedy = "Use binary cross-entropy."
         output = case.architecture.output
         if output and output.activation != "sigmoid":
-            if not case.rewritable:
+            if not case.rewritable or output.activation_fixed or output.recurrent:
                 return []
             # Cross-entropy is defined for probabilities: the output activation is part of this loss.
             blueprint = set_activations(recipe.source.blueprint, case.architecture, "sigmoid", {output.name})
