@@ -53,6 +53,7 @@ def diagnose(
     budget: float | None = None,
     target: float | None = None,
     features: str | Sequence[str] = "auto",
+    padding: float | None = None,
     seed: int = 0,
     out: str | Path | None = None,
     progress: Progress | None = None,
@@ -69,6 +70,8 @@ def diagnose(
         least 90 seconds' worth for small models.
       target: score that counts as good, 0.30 by default: 0 is perfect, 1 predicts the mean.
       features: "auto", "table" (one score per column), "tensor" (pooled), or a list of columns.
+      padding: value with which sequences of unlike lengths were filled up at their end; padded steps are not scored.
+        None takes what the model's `Masking` layer masks.
       seed: of splits and trials.
       out: run directory to keep; None keeps nothing on disk.
       progress: told what is being done; None shows a progress bar on stderr where that is a terminal.
@@ -91,6 +94,7 @@ def diagnose(
             budget=budget,
             target=target,
             features=features,
+            padding=padding,
             seed=seed,
             out=out,
             progress=shown,

@@ -66,6 +66,7 @@ class DataSection(_Section, frozen=True):
     features: Annotated[
         Literal["auto", "table", "tensor"] | list[str], Meta(description="auto, table, tensor, or a list of columns")
     ] = "auto"
+    padding: Annotated[float | None, Meta(description="a number, the value of padded steps")] = None
 
 
 class PreprocessingSection(_Section, frozen=True):

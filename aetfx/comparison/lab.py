@@ -53,6 +53,7 @@ class Lab:
       fraction: held-out fraction, where eval_rows is None.
       seed: of the splits and of the first trial.
       features, declared_shape, sentinels, fences, names: see `Scorer.fit`.
+      padding: value of the padded steps at the end of sequences, or None.
       judge: "inliers" where outliers were found in the data, else None (all rows).
       store: keeps trials over interruptions.
     """
@@ -69,6 +70,7 @@ class Lab:
     judge: str | None
     store: TrialStore
     workshop: Workshop | None = None
+    padding: float | None = None
     progress: Progress | None = None
     unit_seconds: float = 1.0
     spent: float = 0.0
@@ -112,6 +114,7 @@ class Lab:
                 sentinels=self.sentinels,
                 fences=self.fences,
                 names=self.names,
+                padding=self.padding,
             )
         return self._scorers[index]
 
@@ -129,10 +132,12 @@ class Lab:
                 sentinels=self.sentinels,
                 fences=self.fences,
                 names=self.names,
+                padding=self.padding,
             )
             fences = None if self.fences is None else [part.tolist() for part in self.fences]
             sentinels = sorted(self.sentinels.items())
             known = [spec, scope, list(self.names), sentinels, fences, self._rows_hash(index)]
+            known += [] if self.padding is None else [self.padding]
             self._fitted[key] = self.store.preprocessing(known, fit)
         return self._fitted[key]
 
@@ -199,7 +204,8 @@ class Lab:
     def _rows_hash(self, index: int) -> str:
         """Returns a hash of what a split's trials are trained and scored on: data that changed make them worthless."""
         if index not in self._hashes:
-            digest = hashlib.blake2b(repr((self.scorer(index).features, self.judge)).encode(), digest_size=8)
+            about = (self.scorer(index).features, self.judge, *([] if self.padding is None else [self.padding]))
+            digest = hashlib.blake2b(repr(about).encode(), digest_size=8)
             for rows in (self.split(index).train, self.split(index).select):
                 digest.update(np.ascontiguousarray(rows).tobytes())
             self._hashes[index] = digest.hexdigest()

@@ -216,9 +216,11 @@ class Case:
 
     @cached_property
     def pca(self) -> float | None:
-        """Score of PCA at the code's width; None where PCA is no reference."""
+        """Score of PCA at the code's width; None where PCA is no reference, as for recurrent models of sequences."""
         k = self.architecture.code_width
         n, width = self.fed_cells.shape
+        if self.is_recurrent:
+            return None
         if k is None or k > min(n, width) / 2:
             return None
         return self.pca_at(k)
@@ -226,6 +228,22 @@ class Case:
     def pca_at(self, k: int) -> float | None:
         """Score of PCA with k components, fitted on the preprocessed train rows (METHOD section 1)."""
         return reference.pca_score(self.lab, self.trial.preprocessing, k, cells=self.fed_cells)
+
+    @property
+    def is_recurrent(self) -> bool:
+        """Whether rows are sequences and the model recurrent: it may use its code anew at every step, as PCA cannot."""
+        return self.architecture.over_time and self.architecture.is_recurrent
+
+    @cached_property
+    def sequence_scores(self) -> dict[str, float]:
+        """Scores of repeating each held-out sequence's last value, and its mean; empty where rows are no sequences."""
+        if not self.architecture.over_time:
+            return {}
+        scorer, held, judge = self.lab.scorer(), self.lab.split().held_out, self.lab.judge
+        return {
+            "last_value_score": baselines.last_value_score(scorer, held, judge),
+            "mean_sequence_score": baselines.mean_sequence_score(scorer, held, judge),
+        }
 
     @cached_property
     def spectrum(self) -> np.ndarray:

@@ -48,6 +48,7 @@ def build_record(
             "binary": scorer.metric == "deviance",
             "excluded": list(scorer.excluded),
             "judged_on": lab.judge or "all",
+            "padding": lab.padding,
         },
         "model": describe_recipe(first),
         "causes": [cause.to_json() for cause in outcome.causes],
@@ -64,6 +65,7 @@ def build_record(
             "pca_score": first.case.pca,
             "bottleneck": first.case.architecture.code_width,
             "mean_score": 1.0,
+            **first.case.sequence_scores,
             "score_as_given": score_as_given,
             "train_score": first.case.train_score,
         },
@@ -217,7 +219,10 @@ def code_curve(step: Step) -> list[dict[str, Any]]:
     for s in step.screened:
         if s.experiment.late:  # a filter of a convolution is as many values as the map has places
             points[int(s.experiment.study["model.bottleneck"]) * code.width // code.units] = s.score
-    return [{"bottleneck": k, "score": score, "pca": case.pca_at(k)} for k, score in sorted(points.items())]
+    return [
+        {"bottleneck": k, "score": score, "pca": None if case.is_recurrent else case.pca_at(k)}
+        for k, score in sorted(points.items())
+    ]
 
 
 def histories(lab: Lab, outcome: Outcome) -> dict[str, Any]:

@@ -7,7 +7,8 @@ of a study. 0 is a perfect reconstruction, 1 is as good as predicting the train 
   scorer.score(x_held_out, model.predict(x_held_out)).value
 
 Terms: n rows of shape `shape` are flattened to D columns. A *scored cell* is finite and not a sentinel; masked
-cells count neither in the error nor in the denominator. *Fences* are bounds per column, fitted on train.
+cells count neither in the error nor in the denominator, and neither do the padded steps of a sequence. *Fences*
+are bounds per column, fitted on train.
 """
 
 from __future__ import annotations
@@ -75,6 +76,7 @@ class Scorer:
       group: int (D,), the group of each column, -1 where excluded.
       sentinels: values per column that stand for "missing".
       fences: (low, high), float64 (D,) each, or None.
+      padding: value of the padded steps at the end of sequences (`aetfx.data.padding`), or None.
     """
 
     features: str
@@ -90,6 +92,7 @@ class Scorer:
     group: np.ndarray
     sentinels: dict[int, tuple[float, ...]]
     fences: tuple[np.ndarray, np.ndarray] | None
+    padding: float | None = None
 
     @classmethod
     def fit(
@@ -101,6 +104,7 @@ class Scorer:
         sentinels: dict[int, tuple[float, ...]] | None = None,
         fences: tuple[np.ndarray, np.ndarray] | None = None,
         names: Sequence[str] | None = None,
+        padding: float | None = None,
     ) -> Scorer:
         """Chooses the score from the train rows.
 
@@ -112,6 +116,7 @@ class Scorer:
           sentinels: flat column number to the values that stand for "missing".
           fences: (low, high), shape (D,) each; NaN or infinite where a column has none.
           names: D column names; by default "0", "1", ...
+          padding: value of the padded steps at the end of rows (T, ...), which are not scored.
 
         Raises:
           DataError: no rows, or no column with variance.
@@ -126,6 +131,9 @@ class Scorer:
         fences = columns.as_fences(fences)
         sentinels = {int(j): tuple(float(v) for v in values) for j, values in (sentinels or {}).items() if len(values)}
         kept = columns.scored_cells(flat, sentinels)
+        present = columns.there(flat, padding, shape)
+        if present is not None:
+            kept &= present
         if fences is not None:
             kept &= columns.inside(flat, fences)
         facts = columns.ColumnFacts.of(flat, kept)
@@ -159,11 +167,14 @@ class Scorer:
             group=_groups(included, features, shape[-1] if channels else 0),
             sentinels=sentinels,
             fences=fences,
+            padding=padding,
         )
 
     def mask(self, y: np.ndarray) -> np.ndarray:
-        """Returns which cells are scored: finite and not a sentinel, bool (n, D). `included` has no say in it."""
-        return columns.scored_cells(columns.flatten(y), self.sentinels)
+        """Returns which cells are scored: finite, no sentinel, no padding, bool (n, D). `included` has no say in it."""
+        flat = columns.flatten(y)
+        kept, present = columns.scored_cells(flat, self.sentinels), columns.there(flat, self.padding, self.shape)
+        return kept if present is None else kept & present
 
     def inlier_rows(self, y: np.ndarray) -> np.ndarray:
         """Returns the rows whose scored cells all lie inside the fences, bool (n,); all rows without fences."""
@@ -199,6 +210,7 @@ class Scorer:
             sentinels=self.sentinels,
             negligible=NEGLIGIBLE * self.train_spread,
             bits=self.metric == "deviance",
+            padding=self.padding,
         )
         ratios = totals.sums.ratios()[0]
         if np.isnan(ratios).all():

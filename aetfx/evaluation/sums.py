@@ -105,6 +105,7 @@ def add_up(
     sentinels: dict[int, tuple[float, ...]],
     negligible: np.ndarray,
     bits: bool,
+    padding: float | None = None,
 ) -> Totals:
     """Adds up errors over rows and over columns, a block of rows at a time.
 
@@ -116,7 +117,10 @@ def add_up(
       sentinels: values per column that stand for "missing".
       negligible: float64 (D,), a mean denominator up to this is nothing to be scored against.
       bits: whether to count the recall of ones.
+      padding: value of padded steps. They add to neither sum and still count as cells, so that all steps that are
+        there weigh the same: error and denominator are pooled over time.
     """
+    shape = tuple(y_true.shape[1:])
     n, inner = len(y_true), group[included]
     n_groups = int(inner.max()) + 1
     step = max(1, _BLOCK_CELLS // len(included))
@@ -137,6 +141,11 @@ def add_up(
             error, denominator = cells(truth, guess, included)
         bad = ~np.isfinite(error) | ~np.isfinite(guess)
         one = truth == 1
+        present = columns.there(whole, padding, shape)
+        if present is not None:
+            present = present[:, included]
+            error, denominator = np.where(present, error, 0.0), np.where(present, denominator, 0.0)
+            bad, one = bad & present, one & present
         if row_count is None:
             count += len(truth)
         else:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aetfx.data.padding import padded_cells
 from aetfx.errors import DataError
 from aetfx.preprocessing import spec as specs
 from aetfx.preprocessing.transform import Preprocessing, Sentinels, missing_cells
@@ -48,6 +49,7 @@ def fit_rows(
     sentinels: Sentinels | None = None,
     fences: Fences | None = None,
     names: Sequence[str] | None = None,
+    padding: float | None = None,
 ) -> Preprocessing:
     """Fits a preprocessing on train rows.
 
@@ -59,6 +61,7 @@ def fit_rows(
       sentinels: flat column number to values that stand for "missing"; with `missing: none` they are ordinary values.
       fences: (low, high), (D,) each, for clipping; by default Tukey's outer fences of the cells that are left.
       names: D column names, for messages.
+      padding: value of the padded steps at the end of rows (T, ...): they enter no figure and stay as they are.
 
     Raises:
       StudyError: an unknown key or value in `spec`.
@@ -70,6 +73,9 @@ def fit_rows(
     marks = sentinels if sentinels and chosen["missing"] != "none" else {}
     # Infinite cells never enter a figure: with `missing: none` they stay what they are, and alone wreck their rows.
     missing = missing_cells(flat, marks)
+    padded = padded_cells(flat, padding, shape)
+    if padded is not None:
+        missing |= padded
     low = high = None
     if chosen["outliers"] == "clip":
         low, high = _clean(fences) if fences is not None else _outer_fences(_figures(flat, missing, quartiles=True))
@@ -79,7 +85,7 @@ def fit_rows(
     scaled_by = columns
     if scope == "pooled":
         scaled_by = _figures(flat.reshape(-1, 1), missing.reshape(-1, 1), quartiles)
-    return _assemble(chosen, shape, columns, scaled_by, low, high, marks, names)
+    return _assemble(chosen, shape, columns, scaled_by, low, high, marks, names, padding)
 
 
 def fit(
@@ -138,6 +144,7 @@ def _assemble(
     high: np.ndarray | None,
     sentinels: Sentinels,
     names: Sequence[str] | None,
+    padding: float | None = None,
 ) -> Preprocessing:
     size = int(np.prod(shape))
     fill = center = scale = None
@@ -145,6 +152,8 @@ def _assemble(
         fill = np.zeros(size)
     elif chosen["missing"] != "none":
         fill = columns.mean if chosen["missing"] == "mean" else columns.median
+        if padding is not None:  # a step that no train row reaches
+            fill = np.where(np.isnan(fill), padding, fill)
         empty = np.flatnonzero(np.isnan(fill))
         if len(empty):
             name = names[empty[0]] if names is not None else str(empty[0])
@@ -164,6 +173,7 @@ def _assemble(
         center=center,
         scale=scale,
         sentinels={int(j): tuple(map(float, values)) for j, values in sentinels.items()},
+        padding=padding,
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Any
 
-from aetfx.figures.theme import percent
+from aetfx.figures.theme import percent, short
 
 STATUS = {
     "faulty": "Cause found",
@@ -95,6 +95,15 @@ def pca(diagnosis: dict[str, Any]) -> float | None:
     of = "fixed" if diagnosis.get("causes") else "baseline"
     score = (diagnosis.get(of) or {}).get("pca_score")
     return float(score) if score is not None else None
+
+
+def sequence_line(diagnosis: dict[str, Any]) -> str:
+    """Says what repeating one value of each sequence scores; empty where rows are no sequences."""
+    found = diagnosis.get("baseline") or {}
+    last, mean = found.get("last_value_score"), found.get("mean_sequence_score")
+    if last is None or mean is None:
+        return ""
+    return f"repeating each sequence's last value scores {short(last)}, its mean {short(mean)}"
 
 
 def metric(diagnosis: dict[str, Any]) -> str:

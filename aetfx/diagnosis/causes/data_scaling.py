@@ -48,6 +48,10 @@ class Scaling(Cause):
             )
         if case.recipe.optimizer_name == "sgd" and not t.tiny_sd <= sd <= t.large_sd:
             evidence.append(f"values with sd {sd:.4g} under plain SGD, whose steps grow with the square of the scale")
+        if case.is_recurrent and (abs(mean) > t.far_mean * sd or sd > t.large_sd):
+            evidence.append(
+                f"values with mean {mean:.4g} and sd {sd:.4g} drive the gates of recurrent layers to their ends"
+            )
         if evidence:
             return Admission.yes(*evidence)
         if case.is_noise and not t.tiny_sd <= sd <= t.large_sd:
