@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from aetfx.data.parts import Parts
 from aetfx.data.split import halve, held_out
 from aetfx.evaluation.score import Score, Scorer
 from aetfx.preprocessing.fit import Preprocessing, fit_rows
@@ -54,6 +55,7 @@ class Lab:
       seed: of the splits and of the first trial.
       features, declared_shape, sentinels, fences, names: see `Scorer.fit`.
       padding: value of the padded steps at the end of sequences, or None.
+      parts: of flat rows that hold several inputs, or None.
       judge: "inliers" where outliers were found in the data, else None (all rows).
       store: keeps trials over interruptions.
     """
@@ -71,6 +73,7 @@ class Lab:
     store: TrialStore
     workshop: Workshop | None = None
     padding: float | None = None
+    parts: Parts | None = None
     progress: Progress | None = None
     unit_seconds: float = 1.0
     spent: float = 0.0
@@ -106,7 +109,7 @@ class Lab:
     def scorer(self, index: int = 0) -> Scorer:
         """Returns the score as fixed on the train rows of a split."""
         if index not in self._scorers:
-            features = self.features if index == 0 else self.scorer(0).features
+            features = self.features if index == 0 or self.parts is not None else self.scorer(0).features
             self._scorers[index] = Scorer.fit(
                 self.split(index).train,
                 features=features,
@@ -115,6 +118,7 @@ class Lab:
                 fences=self.fences,
                 names=self.names,
                 padding=self.padding,
+                parts=self.parts,
             )
         return self._scorers[index]
 
@@ -133,13 +137,29 @@ class Lab:
                 fences=self.fences,
                 names=self.names,
                 padding=self.padding,
+                pools=self.pools(),
             )
             fences = None if self.fences is None else [part.tolist() for part in self.fences]
             sentinels = sorted(self.sentinels.items())
             known = [spec, scope, list(self.names), sentinels, fences, self._rows_hash(index)]
             known += [] if self.padding is None else [self.padding]
+            known += [] if self.parts is None else [repr(self.parts)]
             self._fitted[key] = self.store.preprocessing(known, fit)
         return self._fitted[key]
+
+    def pools(self) -> np.ndarray | None:
+        """Returns which columns a pooled scale is shared by: all, or for rows of several parts the groups of the score.
+
+        Columns that are not scored belong to their part where that is pooled, else each is scaled by itself.
+        """
+        if self.parts is None:
+            return None
+        scorer, pools = self.scorer(0), np.arange(int(np.prod(self.shape)), dtype=np.int64)
+        for part in self.parts.parts:
+            groups = np.unique(scorer.group[part.columns][scorer.group[part.columns] >= 0])
+            if (part.declared_shape and not len(groups)) or len(groups) == 1:
+                pools[part.columns] = part.start
+        return pools
 
     def trial(self, recipe: Recipe, *, seed: int | None = None, index: int = 0, score_at: Iterable[int] = ()) -> Trial:
         """Returns the trial of a recipe, training it where that has not been done."""
@@ -204,7 +224,11 @@ class Lab:
     def _rows_hash(self, index: int) -> str:
         """Returns a hash of what a split's trials are trained and scored on: data that changed make them worthless."""
         if index not in self._hashes:
-            about = (self.scorer(index).features, self.judge, *([] if self.padding is None else [self.padding]))
+            about = (
+                self.scorer(index).features,
+                self.judge,
+                *(repr(x) for x in (self.padding, self.parts) if x is not None),
+            )
             digest = hashlib.blake2b(repr(about).encode(), digest_size=8)
             for rows in (self.split(index).train, self.split(index).select):
                 digest.update(np.ascontiguousarray(rows).tobytes())

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -50,6 +51,7 @@ def fit_rows(
     fences: Fences | None = None,
     names: Sequence[str] | None = None,
     padding: float | None = None,
+    pools: np.ndarray | None = None,
 ) -> Preprocessing:
     """Fits a preprocessing on train rows.
 
@@ -62,6 +64,7 @@ def fit_rows(
       fences: (low, high), (D,) each, for clipping; by default Tukey's outer fences of the cells that are left.
       names: D column names, for messages.
       padding: value of the padded steps at the end of rows (T, ...): they enter no figure and stay as they are.
+      pools: int (D,), with scope "pooled": columns of one number share centre and scale; None pools all.
 
     Raises:
       StudyError: an unknown key or value in `spec`.
@@ -84,7 +87,7 @@ def fit_rows(
     columns = _figures(flat, missing, quartiles)
     scaled_by = columns
     if scope == "pooled":
-        scaled_by = _figures(flat.reshape(-1, 1), missing.reshape(-1, 1), quartiles)
+        scaled_by = _pooled_figures(flat, missing, quartiles, pools)
     return _assemble(chosen, shape, columns, scaled_by, low, high, marks, names, padding)
 
 
@@ -217,6 +220,20 @@ def _figures(flat: np.ndarray, missing: np.ndarray, quartiles: bool) -> _Figures
         cut[1],
         cut[2],
     )
+
+
+def _pooled_figures(flat: np.ndarray, missing: np.ndarray, quartiles: bool, pools: np.ndarray | None) -> _Figures:
+    """Figures over all cells of each pool, handed to each of its columns; of one cell each where all are one pool."""
+    if pools is None:
+        return _figures(flat.reshape(-1, 1), missing.reshape(-1, 1), quartiles)
+    names = [field.name for field in dataclasses.fields(_Figures)]
+    found = {name: np.empty(flat.shape[1]) for name in names}
+    for pool in np.unique(pools):
+        member = pools == pool
+        figures = _figures(flat[:, member].reshape(-1, 1), missing[:, member].reshape(-1, 1), quartiles)
+        for name in names:
+            found[name][member] = getattr(figures, name)[0]
+    return _Figures(**found)
 
 
 def _pool(statistics: ColumnStatistics, columns: _Figures) -> _Figures:
