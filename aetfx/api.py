@@ -63,7 +63,8 @@ def diagnose(
     Args:
       model: a compiled Keras 3 model, or a zero-argument function that returns one. It is not changed:
         experiments run on rebuilt copies with new weights.
-      x_train: rows (n, ...) in original units: an array, data frame, finite `tf.data.Dataset`, path or glob.
+      x_train: rows (n, ...) in original units: an array, data frame, finite `tf.data.Dataset`, path or glob; for a
+        model with several inputs a dictionary, list or tuple of arrays as the model takes them.
       x_val: held-out rows of the same kind; None holds out a fifth of `x_train` by row hash.
       epochs, batch_size: as in your `model.fit`.
       budget: in multiples of one such training; by default 8 (14 where few rows make re-splits necessary), and at

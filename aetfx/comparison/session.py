@@ -64,7 +64,7 @@ def prepare_model(request: Request, progress: Progress | None) -> tuple[Recipe, 
     if request.model is None:
         recipe, live = recipe_from_study(request.study, request.rows.shape), None
     else:
-        recipe, live = recipe_from_model(request.model, request.study, request.rows.shape)
+        recipe, live = recipe_from_model(request.model, request.study, request.rows.shape, request.rows.parts)
     return strategy, recipe, live
 
 
@@ -113,6 +113,7 @@ def open_lab(
         fences=inner_fences(train) if outliers else None,
         judge="inliers" if outliers else None,
         padding=padding,
+        parts=recipe.source.parts,
         store=TrialStore(directory),
         workshop=Workshop(strategy),
         progress=progress,

@@ -16,6 +16,7 @@ from aetfx.comparison.request import Request, check_same_shape, check_split, ope
 from aetfx.data import rows_from
 from aetfx.diagnosis.result import Diagnosis, load_run
 from aetfx.diagnosis.thresholds import Thresholds
+from aetfx.errors import DataError
 from aetfx.run import Run
 from aetfx.study import Study, parse_study
 from aetfx.training.progress import Progress
@@ -67,6 +68,8 @@ def diagnose(
     eval_rows = rows_from(x_val, features) if x_val is not None else None
     if eval_rows is not None:
         check_same_shape(rows.shape, eval_rows.shape, "x_train", "x_val")
+        if rows.parts != eval_rows.parts:
+            raise DataError("x_val: its parts differ from those of x_train. Give both the same inputs, in one order.")
     with ExitStack() as stack:
         if out is None:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aetfx-")))

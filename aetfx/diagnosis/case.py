@@ -20,13 +20,14 @@ from aetfx.diagnosis.curvature import curved_share
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.evaluation import baselines
 from aetfx.models.probing import KernelFacts, kernels, unit_spread
-from aetfx.models.reading import Architecture, read_architecture
+from aetfx.models.reading import Architecture, LayerFacts, read_architecture
 from aetfx.models.rewriting import can_rewrite
 from aetfx.training.feed import updates_per_epoch
 from aetfx.training.range_test import range_test
 from aetfx.training.recipe import Recipe
 from aetfx.training.trial import Trial
 from aetfx.validation.findings import Finding
+from aetfx.validation.output_range import OutputRange
 from aetfx.validation.statistics import ColumnStatistics, range_ratio, summarize
 from aetfx.words import percent
 
@@ -145,14 +146,26 @@ class Case:
         return float(np.nanmedian(statistics.mean)), float(np.nanmedian(spread))
 
     @cached_property
+    def outside(self) -> list[tuple[float, LayerFacts, OutputRange]]:
+        """For each output the share of its targets as fed that its activation cannot give, the worst first."""
+        found = []
+        for layer, output, columns in self.architecture.output_ranges:
+            fed = self.fed_cells[:, columns]
+            cells = fed[np.isfinite(fed)]
+            slack = 1e-6 * max(1.0, float(np.abs(cells).max(initial=0.0)))
+            beyond = (cells < output.low - slack) | (cells > output.high + slack)
+            found.append((float(beyond.mean()) if cells.size else 0.0, layer, output))
+        return sorted(found, key=lambda item: -item[0])
+
+    @property
     def outside_share(self) -> float:
-        """Share of the targets as fed that the output activation cannot give."""
-        cells = self.fed_cells[np.isfinite(self.fed_cells)]
-        output = self.architecture.output_range
-        if not cells.size:
-            return 0.0
-        slack = 1e-6 * max(1.0, float(np.abs(cells).max()))
-        return float(((cells < output.low - slack) | (cells > output.high + slack)).mean())
+        """Share of the targets as fed that the output activation cannot give; of several outputs the worst."""
+        return self.outside[0][0] if self.outside else 0.0
+
+    @property
+    def worst_output(self) -> OutputRange:
+        """What the output can give that misses most of its targets."""
+        return self.outside[0][2] if self.outside else self.architecture.output_range
 
     @cached_property
     def train_score(self) -> float:

@@ -69,6 +69,7 @@ def build_record(
             "score_as_given": score_as_given,
             "train_score": first.case.train_score,
         },
+        **_parts(lab, outcome),
         "fixed": None
         if after is None
         else {
@@ -237,6 +238,31 @@ def histories(lab: Lab, outcome: Outcome) -> dict[str, Any]:
                 "score": [[epoch, score] for epoch, score in sorted(trial.scores.items())],
             }
     return found
+
+
+def _parts(lab: Lab, outcome: Outcome) -> dict[str, Any]:
+    """Scores of each part of the rows, as they are and repaired, for models with several inputs."""
+    if lab.parts is None:
+        return {}
+    scorer = lab.scorer()
+    before = lab.score(lab.trial(outcome.steps[0].case.recipe), "held_out").per_part
+    after = lab.score(lab.trial(outcome.recipe), "held_out").per_part if outcome.causes and outcome.recipe else {}
+    pooled = set(scorer.part_of_group or ()) - {
+        name for name in scorer.part_of_group or () if (scorer.part_of_group or ()).count(name) > 1
+    }
+    return {
+        "parts": [
+            {
+                "name": part.name,
+                "shape": list(part.shape),
+                "scored": part.scored,
+                "features": "tensor" if part.declared_shape or part.name in pooled else "table",
+                "score": before.get(part.name),
+                "score_after": after.get(part.name),
+            }
+            for part in lab.parts.parts
+        ]
+    }
 
 
 def _notes(step: Step) -> list[str]:

@@ -19,6 +19,7 @@ from aetfx.diagnosis.result import Diagnosis
 from aetfx.diagnosis.samples import collect_samples, write_samples
 from aetfx.diagnosis.status import decide
 from aetfx.diagnosis.thresholds import Thresholds
+from aetfx.models.packing import unpack_model
 from aetfx.run import Run, atomic, read_json, write_json, write_text
 from aetfx.training.progress import Progress
 
@@ -80,6 +81,8 @@ def _write(run: Run, request: Request, session: Session, outcome: Outcome, start
     status = decide(outcome, last, score)
     fixed = lab.trial(outcome.recipe) if outcome.causes and outcome.recipe else None
     fixed_model = wrap(fixed.model, fixed.preprocessing) if fixed is not None else None
+    if fixed_model is not None and lab.parts is not None:
+        fixed_model = unpack_model(fixed_model, lab.parts)
     samples = collect_samples(first, fixed)
     record = records.build_record(
         lab=lab,

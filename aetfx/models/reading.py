@@ -71,6 +71,7 @@ class Architecture:
       code_place: which of `layers` is the code; None where no layer is one.
       bypassed: skip connections carry the rows past every layer narrower than a row.
       n_outputs: how many of the last `layers` give an output.
+      output_columns: for a model of flat rows of several parts, where in the row each output lies; else empty.
       output_seen: the output is what the last layer gives, and nothing is computed behind it.
       over_time: rows are sequences: recurrent layers, attention or convolutions run along their first axis.
       is_recurrent: some layer is recurrent.
@@ -84,6 +85,7 @@ class Architecture:
     code_place: int | None = None
     bypassed: bool = False
     n_outputs: int = 1
+    output_columns: tuple[slice, ...] = ()
     output_seen: bool = True
     over_time: bool = False
     is_recurrent: bool = False
@@ -122,9 +124,15 @@ class Architecture:
     def output_range(self) -> OutputRange:
         """What the output can give; unbounded where that is not known, or differs between several outputs."""
         names = {layer.activation for layer in self.outputs} if self.output_seen else {"unknown"}
-        name = names.pop() if len(names) == 1 else "linear"
-        low, high = OUTPUT_RANGES.get(name, (-math.inf, math.inf))
-        return OutputRange(low, high, name)
+        return _range(names.pop() if len(names) == 1 else "linear")
+
+    @property
+    def output_ranges(self) -> list[tuple[LayerFacts, OutputRange, slice]]:
+        """What each output can give, and in which columns of a flat row; one entry for a model of one output."""
+        if not self.output_columns:
+            return [(self.output, self.output_range, slice(None))] if self.output else []
+        pairs = zip(self.outputs, self.output_columns, strict=True)
+        return [(layer, _range(layer.activation if self.output_seen else "unknown"), here) for layer, here in pairs]
 
     @property
     def widths(self) -> str:
@@ -142,9 +150,14 @@ def read_architecture(model: Any, shape: tuple[int, ...]) -> Architecture:
       shape: shape of one row.
     """
     rows = np.random.default_rng(0).uniform(0.05, 0.95, (2, 2, *shape)).astype("float32")
+    for layer in leaf_layers(model).values():
+        for here in getattr(layer, "condition_columns", []):  # what is only given may pass the code by
+            rows[1][:, here] = rows[0][:, here]
     with drawn_weights(model):
         drafts, n_outputs, seen = draft_layers(*trace(model, rows[0]), n_rows=len(rows[0]))
         place, bypassed = find_code(model, rows, drafts[: len(drafts) - n_outputs], math.prod(shape))
+    packing = [layer for layer in leaf_layers(model).values() if getattr(layer, "packs_outputs", False)]
+    columns = packing[-1].columns if packing else []
     kinds = {type(layer).__name__ for layer in leaf_layers(model).values()}
     is_recurrent = any(kind in _RECURRENT for kind in kinds)
     return Architecture(
@@ -156,6 +169,7 @@ def read_architecture(model: Any, shape: tuple[int, ...]) -> Architecture:
         code_place=place,
         bypassed=bypassed,
         n_outputs=n_outputs,
+        output_columns=tuple(columns) if len(columns) == n_outputs else (),
         output_seen=seen,
         over_time=len(shape) == 2 and (is_recurrent or any(kind in _OVER_TIME for kind in kinds)),
         is_recurrent=is_recurrent,
@@ -175,6 +189,11 @@ def layer_outputs(model: Any, rows: np.ndarray, only: str | None = None) -> dict
     """
     calls, _ = trace(model, rows, only=only)
     return {call.name: call.values for call in calls}
+
+
+def _range(name: str) -> OutputRange:
+    low, high = OUTPUT_RANGES.get(name, (-math.inf, math.inf))
+    return OutputRange(low, high, name)
 
 
 def _facts(draft: Draft) -> LayerFacts:

@@ -7,6 +7,7 @@ weights). Building one gives freshly initialised weights, drawn from the global 
 from __future__ import annotations
 
 import copy
+import dataclasses
 import inspect
 import re
 from collections.abc import Iterator, Mapping
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
 
+from aetfx.data.parts import Parts
 from aetfx.errors import ModelError
 from aetfx.run import content_hash
 
@@ -30,12 +32,14 @@ class ModelSource:
       frozen: weights that no training sets, by layer name: of layers that are not trainable, and what
         `adapt` measured. They are part of the recipe.
       shape: shape of one row.
+      parts: of a flat row, where the user's model has several inputs (`aetfx.models.packing`).
     """
 
     blueprint: Blueprint
     shape: tuple[int, ...]
     objects: Mapping[str, Any] = field(default_factory=dict)
     frozen: Mapping[str, list[Any]] = field(default_factory=dict)
+    parts: Parts | None = None
 
     @property
     def identity(self) -> str:
@@ -46,7 +50,7 @@ class ModelSource:
 
     def with_blueprint(self, blueprint: Blueprint) -> ModelSource:
         """Returns the same source with another architecture."""
-        return ModelSource(blueprint, self.shape, self.objects, self.frozen)
+        return dataclasses.replace(self, blueprint=blueprint)
 
     def build(self) -> Any:
         """Builds a fresh, uncompiled model with newly drawn weights.

@@ -41,6 +41,7 @@ def method(files: RunFiles) -> Markup:
             baseline.get("pca_score") is not None and f"PCA {short(baseline['pca_score'])}",
             words.sequence_line(diagnosis),
         ],
+        "Parts": words.part_lines(diagnosis),
         "Cost": [words.cost_line(diagnosis), diagnosis.get("truncated") and "stopped by the budget"],
         "Sure how far": [words.sensitivity(diagnosis)],
     }

@@ -106,6 +106,18 @@ def sequence_line(diagnosis: dict[str, Any]) -> str:
     return f"repeating each sequence's last value scores {short(last)}, its mean {short(mean)}"
 
 
+def part_lines(diagnosis: dict[str, Any]) -> list[str]:
+    """Says what each part of the rows scores, for models with several inputs."""
+    said = []
+    for part in diagnosis.get("parts") or []:
+        if not part.get("scored"):
+            said.append(f"{part['name']}: given, not scored")
+        elif part.get("score") is not None:
+            after = f", fixed {short(part['score_after'])}" if part.get("score_after") is not None else ""
+            said.append(f"{part['name']}: {short(part['score'])}{after}")
+    return said
+
+
 def metric(diagnosis: dict[str, Any]) -> str:
     """Names what a score is a share of."""
     return "deviance" if diagnosis.get("score_metric") == "deviance" else "variance"

@@ -41,7 +41,7 @@ class Scaling(Cause):
             or (np.nanmin(s.minimum) >= 0 and np.nanmax(s.maximum) > 2)
         )
         if case.outside_share > t.outside_share and off_scale:
-            output = case.architecture.output_range
+            output = case.worst_output
             evidence.append(
                 f"{percent(case.outside_share)} of the values lie outside what a {output.name} output can give "
                 f"({output.low:g} to {output.high:g}); mean {mean:.4g}, sd {sd:.4g}"
@@ -59,7 +59,7 @@ class Scaling(Cause):
         return Admission.no(f"scales are alike (range ratio {case.range_ratio:.1f}, sd {sd:.3g}) and fit the output")
 
     def experiments(self, case: Case) -> list[Experiment]:
-        bounded = case.architecture.output_range.bounded or case.recipe.loss_name == "bce"
+        bounded = any(o.bounded for _, o, _ in case.architecture.output_ranges) or case.recipe.loss_name == "bce"
         kind = "minmax" if bounded else "standard"
         scope = "column" if case.is_table else "pooled"
         recipe = case.recipe.changed(

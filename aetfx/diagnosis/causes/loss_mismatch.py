@@ -41,9 +41,9 @@ class LossMismatch(Cause):
 
     def experiments(self, case: Case) -> list[Experiment]:
         if not case.is_binary:
-            recipe = case.recipe.changed(name="loss=mse", loss="mse")
+            recipe = case.recipe.with_loss("mse").changed(name="loss=mse")
             return [self._experiment(recipe, {"training.loss": "mse"}, "Use the mean squared error.")]
-        recipe = case.recipe.changed(name="loss=bce", loss="bce")
+        recipe = case.recipe.with_loss("bce").changed(name="loss=bce")
         study = {"training.loss": "bce"}
         remedy = "Use binary cross-entropy."
         output = case.architecture.output

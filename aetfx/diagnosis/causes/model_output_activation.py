@@ -16,7 +16,7 @@ class OutputActivation(Cause):
     order = 40
 
     def admit(self, case: Case) -> Admission:
-        output = case.architecture.output_range
+        output = case.worst_output
         if case.architecture.opaque:
             return Admission.no("the output layer cannot be seen in this model")
         if output.name == "softmax":
@@ -34,7 +34,9 @@ class OutputActivation(Cause):
             return []
         if output.recurrent:
             return self._dense_behind(case, output)
-        blueprint = set_activations(case.recipe.source.blueprint, case.architecture, "linear", {output.name})
+        missed = {layer.name for share, layer, _ in case.outside if share > case.thresholds.outside_share}
+        chosen = missed or {layer.name for layer in case.architecture.outputs}
+        blueprint = set_activations(case.recipe.source.blueprint, case.architecture, "linear", chosen)
         recipe = case.recipe.changed(
             name="output_activation=linear", source=case.recipe.source.with_blueprint(blueprint)
         )
