@@ -71,6 +71,7 @@ class DataSection(_Section, frozen=True):
     ] = "auto"
     target: Annotated[str, Meta(description="input, or a path")] = "input"
     eval_target: Annotated[str | None, Meta(description="a path")] = None
+    padding: Annotated[float | None, Meta(description="a number, the value of padded steps")] = None
 
 
 class PreprocessingSection(_Section, frozen=True):

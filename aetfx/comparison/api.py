@@ -122,8 +122,9 @@ def _references(lab: Lab, recipes: list[Recipe]) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for recipe in recipes:
         trial = lab.trial(recipe)
-        width = read_architecture(trial.model, lab.shape).code_width
-        if width is None:
+        architecture = read_architecture(trial.model, lab.shape)
+        width = architecture.code_width
+        if width is None or (architecture.over_time and architecture.is_recurrent):
             continue
         cells = fed_cells(lab, trial.preprocessing)
         score = pca_score(lab, trial.preprocessing, width, cells=cells, on="held_out")

@@ -18,6 +18,7 @@ import numpy as np
 from aetfx.comparison.pool import Job, Pool, helpers_for, is_worth_it
 from aetfx.comparison.row_changes import alignments, changed, is_aligned, on_train
 from aetfx.comparison.splits import Part, Split, split_rows
+from aetfx.data.parts import Parts
 from aetfx.data.targets import SAME, Relation
 from aetfx.evaluation.alignment import Alignment
 from aetfx.evaluation.score import Score, Scorer, mean_score
@@ -47,6 +48,8 @@ class Lab:
       fraction: held-out fraction, where eval_rows is None.
       seed: of the splits and of the first trial.
       features, declared_shape, sentinels, fences, names: see `Scorer.fit`.
+      padding: value of the padded steps at the end of sequences, or None.
+      parts: of flat rows that hold several inputs, or None.
       judge: "inliers" where outliers were found in the data, else None (all rows).
       store: keeps trials over interruptions.
       targets, eval_targets: what `fit` asks back for `rows` and `eval_rows`; None asks the rows themselves.
@@ -69,6 +72,8 @@ class Lab:
     judge: str | None
     store: TrialStore
     workshop: Workshop | None = None
+    padding: float | None = None
+    parts: Parts | None = None
     progress: Progress | None = None
     targets: np.ndarray | None = None
     eval_targets: np.ndarray | None = None
@@ -160,7 +165,7 @@ class Lab:
     def scorer(self, index: int = 0) -> Scorer:
         """Returns the score as fixed on the train rows of a split."""
         if index not in self._scorers:
-            features = self.features if index == 0 else self.scorer(0).features
+            features = self.features if index == 0 or self.parts is not None else self.scorer(0).features
             train = self.split(index).part("train")
             self._scorers[index] = Scorer.fit(
                 train.inputs if self.scores_inputs else train.targets,
@@ -169,6 +174,8 @@ class Lab:
                 sentinels=self.sentinels,
                 fences=self.fences,
                 names=self.names,
+                padding=self.padding,
+                parts=self.parts,
             )
         return self._scorers[index]
 
@@ -186,12 +193,30 @@ class Lab:
                 sentinels=self.sentinels,
                 fences=self.fences,
                 names=self.names,
+                padding=self.padding,
+                pools=self.pools(),
             )
             fences = None if self.fences is None else [part.tolist() for part in self.fences]
             sentinels = sorted(self.sentinels.items())
             known = [spec, scope, list(self.names), sentinels, fences, self._rows_hash(recipe, index)]
+            known += [] if self.padding is None else [self.padding]
+            known += [] if self.parts is None else [repr(self.parts)]
             self._fitted[key] = self.store.preprocessing(known, fit)
         return self._fitted[key]
+
+    def pools(self) -> np.ndarray | None:
+        """Returns which columns a pooled scale is shared by: all, or for rows of several parts the groups of the score.
+
+        Columns that are not scored belong to their part where that is pooled, else each is scaled by itself.
+        """
+        if self.parts is None:
+            return None
+        scorer, pools = self.scorer(0), np.arange(int(np.prod(self.shape)), dtype=np.int64)
+        for part in self.parts.parts:
+            groups = np.unique(scorer.group[part.columns][scorer.group[part.columns] >= 0])
+            if (part.declared_shape and not len(groups)) or len(groups) == 1:
+                pools[part.columns] = part.start
+        return pools
 
     def trial(self, recipe: Recipe, *, seed: int | None = None, index: int = 0, score_at: Iterable[int] = ()) -> Trial:
         """Returns the trial of a recipe, training it where that has not been done.
@@ -340,7 +365,12 @@ class Lab:
         """Returns a hash of what a trial is trained and scored on: data that changed make it worthless."""
         key = (index, recipe.rows, recipe.target)
         if key not in self._hashes:
-            digest = hashlib.blake2b(repr((self.scorer(index).features, self.judge)).encode(), digest_size=8)
+            about = (
+                self.scorer(index).features,
+                self.judge,
+                *(repr(x) for x in (self.padding, self.parts) if x is not None),
+            )
+            digest = hashlib.blake2b(repr(about).encode(), digest_size=8)
             train = self.trained_on(recipe, index)
             arrays = [train.inputs, *self.judged_on(recipe, "select", index)]
             if train.targets is not train.inputs:

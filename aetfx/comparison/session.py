@@ -7,12 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from aetfx.comparison.lab import Lab
 from aetfx.comparison.request import Request
 from aetfx.data import open_source
+from aetfx.data.padding import padded_steps
 from aetfx.data.targets import SAME, relation
 from aetfx.evaluation.separation import told_apart
 from aetfx.models.reading import read_architecture
+from aetfx.models.serial import leaf_layers
 from aetfx.training.build import recipe_from_model, recipe_from_study
 from aetfx.training.logs import write_hparams_config
 from aetfx.training.progress import Progress
@@ -25,6 +29,8 @@ from aetfx.validation.checks.missing import find_sentinels
 from aetfx.validation.checks.outliers import inner_fences
 
 _LEAST_INSIDE = 0.5  # of the held-out rows inside the fences, for the verdict to rest on these alone
+# What validation says about absent cells; of sequences that are padded it only says how long they are.
+_GAPS = ("data.missing", "data.missing.mostly", "data.missing.blocks", "data.missing.tied", "data.missing.eval_only")
 
 
 @dataclass(frozen=True)
@@ -61,7 +67,7 @@ def prepare_model(request: Request, progress: Progress | None) -> tuple[Recipe, 
     if request.model is None:
         recipe, live = recipe_from_study(request.study, request.rows.shape), None
     else:
-        recipe, live = recipe_from_model(request.model, request.study, request.rows.shape)
+        recipe, live = recipe_from_model(request.model, request.study, request.rows.shape, request.rows.parts)
     return strategy, recipe, live
 
 
@@ -86,17 +92,22 @@ def open_lab(
     assert request.rows is not None
     strategy, recipe, live = prepared
     study, rows = request.study, request.rows
+    model = recipe.source.build()
+    padding = _padding(request, model)
     _say(progress, "validating the data on Beam")
     fraction = study.data.eval if isinstance(study.data.eval, float) else None
     validation = validate(
-        _source(request, request.train_path),
-        _source(request, request.eval_path),
+        _source(request, request.train_path, padding),
+        _source(request, request.eval_path, padding),
         features=study.data.features,
         eval_fraction=fraction,
         seed=study.training.seed,
         empty_columns=True,  # those were accepted, or refused, when the rows were loaded
-        output_range=read_architecture(recipe.source.build(), rows.shape).output_range,
+        output_range=read_architecture(model, rows.shape).output_range,
     )
+    sides = [side.values for side in (rows, request.eval_rows) if side is not None]
+    if padding is not None and not any(np.isnan(values).any() for values in sides):
+        validation.findings = [f for f in validation.findings if f.code not in _GAPS]
     validation.save(directory)
     write_hparams_config(directory / "tensorboard")
     train = validation.statistics["train"]
@@ -117,6 +128,8 @@ def open_lab(
         sentinels=find_sentinels(train),
         fences=fences,
         judge="inliers" if fences is not None else None,
+        padding=padding,
+        parts=recipe.source.parts,
         store=TrialStore(directory),
         workshop=Workshop(strategy),
         progress=progress,
@@ -140,14 +153,29 @@ def _mostly_inside(lab: Lab) -> bool:
     return bool(lab.scorer().inlier_rows(truth).mean() >= _LEAST_INSIDE)
 
 
-def _source(request: Request, path: str | None) -> Any:
+def _padding(request: Request, model: Any) -> float | None:
+    """Returns the value of padded steps: what the study says, or what the model masks where rows end with it."""
+    assert request.rows is not None
+    rows, asked = request.rows, request.study.data.padding
+    if len(rows.shape) < 2:
+        return None
+    masked = [layer.mask_value for layer in leaf_layers(model).values() if type(layer).__name__ == "Masking"]
+    for value in [asked] if asked is not None else masked:
+        if padded_steps(rows.values, float(value)).any():
+            return float(value)
+    return None
+
+
+def _source(request: Request, path: str | None, padding: float | None) -> Any:
     """Returns what is to be validated: a path, or rows from memory under the names that they had there."""
-    if path is None or path not in request.arrays or request.rows is None:
-        return path
     features = request.study.data.features
+    if path is None or request.rows is None or (path not in request.arrays and padding is None):
+        return path
+    if path not in request.arrays:
+        return dataclasses.replace(open_source(path, features), padding=padding)
     # A selection of columns was made before they were written.
     source = open_source(path, features if isinstance(features, str) else "auto")
-    return dataclasses.replace(source, names=request.rows.names)
+    return dataclasses.replace(source, names=request.rows.names, padding=padding)
 
 
 def _say(progress: Progress | None, doing: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from aetfx.data.parts import Parts, are_parts, pack
 from aetfx.data.sources import Features, Quarantined, Source, open_source
 from aetfx.data.sources.base import element_names, float_dtype, select
 from aetfx.data.sources.npy import check_array
@@ -29,6 +30,7 @@ class Rows:
       quarantined: rows that could not be read, with file, position and reason.
       skipped_text: columns left out because they hold no numbers.
       whole: which of the D numbers are integers by type, as in `Source`.
+      parts: where the parts of a row lie, for models with several inputs; None for rows of one part.
     """
 
     values: np.ndarray
@@ -39,6 +41,7 @@ class Rows:
     quarantined: list[Quarantined] = field(default_factory=list)
     skipped_text: tuple[str, ...] = ()
     whole: bool | tuple[bool, ...] = False
+    parts: Parts | None = None
 
     def __len__(self) -> int:
         return len(self.values)
@@ -75,7 +78,8 @@ def rows_from(data: Any, features: Features = "auto", *, empty_columns: bool = F
 
     Args:
       data: an array of shape (n, ...), a pandas data frame, a finite `tf.data.Dataset` (of rows or
-        batches; of pairs, the first part is taken), or a path or glob.
+        batches; of pairs, the first part is taken), a path or glob; or, for a model with several inputs, a
+        dictionary, list or tuple of arrays (`aetfx.data.parts`), or a data set of such.
       features: as for `open_source`.
       empty_columns: as for `load`.
 
@@ -87,7 +91,12 @@ def rows_from(data: Any, features: Features = "auto", *, empty_columns: bool = F
     if isinstance(data, str | os.PathLike):
         return load(open_source(data, features), empty_columns=empty_columns)
     if hasattr(data, "element_spec") and hasattr(data, "as_numpy_iterator"):
-        return _from_array(_dataset_array(data), features, "dataset", empty_columns)
+        found = _dataset_arrays(data)
+        if are_parts(found):
+            return _from_parts(found, features, "dataset")
+        return _from_array(found, features, "dataset", empty_columns)
+    if are_parts(data):
+        return _from_parts(data, features, "array")
     if hasattr(data, "columns") and hasattr(data, "to_numpy"):
         return _from_frame(data, features, empty_columns)
     return _from_array(np.asarray(data), features, "array", empty_columns)
@@ -172,6 +181,16 @@ def _from_array(array: np.ndarray, features: Features, where: str, empty_columns
     return Rows(values, names, shape, is_tensor, len(values), whole=array.dtype.kind in "biu")
 
 
+def _from_parts(data: Any, features: Features, where: str) -> Rows:
+    if not isinstance(features, str):
+        raise DataError(
+            f"{where}: data.features cannot select columns of several inputs. Leave them out of the arrays."
+        )
+    values, parts = pack(data, where)
+    check_columns(where, parts.names, np.isfinite(values).any(axis=0))
+    return Rows(values, parts.names, (parts.width,), False, len(values), parts=parts)
+
+
 def _from_frame(frame: Any, features: Features, empty_columns: bool) -> Rows:
     import pandas as pd
 
@@ -220,7 +239,7 @@ def unpaired(data: Any) -> tuple[Any, np.ndarray | None]:
     first, second = spec[0], spec[1]
     if not (hasattr(first, "shape") and hasattr(second, "shape")) or first.shape != second.shape:
         return data, None
-    both = _dataset_array(data.map(lambda *pair: _side_by_side(pair[0], pair[1], first.shape.rank)))
+    both = _dataset_arrays(data.map(lambda *pair: _side_by_side(pair[0], pair[1], first.shape.rank)))
     inputs, targets = np.split(both, 2, axis=-1)
     return inputs, None if np.array_equal(inputs, targets, equal_nan=True) else targets
 
@@ -232,27 +251,38 @@ def _side_by_side(first: Any, second: Any, rank: int) -> Any:
     return tf.concat([tf.cast(first, kind), tf.cast(second, kind)], axis=rank - 1)
 
 
-def _dataset_array(dataset: Any) -> np.ndarray:
-    """Collects a `tf.data.Dataset` of rows or batches into one array.
+def _dataset_arrays(dataset: Any) -> Any:
+    """Collects a `tf.data.Dataset` of rows or batches into one array, or into one for each input.
+
+    Of pairs (x, y) the first part is x; where that is itself a dictionary or tuple, its entries are inputs.
 
     Raises:
       DataError: it repeats without end, is empty, or its elements are no tensors.
     """
     if int(dataset.cardinality()) == -1:  # tf.data.INFINITE_CARDINALITY
         raise DataError("dataset: it repeats without end. Give a finite one, e.g. dataset.take(n).")
-    spec = dataset.element_spec
-    while isinstance(spec, tuple | list):
-        spec = spec[0]
-    if not hasattr(spec, "shape") or isinstance(spec, dict):
+    spec = _inputs_of(dataset.element_spec)
+    specs = [spec] if hasattr(spec, "shape") else list(spec.values() if isinstance(spec, dict) else spec)
+    if not specs or not all(hasattr(item, "shape") for item in specs):
         raise DataError("dataset: its elements are not tensors. Map it to the tensor that the autoencoder gets.")
-    parts = []
-    for element in dataset.as_numpy_iterator():
-        while isinstance(element, tuple | list):
-            element = element[0]
-        parts.append(np.asarray(element))
-    if not parts:
+    elements = [_inputs_of(element) for element in dataset.as_numpy_iterator()]
+    if not elements:
         raise DataError("dataset: it has no elements. Give data with at least one row.")
-    return np.concatenate(parts) if _is_batched(dataset, spec) else np.stack(parts)
+    join = np.concatenate if _is_batched(dataset, specs[0]) else np.stack
+    if hasattr(spec, "shape"):
+        return join([np.asarray(element) for element in elements])
+    if isinstance(spec, dict):
+        return {key: join([np.asarray(element[key]) for element in elements]) for key in spec}
+    return tuple(join([np.asarray(element[i]) for element in elements]) for i in range(len(specs)))
+
+
+def _inputs_of(element: Any) -> Any:
+    """Returns x of an element (x, y) or (x,), without further brackets around a single tensor."""
+    if isinstance(element, tuple | list):
+        element = element[0]
+    while isinstance(element, tuple | list) and len(element) == 1:
+        element = element[0]
+    return element
 
 
 def _is_batched(dataset: Any, spec: Any) -> bool:

@@ -77,6 +77,7 @@ def diagnose(
     budget: float | None = None,
     target: float | None = None,
     features: str | Sequence[str] = "auto",
+    padding: float | None = None,
     seed: int = 0,
     out: str | Path | None = None,
     progress: Progress | None = None,
@@ -88,6 +89,8 @@ def diagnose(
     eval_rows = rows_from(x_val, features, empty_columns=True) if x_val is not None else None
     if eval_rows is not None:
         check_same_shape(rows.shape, eval_rows.shape, "x_train", "x_val")
+        if rows.parts != eval_rows.parts:
+            raise DataError("x_val: its parts differ from those of x_train. Give both the same inputs, in one order.")
     check_numbers(rows, eval_rows, "x_val")
     targets, eval_targets = _targets(
         rows, paired if y_train is None else y_train, eval_rows, paired_val if y_val is None else y_val, features
@@ -105,6 +108,7 @@ def diagnose(
                 "train": str(train_path or directory / "data" / "train.npy"),
                 "eval": 0.2 if eval_rows is None else str(eval_path or directory / "data" / "eval.npy"),
                 "features": features if isinstance(features, str) else list(features),
+                **({} if padding is None else {"padding": padding}),
             },
             "training": {"epochs": epochs, "batch_size": batch_size, "seed": seed},
             "diagnosis": {k: v for k, v in (("budget", budget), ("target", target)) if v is not None},

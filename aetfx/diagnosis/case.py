@@ -25,7 +25,7 @@ from aetfx.evaluation import baselines
 from aetfx.evaluation.alignment import Alignment
 from aetfx.evaluation.separation import Separation, told_apart
 from aetfx.models.probing import KernelFacts, kernels, unit_spread
-from aetfx.models.reading import Architecture, read_architecture
+from aetfx.models.reading import Architecture, LayerFacts, read_architecture
 from aetfx.models.rewriting import can_rewrite
 from aetfx.models.variational import Heads, adds_losses, find_heads, inactive_units
 from aetfx.training.feed import updates_per_epoch
@@ -34,6 +34,7 @@ from aetfx.training.range_test import range_test
 from aetfx.training.recipe import Recipe
 from aetfx.training.trial import Trial
 from aetfx.validation.findings import Finding
+from aetfx.validation.output_range import OutputRange
 from aetfx.validation.statistics import ColumnStatistics, range_ratio, summarize
 from aetfx.words import percent
 
@@ -172,14 +173,26 @@ class Case:
         return float(np.nanmedian(statistics.mean)), float(np.nanmedian(spread))
 
     @cached_property
+    def outside(self) -> list[tuple[float, LayerFacts, OutputRange]]:
+        """For each output the share of its targets as fed that its activation cannot give, the worst first."""
+        found = []
+        for layer, output, columns in self.architecture.output_ranges:
+            fed = self.fed_cells[:, columns]
+            cells = fed[np.isfinite(fed)]
+            slack = 1e-6 * max(1.0, float(np.abs(cells).max(initial=0.0)))
+            beyond = (cells < output.low - slack) | (cells > output.high + slack)
+            found.append((float(beyond.mean()) if cells.size else 0.0, layer, output))
+        return sorted(found, key=lambda item: -item[0])
+
+    @property
     def outside_share(self) -> float:
-        """Share of the targets as fed that the output activation cannot give."""
-        cells = self.fed_cells[np.isfinite(self.fed_cells)]
-        output = self.architecture.output_range
-        if not cells.size:
-            return 0.0
-        slack = 1e-6 * max(1.0, float(np.abs(cells).max()))
-        return float(((cells < output.low - slack) | (cells > output.high + slack)).mean())
+        """Share of the targets as fed that the output activation cannot give; of several outputs the worst."""
+        return self.outside[0][0] if self.outside else 0.0
+
+    @property
+    def worst_output(self) -> OutputRange:
+        """What the output can give that misses most of its targets."""
+        return self.outside[0][2] if self.outside else self.architecture.output_range
 
     @cached_property
     def train_score(self) -> float:
@@ -262,10 +275,10 @@ class Case:
 
     @cached_property
     def pca(self) -> float | None:
-        """Score of PCA at the code's width; None where PCA is no reference."""
+        """Score of PCA at the code's width; None where PCA is no reference, as for recurrent models of sequences."""
         k = self.architecture.code_width
         n, width = self.fed_cells.shape
-        if k is None or k > min(n, width) / 2 or self.is_denoising:
+        if k is None or k > min(n, width) / 2 or self.is_denoising or self.is_recurrent:
             return None
         return self.pca_at(k)
 
@@ -274,6 +287,22 @@ class Case:
         if not self.pca_is_reference:
             return None
         return reference.pca_score(self.lab, self.trial.preprocessing, k, cells=self.fed_cells)
+
+    @property
+    def is_recurrent(self) -> bool:
+        """Whether rows are sequences and the model recurrent: it may use its code anew at every step, as PCA cannot."""
+        return self.architecture.over_time and self.architecture.is_recurrent
+
+    @cached_property
+    def sequence_scores(self) -> dict[str, float]:
+        """Scores of repeating each held-out sequence's last value, and its mean; empty where rows are no sequences."""
+        if not self.architecture.over_time:
+            return {}
+        scorer, held, judge = self.lab.scorer(), self.lab.split().held_out, self.lab.judge
+        return {
+            "last_value_score": baselines.last_value_score(scorer, held, judge),
+            "mean_sequence_score": baselines.mean_sequence_score(scorer, held, judge),
+        }
 
     @cached_property
     def pca_curve(self) -> dict[int, float]:

@@ -56,6 +56,7 @@ def build_record(
             "binary": scorer.metric == "deviance",
             "excluded": list(scorer.excluded),
             "judged_on": lab.judge or "all",
+            "padding": lab.padding,
         },
         "model": describe_recipe(first),
         "causes": [cause.to_json() for cause in outcome.causes],
@@ -80,9 +81,11 @@ def build_record(
             "pca_score": first.case.pca,
             "bottleneck": first.case.architecture.code_width,
             "mean_score": 1.0,
+            **first.case.sequence_scores,
             "score_as_given": score_as_given,
             "train_score": first.case.train_score,
         },
+        **_parts(lab, outcome),
         "fixed": None
         if after is None
         else {
@@ -134,7 +137,7 @@ def describe_recipe(step: Step) -> dict[str, Any]:
         "widths": architecture.widths,
         "bottleneck": architecture.code_width,
         "parameters": architecture.n_parameters,
-        "activations": [layer.activation for layer in architecture.layers[:-1]],
+        "activations": [layer.activation for layer in architecture.inner],
         "output_activation": architecture.output.activation if architecture.output else None,
         "loss": recipe.loss_name,
         "optimizer": recipe.optimizer_name,
@@ -229,13 +232,13 @@ def experiments(step: Step) -> list[dict[str, Any]]:
 def code_curve(step: Step) -> list[dict[str, Any]]:
     """Returns score against code width: PCA's at many widths, the model's at its own and at those that were tried."""
     case = step.case
-    width = case.architecture.code_width
-    if width is None:
+    code = case.architecture.code
+    if code is None:
         return []
-    points = {width: case.select_score}
+    points = {code.width: case.select_score}
     for s in step.screened:
-        if s.experiment.late:
-            points[int(s.experiment.study["model.bottleneck"])] = s.score
+        if s.experiment.late:  # a filter of a convolution is as many values as the map has places
+            points[int(s.experiment.study["model.bottleneck"]) * code.width // code.units] = s.score
     pca = case.pca_curve or ({k: case.pca_at(k) for k in points} if case.pca is not None else {})
     return [{"bottleneck": k, "score": points.get(k), "pca": pca.get(k)} for k in sorted({*points, *pca})]
 
@@ -269,11 +272,42 @@ def _next(outcome: Outcome) -> str | None:
     return None
 
 
+def _parts(lab: Lab, outcome: Outcome) -> dict[str, Any]:
+    """Scores of each part of the rows, as they are and repaired, for models with several inputs."""
+    if lab.parts is None:
+        return {}
+    scorer = lab.scorer()
+    before = lab.score(lab.trial(outcome.steps[0].case.recipe), "held_out").per_part
+    after = lab.score(lab.trial(outcome.recipe), "held_out").per_part if outcome.repaired and outcome.recipe else {}
+    pooled = set(scorer.part_of_group or ()) - {
+        name for name in scorer.part_of_group or () if (scorer.part_of_group or ()).count(name) > 1
+    }
+    return {
+        "parts": [
+            {
+                "name": part.name,
+                "shape": list(part.shape),
+                "scored": part.scored,
+                "features": "tensor" if part.declared_shape or part.name in pooled else "table",
+                "score": before.get(part.name),
+                "score_after": after.get(part.name),
+            }
+            for part in lab.parts.parts
+        ]
+    }
+
+
 def _notes(step: Step) -> list[str]:
-    width = step.case.architecture.code_width
-    found = ["no_bottleneck"] if width is not None and width >= math.prod(step.case.lab.shape) else []
+    architecture, found = step.case.architecture, []
+    width = architecture.code_width
+    if architecture.bypassed:
+        found.append("skip_connections")
+    elif width is not None and width >= math.prod(step.case.lab.shape):
+        found.append("no_bottleneck")
     # Keras counts how often the largest value of a row is predicted to be the largest: a question about classes.
-    return [*found, "accuracy_metric"] if any("acc" in name.lower() for name in step.case.recipe.metrics) else found
+    if any("acc" in name.lower() for name in step.case.recipe.metrics):
+        found.append("accuracy_metric")
+    return found
 
 
 def _signed(gain: float) -> str:

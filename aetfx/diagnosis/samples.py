@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from aetfx.comparison.lab import Lab
+from aetfx.data.padding import without_padding
 from aetfx.diagnosis.case import Case
 from aetfx.evaluation.baselines import pca
 from aetfx.models.reading import layer_outputs
@@ -48,7 +50,7 @@ def collect_samples(case: Case, fixed: Trial | None) -> dict[str, Any]:
         "row_kind": np.array([kind for kind, index in picks.items() for _ in index]),
         "row_index": chosen,
         "quantile_levels": np.array(QUANTILES),
-        "quantiles_raw": summarize(lab.split().train, lab.names).quantiles,
+        "quantiles_raw": summarize(_there(lab, lab.split().train), lab.names).quantiles,
     }
     few = rng.permutation(len(rows))[:_MOST_LATENT]
     for when, trial in trials.items():
@@ -56,7 +58,7 @@ def collect_samples(case: Case, fixed: Trial | None) -> dict[str, Any]:
         found[f"error_{when}"] = errors[when][chosen]
         found[f"errors_{when}"] = errors[when]
         found[f"feature_score_{when}"] = scorer.score(rows, predictions[when], rows=lab.judge).per_feature
-        fed = trial.preprocessing.apply(lab.split().train).reshape(len(lab.split().train), -1)
+        fed = _there(lab, trial.preprocessing.apply(lab.split().train))
         found[f"quantiles_fed_{when}"] = summarize(fed).quantiles
         latent = _latent(case, trial, lab.judged_on(trial.recipe, "held_out")[0][few])
         if latent is not None:
@@ -69,6 +71,11 @@ def write_samples(path: Path, samples: dict[str, Any]) -> None:
     """Writes the arrays atomically, without pickles."""
     with atomic(path) as temporary:
         np.savez_compressed(temporary, **samples)
+
+
+def _there(lab: Lab, rows: np.ndarray) -> np.ndarray:
+    """Returns rows flattened to (n, D), with NaN in place of padding."""
+    return without_padding(rows.reshape(len(rows), -1), lab.padding, lab.shape)
 
 
 def _latent(case: Case, trial: Trial, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

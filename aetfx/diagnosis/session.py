@@ -24,6 +24,7 @@ from aetfx.diagnosis.samples import collect_samples, write_samples
 from aetfx.diagnosis.status import decide
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.errors import StudyError
+from aetfx.models.packing import unpack_model
 from aetfx.models.passing import reconstruct
 from aetfx.run import Run, read_json, write_json, write_text
 from aetfx.training.progress import Progress
@@ -103,6 +104,8 @@ def _write(run: Run, request: Request, session: Session, outcome: Outcome, start
     order = row_order(first) if not outcome.truncated else None
     fixed = lab.trial(outcome.recipe) if outcome.repaired and outcome.recipe else None
     fixed_model = raw_model(fixed) if fixed is not None else None
+    if fixed_model is not None and lab.parts is not None:
+        fixed_model = unpack_model(fixed_model, lab.parts)
     saved, because = save_raw(fixed_model, run.path("fixed")) if fixed_model is not None else (None, "")
     if because:
         status.statements.append(

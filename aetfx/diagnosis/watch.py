@@ -31,8 +31,8 @@ from aetfx.diagnosis import symptoms
 from aetfx.diagnosis.probe import Probe
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.errors import StudyError, nearest
+from aetfx.models.activations import CAN_DIE, activation_name
 from aetfx.models.probing import same_draws
-from aetfx.models.reading import CAN_DIE, activation_name
 from aetfx.models.serial import leaf_layers
 from aetfx.training.recipe import loss_name
 from aetfx.words import percent

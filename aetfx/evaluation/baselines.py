@@ -1,6 +1,7 @@
-"""What a reconstruction can be compared with: the mean, and principal components.
+"""What a reconstruction can be compared with: the mean, one value of a sequence repeated, and principal components.
 
-Predicting the train mean scores 1 by definition of the score. PCA at the code width is a reference and a symptom,
+Predicting the train mean scores 1 by definition of the score. A sequence can also be answered with one of its own
+values all along: what an LSTM that learnt little does. PCA at the code width is a reference and a symptom,
 never a verdict (METHOD §1). Its spectrum tells whether more code could buy anything, and what a linear code of k
 numbers can do at best on data without any structure.
 """
@@ -67,6 +68,48 @@ def knee(widths: Sequence[int], scores: Sequence[float]) -> int | None:
     below = chord - y
     best = int(np.argmax(below))
     return int(widths[best]) if below[best] > 0.05 * abs(y[0] - y[-1]) else None
+
+
+def last_value_score(scorer: Scorer, y_raw: np.ndarray, rows: str | np.ndarray | None = None) -> float:
+    """Scores the answer that repeats each sequence's last value of each feature at all its steps.
+
+    Args:
+      scorer: of the study; its padding and its missing cells are no values.
+      y_raw: (n, T, ...), raw units.
+      rows: as for `Scorer.score`.
+    """
+    values, known = _known_values(scorer, y_raw)
+    steps = values.shape[1]
+    last = steps - 1 - known[:, ::-1].argmax(axis=1)
+    picked = np.take_along_axis(values, last[:, None], axis=1)
+    return _repeated_score(scorer, y_raw, picked, known, rows)
+
+
+def mean_sequence_score(scorer: Scorer, y_raw: np.ndarray, rows: str | np.ndarray | None = None) -> float:
+    """Scores the answer that repeats each sequence's own mean over time of each feature; arguments as above.
+
+    The mean over the train rows at each step is what scores 1.
+    """
+    values, known = _known_values(scorer, y_raw)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(known, values, 0.0).sum(axis=1, keepdims=True) / known.sum(axis=1, keepdims=True)
+    return _repeated_score(scorer, y_raw, mean, known, rows)
+
+
+def _known_values(scorer: Scorer, y_raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns sequences as float64 (n, T, F) and which of their cells are scored."""
+    values = np.asarray(y_raw, dtype=np.float64)
+    known = scorer.mask(y_raw)
+    return values.reshape(*values.shape[:2], -1), known.reshape(*values.shape[:2], -1)
+
+
+def _repeated_score(
+    scorer: Scorer, y_raw: np.ndarray, value: np.ndarray, known: np.ndarray, rows: str | np.ndarray | None
+) -> float:
+    """Scores one value per sequence and feature, (n, 1, F); features that a sequence never shows get the train mean."""
+    mean = np.nan_to_num(scorer.train_mean).reshape(1, *known.shape[1:])
+    answer = np.where(known.any(axis=1, keepdims=True), value, mean)
+    return scorer.score(y_raw, answer.reshape(np.shape(y_raw)), rows=rows).value
 
 
 def pca(x_fed: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aetfx.data.padding import padded_cells
 from aetfx.errors import DataError
 from aetfx.preprocessing.constant import LEAST_DIFFERING, SAME
 from aetfx.validation.statistics import range_ratio
@@ -80,6 +81,12 @@ def scored_cells(flat: np.ndarray, sentinels: dict[int, tuple[float, ...]]) -> n
                 rounded = float(np.float32(value))  # the rows may have passed through float32 since it was found
             kept[:, column] &= (flat[:, column] != value) & (flat[:, column] != rounded)
     return kept
+
+
+def there(flat: np.ndarray, padding: float | None, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Returns which cells of (n, D) rows are no padding, bool (n, D); None where all are."""
+    padded = padded_cells(flat, padding, shape)
+    return None if padded is None else ~padded
 
 
 def as_fences(fences: tuple[np.ndarray, np.ndarray] | None) -> tuple[np.ndarray, np.ndarray] | None:

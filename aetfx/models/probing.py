@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from aetfx.models.drafts import wrapped
 from aetfx.models.reading import Architecture, layer_outputs
 from aetfx.models.serial import leaf_layers
 
@@ -42,7 +43,8 @@ def kernels(model: Any, architecture: Architecture) -> list[KernelFacts]:
     layers, found = leaf_layers(model), []
     for facts in architecture.layers:
         layer = layers[facts.name]
-        kernel = getattr(getattr(layer, "cell", layer), "kernel", None)
+        inner = wrapped(layer)
+        kernel = getattr(getattr(inner, "cell", inner), "kernel", None)
         if kernel is None or len(kernel.shape) < 2 or not layer.trainable:
             continue
         values = np.asarray(kernel)
@@ -60,7 +62,7 @@ def kernels(model: Any, architecture: Architecture) -> list[KernelFacts]:
 
 
 def unit_spread(model: Any, architecture: Architecture, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns how far the answers of each unit are apart, for each weighted layer but the last.
+    """Returns how far the answers of each unit are apart, for each weighted layer but the outputs.
 
     Args:
       model: built.
@@ -72,7 +74,7 @@ def unit_spread(model: Any, architecture: Architecture, rows: np.ndarray) -> dic
     """
     outputs = layer_outputs(model, rows)
     found = {}
-    for facts in architecture.layers[:-1]:
+    for facts in architecture.inner:
         values = np.asarray(outputs.get(facts.last, outputs[facts.name]), np.float64)
         if values.shape[-1] != facts.units:  # flattened on the way
             values = np.asarray(outputs[facts.name], np.float64)

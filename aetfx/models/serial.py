@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from types import FunctionType
 from typing import Any
 
+from aetfx.data.parts import Parts
 from aetfx.errors import ModelError
 from aetfx.models.constructing import MARK, construct, constructor_node, difference
 from aetfx.models.passing import reconstruct
@@ -38,6 +39,7 @@ class ModelSource:
       shape: shape of one row.
       factory: the user's function, where the model cannot describe itself; the blueprint is then empty.
       opaque_because: why there is no blueprint, for people.
+      parts: of a flat row, where the user's model has several inputs (`aetfx.models.packing`).
     """
 
     blueprint: Blueprint
@@ -46,6 +48,7 @@ class ModelSource:
     frozen: Mapping[str, list[Any]] = field(default_factory=dict)
     factory: Callable[[], Any] | None = None
     opaque_because: str = ""
+    parts: Parts | None = None
 
     @property
     def identity(self) -> str:
@@ -70,7 +73,7 @@ class ModelSource:
         import numpy as np
 
         try:
-            with keras.saving.custom_object_scope(dict(self.objects)):
+            with keras.saving.custom_object_scope(dict(self.objects)), _sharing():
                 model = self._made()
                 if not model.built or not model.weights:
                     reconstruct(model, np.zeros((2, *self.shape), "float32"))
@@ -138,8 +141,11 @@ def describe_model(model: Any, shape: tuple[int, ...]) -> ModelSource:
     import keras
 
     try:
-        # Keras's own get_config leaves out what a subclass's constructor was given, or refuses (measured with 3.15).
-        blueprint = constructor_node(model) if _without_config(model) else keras.saving.serialize_keras_object(model)
+        with _sharing():
+            # Keras's own get_config leaves out what a subclass's constructor was given, or refuses (Keras 3.15).
+            blueprint = (
+                constructor_node(model) if _without_config(model) else keras.saving.serialize_keras_object(model)
+            )
     except ModelError as reason:
         raise ModelError(f"the model cannot describe itself: {reason}. {_GIVE_CONFIG}") from reason
     except Exception as error:
@@ -148,6 +154,7 @@ def describe_model(model: Any, shape: tuple[int, ...]) -> ModelSource:
         ) from error
     blueprint = copy.deepcopy(plain(blueprint))
     blueprint.pop("compile_config", None)
+    _number_shared_layers(blueprint)
     for node in dictionaries(blueprint):
         node.pop("build_config", None)
         if "seed" in node and "module" not in node:
@@ -183,20 +190,28 @@ def _without_config(model: Any) -> bool:
 
 
 def leaf_layers(model: Any) -> dict[str, Any]:
-    """Returns the layers that hold no other layers by name, in the order in which the model lists them.
+    """Returns the layers that compute something themselves by name, in the order in which the model lists them.
 
-    A recurrent layer counts as one: its cell is its own affair. Nested models may use a name again; the
-    second layer `hidden` is then called `hidden#2`, which no blueprint knows.
+    A layer of Keras that holds others counts as one (recurrent, bidirectional, attention): what is inside is its own
+    affair; but of what `TimeDistributed` repeats, the repeated layer is told. The user's own layers are told
+    whether they hold others or not. Nested models may use a name again; the second layer `hidden` is then called
+    `hidden#2`, which no blueprint knows.
     """
     import keras
 
     found: dict[str, Any] = {}
-    for layer in model._flatten_layers(include_self=False, recursive=True):
-        is_cell = any(layer is getattr(other, "cell", None) for other in found.values())
-        is_leaf = not _children(layer) or isinstance(layer, keras.layers.RNN)
-        if is_leaf and not is_cell and not any(layer is other for other in found.values()):
+    pending = list(model._layers)
+    while pending:
+        layer = pending.pop(0)
+        if any(layer is other for other in found.values()):
+            continue
+        repeats = isinstance(layer, keras.layers.TimeDistributed)
+        is_leaf = not isinstance(layer, keras.Model) and not repeats
+        if is_leaf:
             again = sum(name.split("#")[0] == layer.name for name in found)
             found[f"{layer.name}#{again + 1}" if again else layer.name] = layer
+        if not is_leaf or not type(layer).__module__.startswith("keras."):
+            pending[:0] = layer._layers
     return found
 
 
@@ -217,6 +232,28 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return value
+
+
+def _sharing() -> Any:
+    """Returns the scope in which Keras keeps a layer that two others hold one layer (tied weights)."""
+    from keras.src.saving.serialization_lib import ObjectSharingScope
+
+    return ObjectSharingScope()
+
+
+def _number_shared_layers(blueprint: Blueprint) -> None:
+    """Numbers the layers that stand in a blueprint more than once; Keras marks them by their address in memory."""
+    nodes = [node for node in dictionaries(blueprint) if "shared_object_id" in node]
+    layers = [node["shared_object_id"] for node in nodes if "name" in (node.get("config") or {}) and _is_layer(node)]
+    number = {mark: i for i, mark in enumerate(dict.fromkeys(m for m in layers if layers.count(m) > 1), start=1)}
+    for node in nodes:
+        mark = node.pop("shared_object_id")
+        if mark in number:
+            node["shared_object_id"] = number[mark]
+
+
+def _is_layer(node: dict[str, Any]) -> bool:
+    return "DTypePolicy" not in str(node.get("class_name"))
 
 
 def _children(layer: Any) -> list[Any]:
@@ -246,7 +283,7 @@ def _custom_parts(layer: Any) -> list[Any]:
 
 def names_in(blueprint: Blueprint) -> list[str]:
     """Returns the names of a model and of its layers in the order in which they are written, each once."""
-    nodes = [node for node in dictionaries(blueprint) if "DTypePolicy" not in str(node.get("class_name"))]
+    nodes = [node for node in dictionaries(blueprint) if _is_layer(node)]
     configs = [node["config"] for node in nodes if "class_name" in node and isinstance(node.get("config"), dict)]
     return list(dict.fromkeys(config["name"] for config in configs if isinstance(config.get("name"), str)))
 

@@ -6,11 +6,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from aetfx.data.padding import padded_cells
 from aetfx.errors import DataError
 from aetfx.preprocessing import spec as specs
 from aetfx.preprocessing.constant import constant_by_statistics, constant_columns
@@ -49,6 +51,8 @@ def fit_rows(
     sentinels: Sentinels | None = None,
     fences: Fences | None = None,
     names: Sequence[str] | None = None,
+    padding: float | None = None,
+    pools: np.ndarray | None = None,
 ) -> Preprocessing:
     """Fits a preprocessing on train rows.
 
@@ -60,6 +64,8 @@ def fit_rows(
       sentinels: flat column number to values that stand for "missing"; with `missing: none` they are ordinary values.
       fences: (low, high), (D,) each, for clipping; by default Tukey's outer fences of the cells that are left.
       names: D column names, for messages.
+      padding: value of the padded steps at the end of rows (T, ...): they enter no figure and stay as they are.
+      pools: int (D,), with scope "pooled": columns of one number share centre and scale; None pools all.
 
     Raises:
       StudyError: an unknown key or value in `spec`.
@@ -71,6 +77,9 @@ def fit_rows(
     marks = sentinels if sentinels and chosen["missing"] != "none" else {}
     # Infinite cells never enter a figure: with `missing: none` they stay what they are, and alone wreck their rows.
     missing = missing_cells(flat, marks)
+    padded = padded_cells(flat, padding, shape)
+    if padded is not None:
+        missing |= padded
     low = high = None
     if chosen["outliers"] == "clip":
         low, high = _clean(fences) if fences is not None else _outer_fences(_figures(flat, missing, quartiles=True))
@@ -80,9 +89,9 @@ def fit_rows(
     columns = _figures(flat, missing, quartiles)
     scaled_by = columns
     if scope == "pooled":
-        kept = slice(None) if constant is None or constant.all() else ~constant
-        scaled_by = _figures(flat[:, kept].reshape(-1, 1), missing[:, kept].reshape(-1, 1), quartiles)
-    return _assemble(chosen, shape, columns, scaled_by, low, high, marks, names, constant)
+        kept = np.ones(flat.shape[1], bool) if constant is None or constant.all() else ~constant
+        scaled_by = _pooled_figures(flat, missing, quartiles, pools, kept)
+    return _assemble(chosen, shape, columns, scaled_by, low, high, marks, names, constant, padding)
 
 
 def fit(
@@ -143,6 +152,7 @@ def _assemble(
     sentinels: Sentinels,
     names: Sequence[str] | None,
     constant: np.ndarray | None,
+    padding: float | None = None,
 ) -> Preprocessing:
     size = int(np.prod(shape))
     fill = center = scale = dropped = None
@@ -155,6 +165,8 @@ def _assemble(
         fill = columns.mean if chosen["missing"] == "mean" else columns.median
         if dropped is not None:
             fill = np.where(np.isnan(dropped), fill, dropped)
+        if padding is not None:  # a step that no train row reaches
+            fill = np.where(np.isnan(fill), padding, fill)
         empty = np.flatnonzero(np.isnan(fill))
         if len(empty):
             name = names[empty[0]] if names is not None else str(empty[0])
@@ -175,6 +187,7 @@ def _assemble(
         scale=scale,
         dropped=dropped,
         sentinels={int(j): tuple(map(float, values)) for j, values in sentinels.items()},
+        padding=padding,
     )
 
 
@@ -218,6 +231,26 @@ def _figures(flat: np.ndarray, missing: np.ndarray, quartiles: bool) -> _Figures
         cut[1],
         cut[2],
     )
+
+
+def _pooled_figures(
+    flat: np.ndarray, missing: np.ndarray, quartiles: bool, pools: np.ndarray | None, kept: np.ndarray
+) -> _Figures:
+    """Figures over all cells of each pool, handed to each of its columns; of one cell each where all are one pool.
+
+    Columns that are not kept have no say in them, unless their pool holds no others.
+    """
+    if pools is None:
+        return _figures(flat[:, kept].reshape(-1, 1), missing[:, kept].reshape(-1, 1), quartiles)
+    names = [field.name for field in dataclasses.fields(_Figures)]
+    found = {name: np.empty(flat.shape[1]) for name in names}
+    for pool in np.unique(pools):
+        member = pools == pool
+        heard = member & kept if (member & kept).any() else member
+        figures = _figures(flat[:, heard].reshape(-1, 1), missing[:, heard].reshape(-1, 1), quartiles)
+        for name in names:
+            found[name][member] = getattr(figures, name)[0]
+    return _Figures(**found)
 
 
 def _pool(statistics: ColumnStatistics, columns: _Figures, constant: np.ndarray | None) -> _Figures:

@@ -97,6 +97,8 @@ class Prepare(_Step):
             x = (x - self._constant("center")) / self._constant("scale")
         if "dropped" in self.arrays:
             x = ops.where(np.isnan(self.arrays["dropped"]), x, ops.zeros_like(x))
+        if "padding" in self.packed:
+            x = _keep_padding(inputs, x, self.packed["padding"])
         return ops.cast(x, "float32")
 
     def _constant(self, name: str) -> Any:
@@ -105,9 +107,15 @@ class Prepare(_Step):
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
 class Restore(_Step):
-    """What the network gives back to raw units, float64: `Preprocessing.invert` as a layer."""
+    """What the network gives back to raw units, float64: `Preprocessing.invert` as a layer.
 
-    def call(self, inputs: Any) -> Any:
+    Where sequences are padded it is called with the raw rows as well, and gives their padding back.
+    """
+
+    def compute_output_spec(self, inputs: Any, rows: Any = None) -> keras.KerasTensor:
+        return super().compute_output_spec(inputs)
+
+    def call(self, inputs: Any, rows: Any = None) -> Any:
         y = ops.cast(inputs, "float64")
         if "scale" in self.arrays:
             scale, center = (ops.convert_to_tensor(self.arrays[name], "float64") for name in ("scale", "center"))
@@ -115,7 +123,18 @@ class Restore(_Step):
         if "dropped" in self.arrays:
             dropped = self.arrays["dropped"]
             y = ops.where(np.isnan(dropped), y, ops.convert_to_tensor(np.nan_to_num(dropped), "float64"))
-        return y
+        return y if rows is None else _keep_padding(rows, y, self.packed["padding"])
+
+
+def _keep_padding(rows: Any, changed: Any, value: float) -> Any:
+    """Returns `changed` with the padding of `rows` (n, T, ...) where that has steps which are padding."""
+    rows = ops.cast(rows, "float64")
+    same = ops.logical_or(ops.equal(rows, value), ops.equal(rows, float(np.float32(value))))
+    steps = ops.all(ops.reshape(same, (ops.shape(rows)[0], rows.shape[1], -1)), axis=-1)
+    # Padding runs to the end: the number of steps behind that are none must be 0.
+    behind = ops.flip(ops.cumsum(ops.flip(ops.cast(ops.logical_not(steps), "int32"), axis=1), axis=1), axis=1)
+    padded = ops.reshape(ops.equal(behind, 0), (-1, rows.shape[1], *([1] * (len(rows.shape) - 2))))
+    return ops.where(padded, ops.cast(value, changed.dtype), changed)
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
@@ -159,8 +178,9 @@ def wrap(core: keras.Model, preprocessing: Preprocessing) -> keras.Model:
     config = preprocessing.to_config()
     shape = list(preprocessing.shape)
     rows = keras.Input(preprocessing.shape, dtype="float64", name="raw_rows")
+    padding = {} if preprocessing.padding is None or len(shape) < 2 else {"padding": preprocessing.padding}
     steps = {name: value for name, value in config.items() if isinstance(value, dict) and name != "spec"}
-    fed = Prepare({**steps, "sentinels": config["sentinels"]}, shape, name="prepare")(rows)
+    fed = Prepare({**steps, **padding, "sentinels": config["sentinels"]}, shape, name="prepare")(rows)
     try:
         rebuilt = core(fed)
     except (ValueError, TypeError) as error:
@@ -172,4 +192,5 @@ def wrap(core: keras.Model, preprocessing: Preprocessing) -> keras.Model:
             f"{preprocessing.shape}. The output layer of an autoencoder must match its input."
         )
     back = {name: config[name] for name in ("center", "scale", "dropped") if config[name] is not None}
-    return RawModel(rows, Restore(back, shape, name="restore")(rebuilt), name=f"raw_{core.name}")
+    restore = Restore({**back, **padding}, shape, name="restore")
+    return RawModel(rows, restore(rebuilt, rows) if padding else restore(rebuilt), name=f"raw_{core.name}")

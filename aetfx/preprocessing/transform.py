@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from aetfx.data.padding import padded_cells
+
 Sentinels = dict[int, tuple[float, ...]]
 
 _ARRAYS = ("fill", "low", "high", "center", "scale", "dropped")
@@ -29,6 +31,7 @@ class Preprocessing:
       center, scale: of the scaling; the scale of a constant column is 1.
       dropped: what a dropped column comes back as; NaN for columns that are kept.
       sentinels: flat column number to the values that stand for "missing"; used where `spec["missing"]` is set.
+      padding: value of the padded steps at the end of sequences, which stay as they are; or None.
     """
 
     spec: dict[str, str]
@@ -40,6 +43,7 @@ class Preprocessing:
     scale: np.ndarray | None = None
     dropped: np.ndarray | None = None
     sentinels: Sentinels = field(default_factory=dict)
+    padding: float | None = None
 
     @property
     def identity(self) -> bool:
@@ -54,6 +58,7 @@ class Preprocessing:
           impute: False leaves missing cells and dropped columns NaN, which makes the targets of a masked loss.
         """
         flat = self._flat(x)
+        padded = padded_cells(flat, self.padding, self.shape)
         missing = missing_cells(flat, self.sentinels)
         if self.low is not None:
             flat = np.clip(flat, self.low, self.high)
@@ -63,24 +68,36 @@ class Preprocessing:
             flat = (flat - self.center) / self.scale
         if self.dropped is not None:
             flat = np.where(np.isnan(self.dropped), flat, 0.0 if impute else np.nan)
+        if padded is not None:
+            flat = np.where(padded, self.padding, flat)
         with np.errstate(over="ignore"):
             return flat.astype(np.float32).reshape(len(flat), *self.shape)
 
-    def invert(self, y: np.ndarray) -> np.ndarray:
-        """Returns what a network gave back in raw units, float64 (n, *shape)."""
+    def invert(self, y: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """Returns what a network gave back in raw units, float64 (n, *shape).
+
+        Args:
+          y: (n, *shape), what the network gave.
+          rows: the raw rows that it was given; where these are padded, so is the result.
+        """
         flat = self._flat(y)
         if self.scale is not None:
             with np.errstate(over="ignore", invalid="ignore"):
                 flat = flat * self.scale + self.center
         if self.dropped is not None:
             flat = np.where(np.isnan(self.dropped), flat, self.dropped)
+        padded = None if rows is None else padded_cells(rows, self.padding)
+        if padded is not None:
+            flat = np.where(padded, self.padding, flat)
         return flat.reshape(len(flat), *self.shape)
 
     def to_config(self) -> dict[str, Any]:
         """Returns plain JSON-able data; `from_config` restores every bit."""
         arrays = {name: _pack(getattr(self, name)) for name in _ARRAYS}
         sentinels = [[column, list(values)] for column, values in sorted(self.sentinels.items())]
-        return {"spec": dict(self.spec), "shape": list(self.shape), **arrays, "sentinels": sentinels}
+        return {"spec": dict(self.spec), "shape": list(self.shape), **arrays, "sentinels": sentinels} | (
+            {} if self.padding is None else {"padding": self.padding}
+        )
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Preprocessing:
@@ -92,6 +109,7 @@ class Preprocessing:
             spec=dict(config["spec"]),
             shape=shape,
             sentinels={int(column): tuple(values) for column, values in config["sentinels"]},
+            padding=config.get("padding"),
             **{
                 name: unpack(config[name], size, edges.get(name, np.nan))
                 for name in _ARRAYS

@@ -169,6 +169,10 @@ def _ruled_out(console: Console, diagnosis: dict[str, Any]) -> None:
 
 def _facts(console: Console, diagnosis: dict[str, Any], run_directory: Path | None) -> None:
     pairs = [("Rows", words.rows_line(diagnosis)), ("Cost", words.cost_line(diagnosis))]
+    if words.part_lines(diagnosis):
+        pairs.insert(0, ("Parts", "; ".join(words.part_lines(diagnosis))))
+    if words.sequence_line(diagnosis):
+        pairs.insert(0, ("Beside", words.sequence_line(diagnosis)))
     if diagnosis.get("causes") and words.sensitivity(diagnosis):
         pairs.append(("Limit", str(words.sensitivity(diagnosis))))
     if run_directory is not None:

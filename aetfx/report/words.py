@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Any
 
-from aetfx.figures.theme import percent
+from aetfx.figures.theme import percent, short
 
 STATUS = {
     "faulty": "Cause found",
@@ -18,6 +18,8 @@ NOTES = {
     "no_bottleneck": "The code is as wide as the data: the model can copy its input and need not learn anything.",
     "accuracy_metric": "Accuracy counts how often the largest value of a row is predicted to be the largest. It says "
     "nothing about a reconstruction; watch the loss, or the score above.",
+    "skip_connections": "Skip connections carry the rows past the narrowest layer: its width is no bottleneck, and the "
+    "score says little about what that layer keeps.",
 }
 
 
@@ -97,6 +99,27 @@ def pca(diagnosis: dict[str, Any]) -> float | None:
     of = "fixed" if diagnosis.get("fixed") else "baseline"
     score = (diagnosis.get(of) or {}).get("pca_score")
     return float(score) if score is not None else None
+
+
+def sequence_line(diagnosis: dict[str, Any]) -> str:
+    """Says what repeating one value of each sequence scores; empty where rows are no sequences."""
+    found = diagnosis.get("baseline") or {}
+    last, mean = found.get("last_value_score"), found.get("mean_sequence_score")
+    if last is None or mean is None:
+        return ""
+    return f"repeating each sequence's last value scores {short(last)}, its mean {short(mean)}"
+
+
+def part_lines(diagnosis: dict[str, Any]) -> list[str]:
+    """Says what each part of the rows scores, for models with several inputs."""
+    said = []
+    for part in diagnosis.get("parts") or []:
+        if not part.get("scored"):
+            said.append(f"{part['name']}: given, not scored")
+        elif part.get("score") is not None:
+            after = f", fixed {short(part['score_after'])}" if part.get("score_after") is not None else ""
+            said.append(f"{part['name']}: {short(part['score'])}{after}")
+    return said
 
 
 def metric(diagnosis: dict[str, Any]) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import inspect
 from typing import Any
 
+from aetfx.data.parts import Parts
 from aetfx.errors import ModelError
 from aetfx.models.load import check_shapes, factory_of, from_factory, load_model
+from aetfx.models.packing import Output, Packed, pack_model, pick_output
+from aetfx.models.passing import has_call
 from aetfx.models.serial import ModelSource, describe
 from aetfx.study import Study
 from aetfx.training.recipe import Recipe, plain_optimizer
@@ -27,6 +31,7 @@ def recipe_from_study(study: Study, shape: tuple[int, ...]) -> Recipe:
     import keras
 
     model = load_model(study.model, shape)
+    plain, packed = _as_autoencoder(model, shape, None)
     training, usual = study.training, study.training.or_usual()
     optimizer: dict[str, Any] | None = None
     loss: Any = usual.loss
@@ -38,7 +43,7 @@ def recipe_from_study(study: Study, shape: tuple[int, ...]) -> Recipe:
         if training.learning_rate is not None:  # another rate is no other optimizer
             optimizer["config"]["learning_rate"] = training.learning_rate
     if getattr(model, "compiled", False) and training.loss is None:
-        loss, own = _loss_of(model)
+        loss, own = _loss_of(model, packed)
         objects |= own
         if loss is None and not has_own_step(model) and not model.losses:
             loss = usual.loss
@@ -46,7 +51,7 @@ def recipe_from_study(study: Study, shape: tuple[int, ...]) -> Recipe:
         optimizer = plain_optimizer(keras.optimizers.get(usual.optimizer))
         optimizer["config"]["learning_rate"] = usual.learning_rate
     factory = factory_of(study.model)
-    source = _with_objects(_source(model, shape, factory), objects)
+    source = _with_objects(_source(plain, shape, factory if packed is None else None), objects)
     spec = {key: value for key, value in study.to_tree()["preprocessing"].items() if value != "none"}
     recipe = Recipe(
         source=source,
@@ -61,11 +66,19 @@ def recipe_from_study(study: Study, shape: tuple[int, ...]) -> Recipe:
     return recipe.changed(step=_step_of(model, recipe))
 
 
-def recipe_from_model(model: Any, study: Study, shape: tuple[int, ...]) -> tuple[Recipe, Any]:
+def recipe_from_model(
+    model: Any, study: Study, shape: tuple[int, ...], parts: Parts | None = None
+) -> tuple[Recipe, Any]:
     """Builds the baseline recipe of a compiled model or a factory given in Python.
 
+    Args:
+      model: compiled, or a function that returns such a model.
+      study: epochs and batch size.
+      shape: of one row.
+      parts: of a flat row, for a model with several inputs.
+
     Returns:
-      The recipe and the live model.
+      The recipe, and the live model as one of one input and one output.
 
     Raises:
       ModelError: not a Keras model, not compiled, or it does not fit the rows.
@@ -85,17 +98,21 @@ def recipe_from_model(model: Any, study: Study, shape: tuple[int, ...]) -> tuple
             f"the model is not compiled, so its loss and optimizer are not known. "
             f"Call model.compile(optimizer='adam', loss='mse') first. Received: {type(model).__name__}."
         )
-    check_shapes(model, shape)
-    loss, objects = _loss_of(model)
+    plain, packed = _as_autoencoder(model, shape, parts)
+    loss, objects = _loss_of(model, packed)
     main = _optimizer_of(model)
+    source = _with_objects(_source(plain, shape, factory if packed is None else None), objects | _objects_of(main))
     recipe = Recipe(
-        source=_with_objects(_source(model, shape, factory), objects | _objects_of(main)),
+        source=source if packed is None else dataclasses.replace(source, parts=packed.parts),
         optimizer=plain_optimizer(main),
         loss=loss,
         epochs=study.training.epochs,
         batch_size=study.training.batch_size,
         metrics=_metrics_of(model),
     )
+    if packed is not None:
+        plain.optimizer = model.optimizer  # tells whether it came fitted
+        return recipe, plain
     return recipe.changed(step=_step_of(model, recipe)), model
 
 
@@ -179,20 +196,102 @@ def _metrics_of(model: Any) -> tuple[str, ...]:
 
 def own_objects(model: Any) -> dict[str, Any]:
     """Returns the user's own classes and functions in the loss and the optimizer of a compiled model, by name."""
-    return _loss_of(model)[1] | _objects_of(model.optimizer) if getattr(model, "compiled", False) else {}
+    if not getattr(model, "compiled", False):
+        return {}
+    try:
+        loss = _loss_of(model)[1]
+    except ModelError:  # several losses: those of Keras need no help
+        loss = {}
+    return loss | _objects_of(model.optimizer)
 
 
-def _loss_of(model: Any) -> tuple[Any, dict[str, Any]]:
-    """Returns a compiled model's loss, serialised, and the user's own objects in it."""
-    import keras
+def _as_autoencoder(model: Any, shape: tuple[int, ...], parts: Parts | None) -> tuple[Any, Packed | None]:
+    """Returns a model of one input and one output, and how it was made from the user's where that has more.
 
-    loss = model._compile_config.config.get("loss") if getattr(model, "_compile_config", None) else model.loss
+    Raises:
+      ModelError: it does not fit the rows.
+    """
+    if parts is not None:
+        packed: Packed | None = pack_model(model, parts)
+    else:
+        check_shapes(model, shape)
+        # A model that trains itself knows which of its outputs is the reconstruction, and so does `reconstruct`.
+        packed = None if has_own_step(model) or not has_call(model) else pick_output(model, shape)
+    return (model if packed is None else packed.model), packed
+
+
+def _loss_of(model: Any, packed: Packed | None = None) -> tuple[Any, dict[str, Any]]:
+    """Returns a compiled model's loss, serialised, and the user's own objects in it.
+
+    Raises:
+      ModelError: an output that gives back no input is trained against targets that are not known.
+    """
     if has_own_compile(model):
         return None, {}
+    config = getattr(model, "_compile_config", None)
+    loss = config.config.get("loss") if config else model.loss
+    if packed is None:
+        if isinstance(loss, list | tuple | dict):
+            entries = list(loss.values()) if isinstance(loss, dict) else list(loss)
+            if len(entries) != 1:
+                raise ModelError("the model has one output but is compiled with several losses. Compile it with one.")
+            loss = entries[0]
+        return _serialised(loss)
+    weights = config.config.get("loss_weights") if config else None
+    entries = [_entry(loss, output) for output in packed.outputs]
+    for output, entry in zip(packed.outputs, entries, strict=True):
+        if output.part is None and entry is not None:
+            raise ModelError(
+                f"output '{output.name}' gives back no input, and its loss needs targets that are not known here. "
+                "Compile the model with None as the loss of that output, e.g. loss=['mse', None]."
+            )
+    by_part = {output.part: (output, entry) for output, entry in zip(packed.outputs, entries, strict=True)}
+    by_part.pop(None, None)
+    if loss is None:
+        return None, {}
+    if packed.parts is None:
+        return _serialised(next(iter(by_part.values()))[1])
+    losses, shares, scored, objects = [], [], [], {}
+    for part in packed.parts.scored:
+        output, entry = by_part[part.name]
+        if entry is None:
+            continue
+        if getattr(entry, "reduction", "sum_over_batch_size") == "sum":
+            raise ModelError(f"the loss of output '{output.name}' adds up over a batch. Use its mean (no reduction=).")
+        serialised, own = _serialised(entry)
+        losses.append(serialised)
+        objects |= own
+        share = _entry(weights, output) if isinstance(weights, list | tuple | dict) else weights
+        shares.append(1.0 if share is None else float(share))
+        scored.append(part)
+    form = {
+        "losses": losses,
+        "weights": shares,
+        "places": [part.start for part in scored],
+        "shapes": [list(part.shape) for part in scored],
+    }
+    return {
+        "module": "aetfx.training.parts_loss",
+        "class_name": "PartsLoss",
+        "config": form,
+        "registered_name": "aetfx>PartsLoss",
+    }, objects
+
+
+def _entry(given: Any, output: Output) -> Any:
+    """Returns what a list, dictionary or single value of `compile` says about an output."""
+    if isinstance(given, dict):
+        return given.get(output.name, given.get(output.key))
+    if isinstance(given, list | tuple):
+        return given[output.place] if output.place < len(given) else None
+    return given
+
+
+def _serialised(loss: Any) -> tuple[Any, dict[str, Any]]:
+    import keras
+
     if isinstance(loss, str) or loss is None:
         return loss, {}
-    if isinstance(loss, list | dict):
-        raise ModelError("models with several losses are not supported yet. Compile the model with one loss.")
     objects: dict[str, Any] = {}
     kind = loss if callable(loss) and hasattr(loss, "__name__") else type(loss)
     if not kind.__module__.startswith("keras."):
@@ -228,6 +327,4 @@ def _objects_of(optimizer: Any) -> dict[str, Any]:
 
 
 def _with_objects(source: Any, objects: dict[str, Any]) -> Any:
-    import dataclasses
-
     return dataclasses.replace(source, objects={**source.objects, **objects}) if objects else source

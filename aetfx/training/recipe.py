@@ -88,6 +88,13 @@ class Recipe:
         """Returns a copy with fields replaced."""
         return dataclasses.replace(self, **changes)
 
+    def with_loss(self, loss: str) -> Recipe:
+        """Returns a copy with another loss; of several outputs each gets it, and keeps its weight."""
+        if isinstance(self.loss, dict) and self.loss.get("class_name") == "PartsLoss":
+            config = {**self.loss["config"], "losses": [loss] * len(self.loss["config"]["losses"])}
+            return self.changed(loss={**self.loss, "config": config})
+        return self.changed(loss=loss)
+
     @property
     def masks_targets(self) -> bool:
         """Whether missing target cells can be left out of the loss: not where the model computes it itself."""
@@ -133,6 +140,9 @@ def loss_name(loss: Any) -> str:
     """Returns the short name of a serialised loss."""
     if loss is None:
         return "none"
+    if isinstance(loss, dict) and loss.get("class_name") == "PartsLoss":
+        names = {loss_name(inner) for inner in loss["config"]["losses"]}
+        return names.pop() if len(names) == 1 else "custom"
     if isinstance(loss, dict):
         if loss.get("class_name") == "function" or isinstance(loss.get("config"), str):
             loss = loss["config"]

@@ -85,7 +85,7 @@ def predict(model: Any, preprocessing: Preprocessing, rows: np.ndarray) -> np.nd
         np.asarray(reconstruct(model, fed[start : start + _PREDICT_ROWS]))
         for start in range(0, len(fed), _PREDICT_ROWS)
     ]
-    return preprocessing.invert(np.concatenate(parts))
+    return preprocessing.invert(np.concatenate(parts), rows)
 
 
 def train(

@@ -117,6 +117,8 @@ def compile_model(model: Any, recipe: Recipe, *, padded: bool, n_rows: int) -> N
     """Compiles a freshly built model by its recipe; one execution is one epoch of small data."""
     import keras
 
+    import aetfx.training.parts_loss  # noqa: F401 - registers the loss of several outputs
+
     apply_objective(model, recipe.objective)
 
     with keras.saving.custom_object_scope(dict(recipe.source.objects)):
