@@ -113,7 +113,7 @@ def _record(
         "score_metric": lab.scorer().metric,
         "features": lab.scorer().features,
         "rows": [*rows, *_references(lab, recipes)],
-        "held_out_rows": len(held),
+        "held_out_rows": len(lab.split().held_out),
     }
 
 
