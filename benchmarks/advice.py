@@ -43,7 +43,6 @@ class Claim:
       base: dotted study keys of what is changed, where they differ from the healthy model.
       spoil: what is done to the rows first.
       sets: data sets; all by default.
-      verdict: what the figures come to, in a sentence (written by hand, after looking at them).
     """
 
     topic: str
@@ -52,7 +51,6 @@ class Claim:
     base: dict[str, Any] = field(default_factory=dict)
     spoil: Callable[[Rows], Rows] | None = None
     sets: tuple[str, ...] = ("breast_cancer", "wine", "digits", "diabetes")
-    verdict: str = ""
 
 
 def data_sets() -> dict[str, Rows]:
@@ -195,10 +193,11 @@ def page(results: dict[str, Any], made: str) -> str:
         "# The usual advice, measured",
         "",
         "What people are told when an autoencoder gives back the wrong data, and what the same change does to a",
-        "*healthy* autoencoder on four real data sets (breast cancer 569 x 30, wine 178 x 13, digits 1,797 x 64, diabetes",
-        "442 x 10). Score: share of the variance (binary rows: of the deviance) that is lost on held-out rows, in the",
-        "data's own units. Gain: share of the score that the change takes away, mean of three paired seeds with its 95 %",
-        f"interval; below {percent(_MATTERS)} either way it is called *no matter*. A negative gain is a loss.",
+        "*healthy* autoencoder on four real data sets (breast cancer 569 x 30, wine 178 x 13, digits 1,797 x 64,",
+        "diabetes 442 x 10). Score: share of the variance (binary rows: of the deviance) that is lost on held-out",
+        "rows, in the data's own units. Gain: share of the score that the change takes away, mean of three paired",
+        f"seeds with its 95 % interval; below {percent(_MATTERS)} either way it is called *no matter*. A negative gain",
+        "is a loss.",
         "",
         f"Made by `python -m benchmarks.advice`, {made}. Two cores, TensorFlow 2.16.",
         "",
