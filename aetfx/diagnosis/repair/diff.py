@@ -11,12 +11,13 @@ from aetfx.diagnosis.repair.recipes import Side
 from aetfx.models.code import expression, outline
 from aetfx.training.recipe import Recipe
 
-_SAID = ("source", "optimizer", "loss", "epochs", "batch_size", "preprocessing", "name")
+_SAID = ("source", "optimizer", "loss", "epochs", "batch_size", "preprocessing", "name", "metrics")
 
 
 def describe(recipe: Recipe) -> list[str]:
     """Returns a recipe as lines that read like YAML, one setting or layer each."""
-    preprocessing = {key: value for key, value in recipe.preprocessing.items() if value != "none"}
+    # A scale per column goes without saying.
+    preprocessing = {k: value for k, value in recipe.preprocessing.items() if value not in ("none", "column")}
     lines = [
         *outline(recipe.source.blueprint),
         f"optimizer: {expression(recipe.optimizer, prefix=False)}",
@@ -28,7 +29,7 @@ def describe(recipe: Recipe) -> list[str]:
     ]
     for field in dataclasses.fields(recipe):
         value = getattr(recipe, field.name)
-        if field.name not in _SAID and value != field.default:
+        if field.name not in _SAID and value != field.default and value != {}:
             lines.append(f"{field.name}: {str(value).lower() if isinstance(value, bool) else value}")
     return lines
 
