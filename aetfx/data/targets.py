@@ -48,6 +48,7 @@ def relation(inputs: np.ndarray, targets: np.ndarray, *, seed: int = 0) -> Relat
     n = len(inputs)
     chosen = np.linspace(0, n - 1, min(n, _MOST_ROWS)).astype(np.int64)
     x, y = (np.asarray(part[chosen], np.float64) for part in (inputs, targets))
+    x, y = (np.where(np.isfinite(part), part, np.nan) for part in (x, y))
     if np.array_equal(x, y, equal_nan=True) and np.array_equal(inputs, targets, equal_nan=True):
         return SAME
     found = _permuted(inputs, targets) or _affine(x, y) or _shifted(x, y) or _unrelated(x, y, seed)
@@ -73,7 +74,7 @@ def _affine(x: np.ndarray, y: np.ndarray) -> Relation | None:
     whole = _line(flat_x.reshape(-1, 1), flat_y.reshape(-1, 1))
     if whole[2][0] > _AFFINE_R2:
         scale, offset = float(whole[0][0]), float(whole[1][0])
-        if abs(scale - 1) < 1e-3 and abs(offset) < 1e-3 * flat_x.std():
+        if abs(scale - 1) < 1e-3 and abs(offset) < 1e-3 * np.nanstd(flat_x):
             return None
         return Relation("affine", f"the targets are the inputs times {scale:.4g} plus {offset:.4g}")
     scale, offset, r2 = _line(flat_x, flat_y)
