@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
+from aetfx.comparison.pool import Job
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import REGISTRY
 from aetfx.diagnosis.causes.data_too_few_rows import part_of_rows
@@ -86,8 +87,10 @@ def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[
 def _measured(case: Case, confirmation: Confirmation, recipes: dict[float, list[Any]]) -> MoreRows:
     lab = case.lab
     on = "held_out" if confirmation.resplit and not case.recipe.early_stopping else "confirm"
+    pairs = confirmation.pairs()[:_TRAININGS]
+    lab.prepare(Job(drawn[draw], seed, index) for drawn in recipes.values() for draw, (seed, index) in enumerate(pairs))
     scores: dict[float, list[float]] = {share: [] for share in SHARES}
-    for draw, (seed, index) in enumerate(confirmation.pairs()[:_TRAININGS]):
+    for draw, (seed, index) in enumerate(pairs):
         for part, recipe in [*((part, drawn[draw]) for part, drawn in recipes.items()), (1.0, case.recipe)]:
             scores[part].append(lab.score(lab.trial(recipe, seed=seed, index=index), on, index).value)
     return more_rows(scores)
