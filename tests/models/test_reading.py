@@ -244,3 +244,11 @@ def test_codes_agree_with_numpy():
     kernel, bias, code_kernel, code_bias = model.get_weights()[:4]
     by_hand = np.maximum(rows @ kernel + bias, 0) @ code_kernel + code_bias
     np.testing.assert_allclose(layer_outputs(model, rows)["code"], by_hand, rtol=1e-5, atol=1e-6)
+
+
+def test_what_a_repeated_model_gives_is_seen_at_every_step():
+    model, rows = zoo.frames(), RNG.normal(size=(3, 5, 4)).astype("float32")
+    codes = layer_outputs(model, rows, only="code")["code"]
+    encoder = model.layers[0].layer
+    np.testing.assert_allclose(codes.reshape(3, 5, 2)[:, 4], np.asarray(encoder(rows[:, 4])), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(codes, layer_outputs(model, rows)["code"])
