@@ -37,18 +37,17 @@ def case_of(model, rows, epochs=2):
     return Case(lab, recipe, lab.trial(recipe), Thresholds(), 0.3, [])
 
 
-def rows_for(make, scale=1.0, n=120):
+def rows_for(make, scale=1.0, n=80):
     shape = zoo.SHAPES[make]
     rng = np.random.default_rng(0)
     factors = rng.normal(size=(n, 3)) @ rng.normal(size=(3, int(np.prod(shape))))
     return (scale * factors).reshape(n, *shape).astype(np.float32)
 
 
-@pytest.mark.parametrize(
-    "make", [zoo.unet, zoo.bidirectional, zoo.transformer, zoo.tanh_out, zoo.frames, zoo.tied, zoo.functions_in_call]
-)
+@pytest.mark.parametrize("make", [zoo.unet, zoo.bidirectional, zoo.transformer, zoo.frames, zoo.tied])
 def test_experiments_on_any_architecture_build_or_are_left_out(make):
     case = case_of(make(), rows_for(make))
+    case.best_rate = (1e-3, {})  # a range test of a dozen rates, which is not the subject here
     built = 0
     for cause in in_order():
         assert cause.admit(case).evidence
