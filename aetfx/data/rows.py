@@ -88,6 +88,8 @@ def rows_from(data: Any, features: Features = "auto") -> Rows:
     if hasattr(data, "element_spec") and hasattr(data, "as_numpy_iterator"):
         found = _dataset_arrays(data)
         return _from_parts(found, features, "dataset") if are_parts(found) else _from_array(found, features, "dataset")
+    if isinstance(data, dict) and len(data) == 1:  # a single input, under its name
+        return rows_from(next(iter(data.values())), features)
     if are_parts(data):
         return _from_parts(data, features, "array")
     if hasattr(data, "columns") and hasattr(data, "to_numpy"):

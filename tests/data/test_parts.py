@@ -59,7 +59,12 @@ def test_what_cannot_be_packed_is_said(data, said):
 
 def test_columns_of_parts_are_not_selected():
     with pytest.raises(DataError, match="cannot select columns of several inputs"):
-        rows_from({"a": TABLE}, ["0"])
+        rows_from({"a": TABLE, "b": TABLE}, ["0"])
+
+
+def test_a_single_input_under_its_name_keeps_its_shape():
+    rows = rows_from({"a": IMAGES})
+    assert (rows.shape, rows.parts) == ((3, 2), None)
 
 
 @pytest.mark.parametrize("batched", [False, True])

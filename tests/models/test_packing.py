@@ -159,3 +159,38 @@ def test_a_train_step_of_its_own_is_refused_with_several_inputs():
     model = Own(inner.inputs, inner.outputs)
     with pytest.raises(ModelError, match="several inputs and a train_step of its own"):
         pack_model(model, pack([IMAGES, TABLE], "x")[1])
+
+
+@keras.saving.register_keras_serializable("test_packing")
+class Towers(keras.Model):
+    """A subclass of two inputs, which it takes as a list, and gives as a dictionary with its code."""
+
+    def __init__(self, code=2, **kwargs):
+        super().__init__(**kwargs)
+        self.width = code
+        self.flat, self.code = layers.Flatten(), layers.Dense(code, name="code")
+        self.draw, self.write = layers.Dense(12), layers.Dense(5)
+
+    def call(self, inputs):
+        pixels, table = inputs
+        code = self.code(keras.ops.concatenate([self.flat(pixels), table], axis=1))
+        return {"code": code, "drawn": keras.ops.reshape(self.draw(code), (-1, 4, 3)), "written": self.write(code)}
+
+    def get_config(self):
+        return {**super().get_config(), "code": self.width}
+
+
+def test_a_subclass_of_several_inputs_and_outputs():
+    model = Towers(3)
+    model.compile("adam", {"drawn": "mse", "written": "mae"})
+    flat, parts = pack([IMAGES, TABLE], "x")
+    theirs = model([IMAGES, TABLE])
+    recipe, live = recipe_from_model(model, STUDY, (17,), parts)
+    ours = np.asarray(live(flat))
+    np.testing.assert_allclose(ours[:, :12].reshape(-1, 4, 3), np.asarray(theirs["drawn"]), rtol=1e-6)
+    np.testing.assert_allclose(ours[:, 12:], np.asarray(theirs["written"]), rtol=1e-6)
+    assert recipe.source.parts.kind == "list"
+    found = read_architecture(recipe.source.build(), (17,))
+    assert found.code_width == 3
+    assert len(found.outputs) == 2
+    assert recipe.loss["config"]["losses"] == ["mse", "mae"]
