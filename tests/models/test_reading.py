@@ -252,3 +252,12 @@ def test_what_a_repeated_model_gives_is_seen_at_every_step():
     encoder = model.layers[0].layer
     np.testing.assert_allclose(codes.reshape(3, 5, 2)[:, 4], np.asarray(encoder(rows[:, 4])), rtol=1e-5, atol=1e-6)
     np.testing.assert_array_equal(codes, layer_outputs(model, rows)["code"])
+
+
+@pytest.mark.parametrize("behind", [layers.BatchNormalization, layers.Softmax])
+def test_an_activation_that_is_not_the_last_word_says_nothing_about_the_range(behind):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(2), layers.Dense(4, "tanh"), behind()])
+    found = read_architecture(model, (4,))
+    assert (found.output_seen, found.output_range.low, found.output_range.name) == (False, -INF, "unknown")
+    plain = keras.Sequential([keras.Input((4,)), layers.Dense(2), layers.Dense(4), behind(), layers.Activation("tanh")])
+    assert read_architecture(plain, (4,)).output_seen == (behind is layers.BatchNormalization)
