@@ -93,6 +93,13 @@ def test_an_activation_in_code_is_named_and_no_experiment_pretends_to_change_it(
     assert {experiment.recipe.identity for experiment in cause.experiments(case)} <= {case.recipe.identity}
 
 
+def test_what_is_computed_behind_the_last_layer_is_not_judged():
+    case = case_of(zoo.rescaled(), rows_for(zoo.rescaled, scale=50.0))
+    admission = REGISTRY["model.output_activation"].admit(case)
+    assert not admission.admitted
+    assert "behind its last layer" in admission.evidence[0]
+
+
 def test_a_u_net_has_no_code_that_could_be_too_small():
     case = case_of(zoo.unet(), rows_for(zoo.unet))
     assert case.architecture.code_width is None

@@ -19,6 +19,8 @@ class OutputActivation(Cause):
         output = case.worst_output
         if case.architecture.opaque:
             return Admission.no("the output layer cannot be seen in this model")
+        if not case.architecture.output_seen:
+            return Admission.no("the model computes something behind its last layer, so that any value may come out")
         if output.name == "softmax":
             return Admission.yes("a softmax output: the values of each row are forced to sum to one")
         if case.outside_share <= case.thresholds.outside_share:
