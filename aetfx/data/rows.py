@@ -95,6 +95,8 @@ def rows_from(data: Any, features: Features = "auto", *, empty_columns: bool = F
         if are_parts(found):
             return _from_parts(found, features, "dataset")
         return _from_array(found, features, "dataset", empty_columns)
+    if isinstance(data, dict) and len(data) == 1:  # a single input, under its name
+        return rows_from(next(iter(data.values())), features, empty_columns=empty_columns)
     if are_parts(data):
         return _from_parts(data, features, "array")
     if hasattr(data, "columns") and hasattr(data, "to_numpy"):

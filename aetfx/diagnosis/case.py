@@ -163,25 +163,42 @@ class Case:
     @cached_property
     def level(self) -> tuple[float, float]:
         """Mean and sd of the values as fed: over all values of a tensor, of the median column of a table."""
+        return self.level_of(slice(None))
+
+    def level_of(self, columns: slice) -> tuple[float, float]:
+        """The same of some columns: those of one part of the rows."""
         statistics = self.statistics
-        if not self.is_table:
-            cells = self.fed_cells[np.isfinite(self.fed_cells)]
+        if not self.is_table and columns not in self.tables:
+            fed = self.fed_cells[:, columns]
+            cells = fed[np.isfinite(fed)]
             return (float(cells.mean()), float(cells.std())) if cells.size else (0.0, 0.0)
-        spread = np.where(statistics.sd > 0, statistics.sd, np.nan)
+        sd = statistics.sd[columns]
+        spread = np.where(sd > 0, sd, np.nan)
         if not np.isfinite(spread).any():
             return 0.0, 0.0
-        return float(np.nanmedian(statistics.mean)), float(np.nanmedian(spread))
+        return float(np.nanmedian(statistics.mean[columns])), float(np.nanmedian(spread))
 
     @cached_property
-    def outside(self) -> list[tuple[float, LayerFacts, OutputRange]]:
-        """For each output the share of its targets as fed that its activation cannot give, the worst first."""
+    def tables(self) -> list[slice]:
+        """Columns that are scored one by one: all of a table, or those of the parts of rows that are tables."""
+        if self.lab.parts is None:
+            return [slice(None)] if self.is_table else []
+        group = self.lab.scorer().group
+        return [part.columns for part in self.lab.parts.scored if len(set(group[part.columns]) - {-1}) > 1]
+
+    @cached_property
+    def outside(self) -> list[tuple[float, LayerFacts, OutputRange, slice]]:
+        """For each output the share of its targets as fed that its activation cannot give, the worst first.
+
+        With the layer, what it can give, and the columns of its targets.
+        """
         found = []
         for layer, output, columns in self.architecture.output_ranges:
             fed = self.fed_cells[:, columns]
             cells = fed[np.isfinite(fed)]
             slack = 1e-6 * max(1.0, float(np.abs(cells).max(initial=0.0)))
             beyond = (cells < output.low - slack) | (cells > output.high + slack)
-            found.append((float(beyond.mean()) if cells.size else 0.0, layer, output))
+            found.append((float(beyond.mean()) if cells.size else 0.0, layer, output, columns))
         return sorted(found, key=lambda item: -item[0])
 
     @property

@@ -38,7 +38,10 @@ _LOOKED_BACK = 4  # weighted layers behind which a function in code is looked fo
 
 @dataclass
 class Draft:
-    """A weighted layer while the calls are gone through; attributes as in `LayerFacts`, and the tip."""
+    """A weighted layer while the calls are gone through; attributes as in `LayerFacts`, and the tip.
+
+    `changed_behind` says that more than its activation decides what the tip can be.
+    """
 
     name: str
     kind: str
@@ -52,6 +55,7 @@ class Draft:
     recurrent: bool
     activation_fixed: bool
     activation_layer: str | None = None
+    changed_behind: bool = False
 
 
 def draft_layers(calls: Sequence[Call], output: Any, n_rows: int) -> tuple[list[Draft], int, bool]:
@@ -80,7 +84,7 @@ def draft_layers(calls: Sequence[Call], output: Any, n_rows: int) -> tuple[list[
     packed = [call.inputs for call in calls if getattr(call.layer, "packs_outputs", False)]
     finals = packed[-1] if packed else tensors_in(output)[:1]
     owners = [_owner(drafts, tensor) for tensor in finals]
-    seen = bool(owners) and all(owner is not None for owner in owners)
+    seen = bool(owners) and all(owner is not None and not owner.changed_behind for owner in owners)
     outputs = list({id(owner): owner for owner in owners if owner is not None}.values()) or drafts[-1:]
     if not seen:
         for draft in outputs:  # something is computed behind it, so that its activation is not the model's
@@ -181,8 +185,11 @@ def _attach(draft: Draft, call: Call, n_rows: int) -> None:
     if activation is not None:
         if draft.activation == "linear":
             draft.activation, draft.activation_layer = activation, call.name
+        elif activation != "linear":
+            draft.changed_behind = True
         draft.last = call.name
     elif kind in _PASSIVE:
+        draft.changed_behind |= kind.endswith("Normalization") and draft.activation != "linear"
         draft.last = call.name
     elif "Pooling" in kind:
         draft.width, draft.last = int(np.prod(output.shape)) // n_rows, call.name

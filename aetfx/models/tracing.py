@@ -67,10 +67,9 @@ def trace(
                 target = _over_time(model, layer)
                 hooked.append(target)
                 object.__setattr__(target, "call", _watch(target, name, layer, calls, depth, left.get(name)))
-        if only is None:
-            for wrapper in _repeated_models(model):
-                hooked.append(wrapper)
-                object.__setattr__(wrapper, "call", _all_steps_at_once(wrapper))
+        for wrapper in _repeated_models(model):
+            hooked.append(wrapper)
+            object.__setattr__(wrapper, "call", _all_steps_at_once(wrapper))
         output = reconstruct(model, rows, training=training)
     finally:
         for layer in hooked:
@@ -90,12 +89,12 @@ def drawn_weights(model: Any, seed: int = 0) -> Iterator[None]:
     try:
         for variable in model.trainable_variables:
             shape = tuple(variable.shape)
-            drawn = rng.normal(size=shape)
+            drawn = rng.standard_normal(shape, dtype=np.float32)
             if len(shape) > 1:
-                drawn /= np.sqrt(np.prod(shape[:-1]))
+                drawn /= np.float32(np.sqrt(np.prod(shape[:-1])))
             else:
                 drawn = 0.1 * drawn + (variable.name == "gamma")
-            variable.assign(drawn.astype(np.float32))
+            variable.assign(np.asarray(drawn, np.float32))
         yield
     finally:
         for variable, value in kept:

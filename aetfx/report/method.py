@@ -10,6 +10,9 @@ from aetfx.report.load import RunFiles
 from aetfx.report.markup import Markup, tag
 from aetfx.report.page import code
 
+_EACH = "mean over the columns"
+_POOLED = {"tensor": "pooled over all columns"}
+
 
 def method(files: RunFiles) -> Markup:
     """Returns the card of facts behind the numbers: data, rows, model, training, score, cost, and the study."""
@@ -32,7 +35,7 @@ def method(files: RunFiles) -> Markup:
         ],
         "Score": [
             f"{words.metric(diagnosis)} unexplained, "
-            + ("pooled over all columns" if data.get("features") == "tensor" else "mean over the columns"),
+            + ("mean over the parts" if diagnosis.get("parts") else _POOLED.get(data.get("features"), _EACH)),
             "original units, held-out rows",
         ],
         "Baseline": [

@@ -16,6 +16,7 @@ from typing import Any, Protocol
 import apache_beam as beam
 import numpy as np
 
+from aetfx.data.padding import without_padding
 from aetfx.data.sources import Source
 from aetfx.errors import AetfxError
 from aetfx.validation.checks.missing import find_sentinels, missing_mask
@@ -204,10 +205,11 @@ class _ScoreShard(beam.DoFn):
             for batch, where in source.read_located(source.shards()[place]):
                 n_rows += batch.n_rows + len(batch.quarantined)
                 values, where = batch.values(), functools.cache(where)
+                seen = without_padding(values, source.padding, source.shape)
                 for name, chosen in parts(split, values, self._fraction, self._seed):
                     indices = np.arange(len(values)) if chosen is None else np.flatnonzero(chosen)
                     for key in [key for key in worst if key[0] == name]:
-                        worst[key] = self._scored(key, worst[key], source.names, values, indices, where)
+                        worst[key] = self._scored(key, worst[key], source.names, seen, indices, where)
         except AetfxError as error:
             self._work.write(f"error-{number}-{place:08d}", str(error).encode("utf-8"))
             raise

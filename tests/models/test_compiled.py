@@ -96,10 +96,11 @@ def test_models_that_cannot_be_taken():
         (3, "model must be a compiled keras.Model, or a function that returns one, but got int"),
         (zoo.sequential(), "the model is not compiled"),
         (zoo.sequential, "the model is not compiled"),
-        (compiled(loss=["mse", "mae"]), "several losses"),
+        (compiled(loss=["mse", "mae"]), "has one output but is compiled with several losses"),
     ]:
         with pytest.raises(ModelError, match=words):
             recipe_from_model(model, study(), (6,))
+    assert recipe_from_model(compiled(loss=["mae"]), study(), (6,))[0].loss == "mae"
 
 
 @pytest.fixture

@@ -244,3 +244,20 @@ def test_codes_agree_with_numpy():
     kernel, bias, code_kernel, code_bias = model.get_weights()[:4]
     by_hand = np.maximum(rows @ kernel + bias, 0) @ code_kernel + code_bias
     np.testing.assert_allclose(layer_outputs(model, rows)["code"], by_hand, rtol=1e-5, atol=1e-6)
+
+
+def test_what_a_repeated_model_gives_is_seen_at_every_step():
+    model, rows = zoo.frames(), RNG.normal(size=(3, 5, 4)).astype("float32")
+    codes = layer_outputs(model, rows, only="code")["code"]
+    encoder = model.layers[0].layer
+    np.testing.assert_allclose(codes.reshape(3, 5, 2)[:, 4], np.asarray(encoder(rows[:, 4])), rtol=1e-5, atol=1e-6)
+    np.testing.assert_array_equal(codes, layer_outputs(model, rows)["code"])
+
+
+@pytest.mark.parametrize("behind", [layers.BatchNormalization, layers.Softmax])
+def test_an_activation_that_is_not_the_last_word_says_nothing_about_the_range(behind):
+    model = keras.Sequential([keras.Input((4,)), layers.Dense(2), layers.Dense(4, "tanh"), behind()])
+    found = read_architecture(model, (4,))
+    assert (found.output_seen, found.output_range.low, found.output_range.name) == (False, -INF, "unknown")
+    plain = keras.Sequential([keras.Input((4,)), layers.Dense(2), layers.Dense(4), behind(), layers.Activation("tanh")])
+    assert read_architecture(plain, (4,)).output_seen == (behind is layers.BatchNormalization)

@@ -9,6 +9,7 @@ import numpy as np
 from aetfx.diagnosis import symptoms
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.validation.statistics import range_ratio
 from aetfx.words import percent
 
 
@@ -29,20 +30,23 @@ class Scaling(Cause):
         mean, sd = case.level
         evidence = []
         # A ratio over columns is about unlike units; pixels that are mostly black are not.
-        if case.is_table and case.range_ratio > t.range_ratio:
-            ranges = np.where(s.ranges > 0, s.ranges, np.nan)
-            low, high = int(np.nanargmin(ranges)), int(np.nanargmax(ranges))
-            evidence.append(
-                f"column ranges differ by a factor of {ranges[high] / ranges[low]:,.0f}: "
-                f"'{s.names[high]}' spans {ranges[high]:.4g}, '{s.names[low]}' spans {ranges[low]:.4g}"
-            )
-        off_scale = symptoms.off_scale(mean, sd, float(np.nanmin(s.minimum)), float(np.nanmax(s.maximum)), t)
-        if case.outside_share > t.outside_share and off_scale:
-            output = case.worst_output
-            evidence.append(
-                f"{percent(case.outside_share)} of the values lie outside what a {output.name} output can give "
-                f"({output.low:g} to {output.high:g}); mean {mean:.4g}, sd {sd:.4g}"
-            )
+        for columns in case.tables:
+            if range_ratio(s.ranges[columns]) > t.range_ratio:
+                names, ranges = s.names[columns], np.where(s.ranges[columns] > 0, s.ranges[columns], np.nan)
+                low, high = int(np.nanargmin(ranges)), int(np.nanargmax(ranges))
+                evidence.append(
+                    f"column ranges differ by a factor of {ranges[high] / ranges[low]:,.0f}: "
+                    f"'{names[high]}' spans {ranges[high]:.4g}, '{names[low]}' spans {ranges[low]:.4g}"
+                )
+        for share, _, output, columns in case.outside:
+            middle, spread = case.level_of(columns)
+            least, most = float(np.nanmin(s.minimum[columns])), float(np.nanmax(s.maximum[columns]))
+            off_scale = symptoms.off_scale(middle, spread, least, most, t)
+            if share > t.outside_share and off_scale:
+                evidence.append(
+                    f"{percent(share)} of the values lie outside what a {output.name} output can give "
+                    f"({output.low:g} to {output.high:g}); mean {middle:.4g}, sd {spread:.4g}"
+                )
         if case.recipe.optimizer_name == "sgd" and not t.tiny_sd <= sd <= t.large_sd:
             evidence.append(f"values with sd {sd:.4g} under plain SGD, whose steps grow with the square of the scale")
         if case.is_recurrent and (abs(mean) > t.far_mean * sd or sd > t.large_sd):

@@ -19,6 +19,8 @@ class OutputActivation(Cause):
         output = case.worst_output
         if case.architecture.opaque:
             return Admission.no("the output layer cannot be seen in this model")
+        if not case.architecture.output_seen:
+            return Admission.no("the model computes something behind its last layer, so that any value may come out")
         if output.name == "softmax":
             return Admission.yes("a softmax output: the values of each row are forced to sum to one")
         if case.outside_share <= case.thresholds.outside_share:
@@ -34,9 +36,12 @@ class OutputActivation(Cause):
             return []
         if output.recurrent:
             return self._dense_behind(case, output)
-        missed = {layer.name for share, layer, _ in case.outside if share > case.thresholds.outside_share}
-        chosen = missed or {layer.name for layer in case.architecture.outputs}
-        blueprint = set_activations(case.recipe.source.blueprint, case.architecture, "linear", chosen)
+        missed = [layer for share, layer, *_ in case.outside if share > case.thresholds.outside_share]
+        chosen = missed or [layer for layer in case.architecture.outputs if layer.activation == output.activation]
+        output = chosen[0]
+        blueprint = set_activations(
+            case.recipe.source.blueprint, case.architecture, "linear", {layer.name for layer in chosen}
+        )
         recipe = case.recipe.changed(
             name="output_activation=linear", source=case.recipe.source.with_blueprint(blueprint)
         )
@@ -52,13 +57,14 @@ class OutputActivation(Cause):
 
     def _dense_behind(self, case: Case, output: LayerFacts) -> list[Experiment]:
         """A recurrent layer without its tanh blows up; a dense layer behind it reaches every value."""
-        blueprint = put_dense_behind(case.recipe.source.blueprint, output.name, case.lab.shape[-1])
+        units = case.lab.shape[-1] if case.lab.parts is None else output.units
+        blueprint = put_dense_behind(case.recipe.source.blueprint, output.name, units)
         recipe = case.recipe.changed(name="output=dense", source=case.recipe.source.with_blueprint(blueprint))
         return [
             Experiment(
                 self.code,
                 recipe,
                 remedy=f"Put a linear dense layer behind '{output.name}': a recurrent layer gives -1 to 1 only.",
-                keras=f"keras.layers.TimeDistributed(keras.layers.Dense({case.lab.shape[-1]}))  # the last layer",
+                keras=f"keras.layers.TimeDistributed(keras.layers.Dense({units}))  # the last layer",
             )
         ]

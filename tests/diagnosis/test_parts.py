@@ -1,0 +1,78 @@
+"""A model with several inputs through a whole diagnosis: one part at fault, the other not, and a condition."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import aetfx
+from aetfx.errors import DataError
+from aetfx.report.console import print_diagnosis
+
+keras = pytest.importorskip("keras")
+
+
+def data(n=300, seed=0):
+    rng = np.random.default_rng(seed)
+    factors = rng.normal(size=(n, 3))
+    pixels = 8 + 3 * np.tanh(factors @ rng.normal(size=(3, 16))) + 0.05 * rng.normal(size=(n, 16))
+    table = factors @ np.random.default_rng(1).normal(size=(3, 5)) + 0.05 * rng.normal(size=(n, 5))
+    return {
+        "pixels": pixels.reshape(n, 4, 4).astype("float32"),
+        "table": (table / table.std(axis=0)).astype("float32"),
+        "hint": factors[:, :1].astype("float32"),
+    }
+
+
+def model():
+    layers = keras.layers
+    pixels, table, hint = (
+        keras.Input(shape, name=name) for name, shape in {"pixels": (4, 4), "table": (5,), "hint": (1,)}.items()
+    )
+    both = layers.Concatenate()([layers.Flatten()(pixels), table, hint])
+    code = layers.Dense(3, name="code")(layers.Dense(24, "relu")(both))
+    hidden = layers.Dense(24, "relu")(code)
+    drawn = layers.Reshape((4, 4))(layers.Dense(16, "sigmoid", name="draw")(hidden))  # pixels run from 4 to 12
+    made = keras.Model(
+        {"pixels": pixels, "table": table, "hint": hint}, {"pixels": drawn, "table": layers.Dense(5)(hidden)}
+    )
+    made.compile(keras.optimizers.Adam(0.01), "mse")
+    return made
+
+
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    directory = tmp_path_factory.mktemp("runs") / "parts"
+    return aetfx.diagnose(model(), data(), epochs=40, batch_size=16, budget=14, out=directory)
+
+
+def test_the_part_at_fault_is_seen(found, capsys):
+    first = found.causes[0]
+    fits = {"data.scaling", "model.output_activation"}
+    assert first.code in fits
+    parts = {part["name"]: part for part in found.record["parts"]}
+    assert parts["pixels"]["score"] > 1.5
+    assert parts["pixels"]["score_after"] < 0.3
+    assert parts["table"]["score"] < 0.3
+    assert (parts["hint"]["scored"], parts["hint"]["score"]) == (False, None)
+    assert "lie outside what a sigmoid output can give" in " ".join(first.evidence)
+    print_diagnosis(found.record, None)
+    assert "hint: given, not scored" in " ".join(capsys.readouterr().out.split())
+    assert "hint: given, not scored" in (found.directory / "report.html").read_text()
+
+
+def test_the_repaired_model_takes_and_gives_the_users_structure(found):
+    rows = data(seed=0)
+    restored = found.fixed_model.predict(rows, verbose=0)
+    assert set(restored) == {"pixels", "table"}
+    for name, values in restored.items():
+        assert values.shape == rows[name].shape
+        assert np.square(values - rows[name]).mean() < 0.5 * rows[name].var()
+    loaded = keras.models.load_model(found.directory / "fixed" / "model.keras")
+    np.testing.assert_allclose(loaded.predict(rows, verbose=0)["table"], restored["table"], rtol=1e-5, atol=1e-6)
+
+
+def test_parts_of_x_val_must_be_those_of_x_train():
+    other = {name: values[:50] for name, values in reversed(data().items())}
+    with pytest.raises(DataError, match="x_val: its parts differ"):
+        aetfx.diagnose(model(), data(), other, epochs=1)
