@@ -8,7 +8,7 @@
 A symptom proves nothing; the experiments of `aetfx.diagnose` do. Each is told once and kept in `watch.symptoms`.
 
 Everything is read at the ends of epochs: the logs, the biases, some entries of the kernels, and, where probe rows are
-given, one pass of at most 512 of them at epochs 1, 2, 4, 8, ... and at the end. A pass is left out while the time spent
+given, one pass of at most 256 of them at epochs 1, 2, 4, 8, ... and at the end. A pass is left out while the time spent
 here would exceed 2 % of the training's; `watch.seconds` says how much it was.
 """
 
@@ -239,13 +239,14 @@ class Watch(keras.callbacks.Callback):
         self._pass_at = 2 * self._epoch
 
         def look(model: Any) -> None:
-            dead = probe.dead_units(model, self._thresholds)
+            restored, outputs = probe.run(model)
+            dead = probe.dead_units(outputs, self._thresholds)
             if dead:
                 self._found("dead_units", "model.dead_units", dead)
             planned = self.params.get("epochs") or self._epoch
             if self._epoch < _LEAST_EPOCHS or not (last or 2 * self._epoch >= planned):
                 return
-            score = probe.score(model)
+            score = probe.score(restored)
             if score is not None and score > self._thresholds.at_the_mean:
                 self._found(
                     "at_the_mean",

@@ -164,6 +164,11 @@ def layer_outputs(model: Any, rows: np.ndarray, only: str | None = None) -> dict
       rows: float32 rows as fed.
       only: keep this layer's output only.
     """
+    return watched_pass(model, rows, only)[1]
+
+
+def watched_pass(model: Any, rows: np.ndarray, only: str | None = None) -> tuple[Any, dict[str, np.ndarray]]:
+    """Does what `layer_outputs` does, and returns the model's own output before it."""
     seen: dict[str, np.ndarray] = {}
     hooked = []
     for name, layer in leaf_layers(model).items():
@@ -172,11 +177,11 @@ def layer_outputs(model: Any, rows: np.ndarray, only: str | None = None) -> dict
             hooked.append(outermost)
             object.__setattr__(outermost, "call", _watch(outermost, name, seen))
     try:
-        model(rows, training=False)
+        output = model(rows, training=False)
     finally:
         for layer in hooked:
             layer.__dict__.pop("call", None)
-    return seen
+    return output, seen
 
 
 def activation_name(layer: Any) -> str:
