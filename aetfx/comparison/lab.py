@@ -92,14 +92,26 @@ class Lab:
     def split(self, index: int = 0) -> Split:
         """Returns split `index`; 0 is the main one, others exist where eval is a fraction."""
         if index not in self._splits:
-            if self.eval_rows is not None:
-                train_rows, out = self.rows, self.eval_rows
-            else:
-                mask = held_out(self.rows, self.fraction, self.seed + 1000 * index)
-                train_rows, out = self.rows[~mask], self.rows[mask]
-            half = halve(out, self.seed + 1000 * index)
-            self._splits[index] = Split(train_rows, out[~half], out[half])
+            kept, select, confirm = self.positions(index)
+            train_rows = self.rows if self.eval_rows is not None else self.rows[kept]  # all of them: no copy
+            out = self.rows if self.eval_rows is None else self.eval_rows
+            self._splits[index] = Split(train_rows, out[select], out[confirm])
         return self._splits[index]
+
+    def positions(self, index: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns where the train, select and confirm rows of a split stand.
+
+        Train rows are counted in `rows`, the others in `eval_rows` where there are some, else in `rows` too.
+        """
+        seed = self.seed + 1000 * index
+        if self.eval_rows is not None:
+            kept, out = np.arange(len(self.rows)), np.arange(len(self.eval_rows))
+            half = halve(self.eval_rows, seed)
+        else:
+            mask = held_out(self.rows, self.fraction, seed)
+            kept, out = np.flatnonzero(~mask), np.flatnonzero(mask)
+            half = halve(self.rows[mask], seed)
+        return kept, out[~half], out[half]
 
     def scorer(self, index: int = 0) -> Scorer:
         """Returns the score as fixed on the train rows of a split."""

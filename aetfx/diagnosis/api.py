@@ -14,6 +14,7 @@ from typing import Any
 
 from aetfx.comparison.request import Request, check_same_shape, check_split, open_request
 from aetfx.data import rows_from
+from aetfx.diagnosis.labels import check_labels
 from aetfx.diagnosis.result import Diagnosis, load_run
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.run import Run
@@ -57,6 +58,8 @@ def diagnose(
     budget: float | None = None,
     target: float | None = None,
     features: str | Sequence[str] = "auto",
+    labels: Any = None,
+    labels_val: Any = None,
     seed: int = 0,
     out: str | Path | None = None,
     progress: Progress | None = None,
@@ -66,6 +69,7 @@ def diagnose(
     eval_rows = rows_from(x_val, features) if x_val is not None else None
     if eval_rows is not None:
         check_same_shape(rows.shape, eval_rows.shape, "x_train", "x_val")
+    known = check_labels(labels, labels_val, len(rows), None if eval_rows is None else len(eval_rows))
     with ExitStack() as stack:
         if out is None:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aetfx-")))
@@ -100,7 +104,7 @@ def diagnose(
         )
         from aetfx.diagnosis.session import run_request
 
-        return run_request(request, directory, progress=progress, keep=out is not None)
+        return run_request(request, directory, progress=progress, keep=out is not None, labels=known)
 
 
 def _finished(out: Path, inputs: str | None) -> bool:
