@@ -52,9 +52,9 @@ def diagnose(
     batch_size: int = 32,
     budget: float | None = None,
     target: float | None = None,
-    features: str | Sequence[str] = "auto",
     labels: Any = None,
     labels_val: Any = None,
+    features: str | Sequence[str] = "auto",
     seed: int = 0,
     out: str | Path | None = None,
     progress: Progress | None = None,
@@ -70,11 +70,11 @@ def diagnose(
       budget: in multiples of one such training; by default 8 (14 where few rows make re-splits necessary), and at
         least 90 seconds' worth for small models.
       target: score that counts as good, 0.30 by default: 0 is perfect, 1 predicts the mean.
-      features: "auto", "table" (one score per column), "tensor" (pooled), or a list of columns.
       labels: one label per row of `x_train`, where you have them: the effect of the fix on a linear probe of the codes
         is shown beside the score. Where all train rows have the same label and `labels_val` has two, or `labels` is
         None, it is the effect on finding anomalies by their error. Nothing is trained or chosen by them.
       labels_val: the same for `x_val`.
+      features: "auto", "table" (one score per column), "tensor" (pooled), or a list of columns.
       seed: of splits and trials.
       out: run directory to keep; None keeps nothing on disk.
       progress: told what is being done; None shows a progress bar on stderr where that is a terminal.
@@ -96,9 +96,9 @@ def diagnose(
             batch_size=batch_size,
             budget=budget,
             target=target,
-            features=features,
             labels=labels,
             labels_val=labels_val,
+            features=features,
             seed=seed,
             out=out,
             progress=shown,

@@ -37,6 +37,7 @@ class Request:
       rows: train rows, or all rows where eval is a fraction; None until loaded.
       eval_rows: the user's own eval rows, or None.
       model: a Keras model or a factory; None builds the study's.
+      labels: of rows in memory, as `aetfx.diagnosis.labels` has checked them; None without any.
       arrays: rows that came from memory, by the path at which they are written once the run directory is held.
     """
 
@@ -47,6 +48,7 @@ class Request:
     rows: Rows | None = None
     eval_rows: Rows | None = None
     model: Any = None
+    labels: Any = None
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def loaded(self) -> Request:

@@ -57,9 +57,9 @@ def diagnose(
     batch_size: int = 32,
     budget: float | None = None,
     target: float | None = None,
-    features: str | Sequence[str] = "auto",
     labels: Any = None,
     labels_val: Any = None,
+    features: str | Sequence[str] = "auto",
     seed: int = 0,
     out: str | Path | None = None,
     progress: Progress | None = None,
@@ -100,11 +100,12 @@ def diagnose(
             eval_path=study.data.eval if isinstance(study.data.eval, str) else None,
             inputs=None,
             model=model,
+            labels=known,
             arrays=arrays,
         )
         from aetfx.diagnosis.session import run_request
 
-        return run_request(request, directory, progress=progress, keep=out is not None, labels=known)
+        return run_request(request, directory, progress=progress, keep=out is not None)
 
 
 def _finished(out: Path, inputs: str | None) -> bool:

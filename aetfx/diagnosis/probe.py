@@ -13,8 +13,8 @@ from aetfx.diagnosis import symptoms
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.errors import DataError
 from aetfx.evaluation.score import Scorer
-from aetfx.models.probing import spread_in
-from aetfx.models.reading import read_architecture, watched_pass
+from aetfx.models.probing import unit_spread
+from aetfx.models.reading import read_architecture
 from aetfx.validation.statistics import range_ratio, summarize
 from aetfx.words import percent
 
@@ -44,26 +44,23 @@ class Probe:
     def begin(self, model: Any) -> None:
         """Reads the architecture, and how far the units' answers are apart before training."""
         self.architecture = read_architecture(model, self.rows.shape[1:])
-        self._start = spread_in(self.run(model)[1], self.architecture)
+        self._start = unit_spread(model, self.architecture, self.rows)
 
-    def run(self, model: Any) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """Returns what the model gives for the probe rows, and what each layer does, by its name."""
-        output, outputs = watched_pass(model, self.rows)
-        return np.asarray(output[0] if isinstance(output, list | tuple) else output), outputs
-
-    def dead_units(self, outputs: dict[str, np.ndarray], thresholds: Thresholds) -> str | None:
+    def dead_units(self, model: Any, thresholds: Thresholds) -> str | None:
         """Says in which layer many units have come to answer the same to every row."""
-        for name, spread in spread_in(outputs, self.architecture).items():
+        for name, spread in unit_spread(model, self.architecture, self.rows).items():
             dead = (self._start[name] > 0) & (spread <= thresholds.dead_spread * self._start[name])
             if dead.sum() >= thresholds.dead_share * len(dead):
                 return f"{dead.sum()} of {len(dead)} units of '{name}' answer the same to every probe row"
         return None
 
-    def score(self, restored: np.ndarray) -> float | None:
+    def score(self, model: Any) -> float | None:
         """Returns the score on the probe rows: 0 is perfect, 1 is what their mean gives; None where there is none."""
-        if self._scorer is None or restored.shape != self.targets.shape:
+        if self._scorer is None:
             return None
-        return self._scorer.score(self.targets, restored.astype(np.float64)).value
+        output = model(self.rows, training=False)
+        restored = np.asarray(output[0] if isinstance(output, list | tuple) else output, np.float64)
+        return self._scorer.score(self.targets, restored).value if restored.shape == self.targets.shape else None
 
     def missing(self) -> str | None:
         """Says how many of the cells that were given are NaN or infinite."""

@@ -213,9 +213,9 @@ class Diagnosis:
         for name, content in self.files.items():
             write_bytes(directory / name, content)
         write_samples(directory / "samples.npz", self.samples)
-        if self.trained is not None:
+        if self.fixed_model is not None:
             with atomic(directory / "fixed" / "model.keras") as temporary:
-                self.trained.save(temporary)
+                self.fixed_model.save(temporary)
         write_json(directory / "diagnosis.json", self.record)
         return directory
 

@@ -15,7 +15,7 @@ from aetfx.data import write_array
 from aetfx.diagnosis import record as records
 from aetfx.diagnosis.engine import Outcome, run_chain
 from aetfx.diagnosis.evaluation_table import write_evaluation
-from aetfx.diagnosis.labels import Labels, effect
+from aetfx.diagnosis.labels import effect
 from aetfx.diagnosis.repair import recipes
 from aetfx.diagnosis.result import Diagnosis
 from aetfx.diagnosis.samples import collect_samples, write_samples
@@ -29,9 +29,7 @@ _LEAST_BUDGET_SECONDS = 90.0  # small models: start-up and Python dominate (METH
 _RESPLIT_BUDGET = 14.0  # 5 + 5 trainings confirm one cause on re-splits
 
 
-def run_request(
-    request: Request, directory: Path, *, progress: Progress | None, keep: bool = True, labels: Labels | None = None
-) -> Diagnosis:
+def run_request(request: Request, directory: Path, *, progress: Progress | None, keep: bool = True) -> Diagnosis:
     """Runs a loaded request.
 
     Args:
@@ -39,7 +37,6 @@ def run_request(
       directory: where the run lives.
       progress: told what is being done.
       keep: False for a directory that will be deleted: nothing of it is promised to the caller.
-      labels: of the rows, where the user has some.
 
     Raises:
       AetfxError: the model does not fit the data, or the directory cannot be written.
@@ -64,7 +61,7 @@ def run_request(
             budget=budget(session.lab, study.diagnosis.budget, thresholds),
             thresholds=thresholds,
         )
-        return _write(run, request, session, outcome, started, keep, labels)
+        return _write(run, request, session, outcome, started, keep)
 
 
 def budget(lab: Lab, asked: float | None, thresholds: Thresholds) -> float:
@@ -75,15 +72,7 @@ def budget(lab: Lab, asked: float | None, thresholds: Thresholds) -> float:
     return max(_RESPLIT_BUDGET if resplit else _BUDGET, _LEAST_BUDGET_SECONDS / lab.unit_seconds)
 
 
-def _write(
-    run: Run,
-    request: Request,
-    session: Session,
-    outcome: Outcome,
-    started: float,
-    keep: bool,
-    labels: Labels | None,
-) -> Diagnosis:
+def _write(run: Run, request: Request, session: Session, outcome: Outcome, started: float, keep: bool) -> Diagnosis:
     from aetfx.preprocessing.layers import wrap  # imports Keras
 
     assert request.rows is not None
@@ -103,15 +92,15 @@ def _write(
         seconds=time.perf_counter() - started,
         score_as_given=_score_as_given(lab, session.live),
     )
-    repaired = outcome.recipe if outcome.causes else None
-    if labels is not None:
-        record["labels"] = effect(lab, labels, first.recipe, repaired)
     outputs = [run.path(name) for name in ("samples.npz", "histories.json", "evaluation.parquet", "study.yaml")]
     write_samples(outputs[0], samples)
-    write_json(outputs[1], records.histories(lab, outcome))
-    write_evaluation(outputs[2], lab, outcome)
+    repaired = outcome.recipe if outcome.causes else None
+    if request.labels is not None:
+        record["labels"] = effect(lab, request.labels, first.recipe, repaired)
     outputs.append(run.path(recipes.FILE))
     write_json(outputs[-1], recipes.to_json(lab, request, first.recipe, repaired))
+    write_json(outputs[1], records.histories(lab, outcome))
+    write_evaluation(outputs[2], lab, outcome)
     if fixed_model is not None:
         outputs.append(run.path("fixed", "model.keras"))
         with atomic(outputs[-1]) as temporary:

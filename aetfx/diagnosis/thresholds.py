@@ -48,6 +48,8 @@ class Thresholds:
     curved_gain: float = 0.05  # held-out share of the PCA residual that squares of the codes explain
     usual_rate_low: float = 1e-4  # Adam's usual learning rates
     usual_rate_high: float = 1e-2
+    hardly_moved: float = 0.05  # change of a kernel against its size when drawn; training changes it by about its size
+    watch_patience: float = 3  # ends of epochs in a row at which the loss must look unsteady while it is being watched
     range_test_share: float = 1 / 3  # a rate below this share of the best one is low
     least_reach: float = 1.0  # learning rate times updates: how far Adam can move a weight
     small_batch: float = 4
@@ -62,10 +64,6 @@ class Thresholds:
     )
     silenced_share: float = 0.75  # of a penalised layer's units
     silenced_spread: float = 1e-3  # of their spread before training
-    hardly_moved: float = (
-        0.05  # relative change of the kernels since they were drawn; training moves them by their size
-    )
-    watch_patience: float = 3  # ends of epochs in a row at which the loss must look unsteady while it is being watched
     shrunk: float = 0.01  # sd of a kernel against that before training
     # Code width (section 5)
     doubling_gain: float = 0.25  # gain that each doubling of the code must bring

@@ -28,11 +28,12 @@ import keras
 import numpy as np
 
 from aetfx.diagnosis import symptoms
+from aetfx.diagnosis.causes.model_dead_units import CAN_DIE
 from aetfx.diagnosis.probe import Probe
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.errors import StudyError, nearest
 from aetfx.models.probing import same_draws
-from aetfx.models.reading import CAN_DIE, activation_name
+from aetfx.models.reading import activation_name
 from aetfx.models.serial import leaf_layers
 from aetfx.training.recipe import loss_name
 from aetfx.words import percent
@@ -243,14 +244,13 @@ class Watch(keras.callbacks.Callback):
         self._pass_at = 2 * self._epoch
 
         def look(model: Any) -> None:
-            restored, outputs = probe.run(model)
-            dead = probe.dead_units(outputs, self._thresholds)
+            dead = probe.dead_units(model, self._thresholds)
             if dead:
                 self._found("dead_units", "model.dead_units", dead)
             planned = self.params.get("epochs") or self._epoch
             if self._epoch < _LEAST_EPOCHS or not (last or 2 * self._epoch >= planned):
                 return
-            score = probe.score(restored)
+            score = probe.score(model)
             if score is not None and score > self._thresholds.at_the_mean:
                 self._found(
                     "at_the_mean",

@@ -70,11 +70,7 @@ def unit_spread(model: Any, architecture: Architecture, rows: np.ndarray) -> dic
       Standard deviation over rows, and over places for convolutions and sequences, float64 (units,), by layer name;
       after the activation and normalisation that belong to the layer.
     """
-    return spread_in(layer_outputs(model, rows), architecture)
-
-
-def spread_in(outputs: dict[str, np.ndarray], architecture: Architecture) -> dict[str, np.ndarray]:
-    """Returns what `unit_spread` does, from outputs by layer name that are at hand."""
+    outputs = layer_outputs(model, rows)
     found = {}
     for facts in architecture.layers[:-1]:
         values = np.asarray(outputs.get(facts.last, outputs[facts.name]), np.float64)

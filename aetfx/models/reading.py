@@ -39,8 +39,6 @@ _RANGES = {
     "tanh": (-1.0, 1.0),
     "softsign": (-1.0, 1.0),
 }
-# A unit may end where these have no gradient, or hardly any, for every row.
-CAN_DIE = ("relu", "relu6", "hard_sigmoid", "sigmoid", "tanh", "softsign")
 _ACTIVATION_LAYERS = {
     "ReLU": "relu",
     "LeakyReLU": "leaky_relu",
@@ -164,11 +162,6 @@ def layer_outputs(model: Any, rows: np.ndarray, only: str | None = None) -> dict
       rows: float32 rows as fed.
       only: keep this layer's output only.
     """
-    return watched_pass(model, rows, only)[1]
-
-
-def watched_pass(model: Any, rows: np.ndarray, only: str | None = None) -> tuple[Any, dict[str, np.ndarray]]:
-    """Does what `layer_outputs` does, and returns the model's own output before it."""
     seen: dict[str, np.ndarray] = {}
     hooked = []
     for name, layer in leaf_layers(model).items():
@@ -177,11 +170,11 @@ def watched_pass(model: Any, rows: np.ndarray, only: str | None = None) -> tuple
             hooked.append(outermost)
             object.__setattr__(outermost, "call", _watch(outermost, name, seen))
     try:
-        output = model(rows, training=False)
+        model(rows, training=False)
     finally:
         for layer in hooked:
             layer.__dict__.pop("call", None)
-    return output, seen
+    return seen
 
 
 def activation_name(layer: Any) -> str:

@@ -141,15 +141,6 @@ def dictionaries(node: Any) -> Iterator[dict[str, Any]]:
             yield from dictionaries(item)
 
 
-def plain(value: Any) -> Any:
-    """Returns nested data with every mapping a dictionary and every sequence a list."""
-    if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
-    return value
-
-
 def _children(layer: Any) -> list[Any]:
     return list(layer._flatten_layers(include_self=False, recursive=False))
 
@@ -198,6 +189,15 @@ def with_names(blueprint: Blueprint, names: Mapping[str, str]) -> Blueprint:
 def without_names(blueprint: Blueprint) -> Blueprint:
     """Numbers the names of layers: Keras counts them up (`dense_7`), so that equal models of a process differ."""
     return with_names(blueprint, {name: f"name {i}" for i, name in enumerate(names_in(blueprint))})
+
+
+def plain(value: Any) -> Any:
+    """Returns nested data with every mapping a dictionary and every sequence a list."""
+    if isinstance(value, dict):
+        return {str(key): plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(item) for item in value]
+    return value
 
 
 def _source_text(item: Any) -> str:

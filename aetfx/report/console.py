@@ -167,10 +167,10 @@ def _ruled_out(console: Console, diagnosis: dict[str, Any]) -> None:
 
 
 def _facts(console: Console, diagnosis: dict[str, Any], run_directory: Path | None) -> None:
-    pairs = [("Labels", words.labels_line(diagnosis)), ("Rows", words.rows_line(diagnosis))]
-    pairs.append(("Cost", words.cost_line(diagnosis)))
+    pairs = [("Rows", words.rows_line(diagnosis)), ("Cost", words.cost_line(diagnosis))]
     if diagnosis.get("causes") and words.sensitivity(diagnosis):
         pairs.append(("Limit", str(words.sensitivity(diagnosis))))
+    pairs.append(("Labels", words.labels_line(diagnosis)))
     if run_directory is not None:
         fixed = (diagnosis.get("fixed") or {}).get("path")
         if fixed:

@@ -88,11 +88,6 @@ def recipe_from_model(model: Any, study: Study, shape: tuple[int, ...]) -> tuple
     return recipe, model
 
 
-def own_objects(model: Any) -> dict[str, Any]:
-    """Returns the user's own classes and functions in the loss and the optimizer of a compiled model, by name."""
-    return _loss_of(model)[1] | _objects_of(model.optimizer) if getattr(model, "compiled", False) else {}
-
-
 def _loss_of(model: Any) -> tuple[Any, dict[str, Any]]:
     """Returns a compiled model's loss, serialised, and the user's own objects in it."""
     import keras
@@ -134,6 +129,11 @@ def _objects_of(optimizer: Any) -> dict[str, Any]:
     parts = (type(optimizer), type(getattr(optimizer, "_learning_rate", None)))
     own = [kind for kind in parts if issubclass(kind, bases) and not kind.__module__.startswith("keras.")]
     return {name: kind for kind in own for name in (kind.__name__, keras.saving.get_registered_name(kind))}
+
+
+def own_objects(model: Any) -> dict[str, Any]:
+    """Returns the user's own classes and functions in the loss and the optimizer of a compiled model, by name."""
+    return _loss_of(model)[1] | _objects_of(model.optimizer) if getattr(model, "compiled", False) else {}
 
 
 def _with_objects(source: Any, objects: dict[str, Any]) -> Any:
