@@ -54,6 +54,8 @@ def diagnose(
     batch_size: int = 32,
     budget: float | None = None,
     target: float | None = None,
+    labels: Any = None,
+    labels_val: Any = None,
     features: str | Sequence[str] = "auto",
     padding: float | None = None,
     seed: int = 0,
@@ -74,6 +76,10 @@ def diagnose(
       budget: in multiples of one such training; by default 8 (14 where few rows make re-splits necessary), and at
         least 90 seconds' worth for small models.
       target: score that counts as good, 0.30 by default: 0 is perfect, 1 predicts the mean.
+      labels: one label per row of `x_train`, where you have them: the effect of the fix on a linear probe of the codes
+        is shown beside the score. Where all train rows have the same label and `labels_val` has two, or `labels` is
+        None, it is the effect on finding anomalies by their error. Nothing is trained or chosen by them.
+      labels_val: the same for `x_val`.
       features: "auto", "table" (one score per column), "tensor" (pooled), or a list of columns.
       padding: value with which sequences of unlike lengths were filled up at their end; padded steps are not scored.
         None takes what the model's `Masking` layer masks.
@@ -100,6 +106,8 @@ def diagnose(
             batch_size=batch_size,
             budget=budget,
             target=target,
+            labels=labels,
+            labels_val=labels_val,
             features=features,
             padding=padding,
             seed=seed,

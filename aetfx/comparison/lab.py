@@ -17,7 +17,7 @@ import numpy as np
 
 from aetfx.comparison.pool import Job, Pool, helpers_for, is_worth_it
 from aetfx.comparison.row_changes import alignments, changed, is_aligned, on_train
-from aetfx.comparison.splits import Part, Split, split_rows
+from aetfx.comparison.splits import Part, Split, positions, split_rows
 from aetfx.data.parts import Parts
 from aetfx.data.targets import SAME, Relation
 from aetfx.evaluation.alignment import Alignment
@@ -161,6 +161,14 @@ class Lab:
         inputs, truth = self.judged_on(recipe, on, index)
         back = None if on == "train" or is_aligned(recipe.rows) else self.alignments[0 if self.scores_inputs else 1]
         return (inputs, truth, _as_it_is) if back is None else (inputs, back(truth), back)
+
+    def positions(self, index: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Returns where the train, select and confirm rows of a split stand.
+
+        Train rows are counted in `rows`, the others in `eval_rows` where there are some, else in `rows` too.
+        """
+        found = positions(self.rows, self.eval_rows, self.fraction, self.seed + 1000 * index, reserve=self.reserve)
+        return found["train"], found["select"], found["confirm"]
 
     def scorer(self, index: int = 0) -> Scorer:
         """Returns the score as fixed on the train rows of a split."""

@@ -39,6 +39,7 @@ class Request:
       eval_rows: the user's own eval rows, or None.
       targets, eval_targets: what `fit` asks back for both; None asks the rows themselves.
       model: a Keras model or a factory; None builds the study's.
+      labels: of rows in memory, as `aetfx.diagnosis.labels` has checked them; None without any.
       arrays: rows that came from memory, by the path at which they are written once the run directory is held.
     """
 
@@ -51,6 +52,7 @@ class Request:
     targets: Rows | None = None
     eval_targets: Rows | None = None
     model: Any = None
+    labels: Any = None
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def loaded(self, *, empty_columns: bool = False) -> Request:

@@ -78,6 +78,18 @@ class Split:
 
 
 def split_rows(rows: Part, evaluation: Part | None, fraction: float, seed: int, *, reserve: bool = False) -> Split:
+    """Splits rows as `positions` says; "all" are the rows in their order."""
+    given = None if evaluation is None else evaluation.inputs
+    places = positions(rows.inputs, given, fraction, seed, reserve=reserve)
+    out = rows if evaluation is None else evaluation
+    parts = {name: out[chosen] for name, chosen in places.items() if name != "train"}
+    # Where eval was given all rows are train's: no copy.
+    return Split({"train": rows if evaluation is not None else rows[places["train"]], "all": rows, **parts})
+
+
+def positions(
+    rows: np.ndarray, evaluation: np.ndarray | None, fraction: float, seed: int, *, reserve: bool = False
+) -> dict[str, np.ndarray]:
     """Splits rows by the hash of their inputs, so that equal rows stay together.
 
     Args:
@@ -86,15 +98,18 @@ def split_rows(rows: Part, evaluation: Part | None, fraction: float, seed: int, 
       fraction: held-out fraction, where evaluation is None.
       seed: of the split.
       reserve: set half of the user's own eval rows aside.
+
+    Returns:
+      Where the rows of each part stand: train rows in `rows`, the others in `evaluation` where there is one.
     """
     if evaluation is not None:
-        train, out = rows, evaluation
+        given, train, out = evaluation, np.arange(len(rows)), np.arange(len(evaluation))
     else:
-        mask = held_out(rows.inputs, fraction, seed)
-        train, out = rows[~mask], rows[mask]
-    parts = {"train": train, "all": rows}
+        mask = held_out(rows, fraction, seed)
+        given, train, out = rows, np.flatnonzero(~mask), np.flatnonzero(mask)
+    found = {"train": train}
     if reserve and evaluation is not None:
-        aside = falls_below(row_hash(out.inputs, seed, purpose=b"reserve"), _RESERVE)
-        parts["reserve"], out = out[aside], out[~aside]
-    half = halve(out.inputs, seed)
-    return Split({**parts, "select": out[~half], "confirm": out[half]})
+        aside = falls_below(row_hash(given[out], seed, purpose=b"reserve"), _RESERVE)
+        found["reserve"], out = out[aside], out[~aside]
+    half = halve(given[out], seed)
+    return {**found, "select": out[~half], "confirm": out[half]}

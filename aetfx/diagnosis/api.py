@@ -15,6 +15,7 @@ from typing import Any
 from aetfx.comparison.request import Request, check_numbers, check_same_shape, check_split, check_targets, open_request
 from aetfx.data import Rows, rows_from
 from aetfx.data.rows import unpaired
+from aetfx.diagnosis.labels import check_labels
 from aetfx.diagnosis.result import Diagnosis, load_run
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.errors import DataError
@@ -76,6 +77,8 @@ def diagnose(
     batch_size: int = 32,
     budget: float | None = None,
     target: float | None = None,
+    labels: Any = None,
+    labels_val: Any = None,
     features: str | Sequence[str] = "auto",
     padding: float | None = None,
     seed: int = 0,
@@ -95,6 +98,7 @@ def diagnose(
     targets, eval_targets = _targets(
         rows, paired if y_train is None else y_train, eval_rows, paired_val if y_val is None else y_val, features
     )
+    known = check_labels(labels, labels_val, len(rows), None if eval_rows is None else len(eval_rows))
     with ExitStack() as stack:
         if out is None:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aetfx-")))
@@ -128,6 +132,7 @@ def diagnose(
             eval_path=study.data.eval if isinstance(study.data.eval, str) else None,
             inputs=None,
             model=model,
+            labels=known,
             arrays=arrays,
         )
         from aetfx.diagnosis.session import run_request

@@ -18,7 +18,7 @@ from aetfx.models.reading import read_architecture
 from aetfx.validation.statistics import range_ratio, summarize
 from aetfx.words import percent
 
-_MOST_ROWS = 512
+_MOST_ROWS = 256
 
 
 class Probe:
@@ -101,7 +101,7 @@ class Probe:
 
 
 def _some(x: Any, name: str) -> np.ndarray:
-    """Returns at most 512 rows, evenly spaced, as a float32 copy."""
+    """Returns at most 256 rows, evenly spaced, as a float32 copy."""
     values = np.asarray(x)
     if values.ndim < 2 or len(values) < 2 or values.dtype.kind not in "biuf":
         raise DataError(

@@ -95,13 +95,14 @@ class Diagnosis:
         Raises:
           ModelError: the run's model cannot be loaded here; the message says what is missing.
         """
-        if self.trained is not None or self.directory is None or not self.record.get("fixed"):
+        kept = (self.record.get("fixed") or {}).get("path")
+        if self.trained is not None or self.directory is None or not kept:
             return self.trained
         from aetfx.diagnosis.repair.load import load_fixed
 
         recipes = self._recipes
         own = dict(recipes.after.recipe.source.objects) if recipes is not None and recipes.after is not None else {}
-        return load_fixed(self.directory / "fixed" / "model.keras", own)
+        return load_fixed(self.directory / kept, own)
 
     @property
     def status(self) -> str:

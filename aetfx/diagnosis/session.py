@@ -17,6 +17,7 @@ from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.engine import Outcome, run_chain
 from aetfx.diagnosis.evaluation_table import write_evaluation
 from aetfx.diagnosis.halves import Halves, which_half
+from aetfx.diagnosis.labels import effect
 from aetfx.diagnosis.order import row_order
 from aetfx.diagnosis.repair import recipes
 from aetfx.diagnosis.result import Diagnosis
@@ -128,11 +129,13 @@ def _write(run: Run, request: Request, session: Session, outcome: Outcome, start
         record["fixed"]["path"] = f"fixed/{saved.name}" if saved is not None else None
     outputs = [run.path(name) for name in ("samples.npz", "histories.json", "evaluation.parquet", "study.yaml")]
     write_samples(outputs[0], samples)
+    repaired = outcome.recipe if outcome.repaired else None
+    if request.labels is not None:
+        record["labels"] = effect(lab, request.labels, first.recipe, repaired)
+    outputs.append(run.path(recipes.FILE))
+    write_json(outputs[-1], recipes.to_json(lab, request, first.recipe, repaired))
     write_json(outputs[1], records.histories(lab, outcome))
     write_evaluation(outputs[2], lab, outcome)
-    outputs.append(run.path(recipes.FILE))
-    repaired = outcome.recipe if outcome.repaired else None
-    write_json(outputs[-1], recipes.to_json(lab, request, first.recipe, repaired))
     if saved is not None:
         outputs.append(saved)
     outputs.append(run.path("diagnosis.json"))

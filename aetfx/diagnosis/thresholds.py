@@ -52,6 +52,8 @@ class Thresholds:
     curved_gain: float = 0.05  # held-out share of the PCA residual that squares of the codes explain
     usual_rate_low: float = 1e-4  # Adam's usual learning rates
     usual_rate_high: float = 1e-2
+    hardly_moved: float = 0.05  # change of a kernel against its size when drawn; training changes it by about its size
+    watch_patience: float = 3  # ends of epochs in a row at which the loss must look unsteady while it is being watched
     range_test_share: float = 1 / 3  # a rate below this share of the best one is low
     least_reach: float = 1.0  # learning rate times updates: how far Adam can move a weight
     small_batch: float = 4
@@ -66,10 +68,6 @@ class Thresholds:
     )
     silenced_share: float = 0.75  # of a penalised layer's units
     silenced_spread: float = 1e-3  # of their spread before training
-    hardly_moved: float = (
-        0.05  # relative change of the kernels since they were drawn; training moves them by their size
-    )
-    watch_patience: float = 3  # ends of epochs in a row at which the loss must look unsteady while it is being watched
     inactive_share: float = 0.75  # of a variational code's units
     inactive_variance: float = 0.01  # over rows, of a unit's mean; Burda et al. (2016), section 5.2
     shrunk: float = 0.01  # sd of a kernel against that before training

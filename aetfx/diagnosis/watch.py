@@ -8,7 +8,7 @@
 A symptom proves nothing; the experiments of `aetfx.diagnose` do. Each is told once and kept in `watch.symptoms`.
 
 Everything is read at the ends of epochs: the logs, the biases, some entries of the kernels, and, where probe rows are
-given, one pass of at most 512 of them at epochs 1, 2, 4, 8, ... and at the end. A pass is left out while the time spent
+given, one pass of at most 256 of them at epochs 1, 2, 4, 8, ... and at the end. A pass is left out while the time spent
 here would exceed 2 % of the training's; `watch.seconds` says how much it was.
 """
 
@@ -213,18 +213,22 @@ class Watch(keras.callbacks.Callback):
     def _look_at_biases(self) -> None:
         """A bias that is the same to the last bit after a whole epoch had no gradient: its unit is dead."""
         before, self._biases = self._biases, [_bias(layer) for layer in self._watched]
-        moved = [_differs(then, now) for then, now in zip(before, self._biases, strict=True)]
-        if not any(m is not None and m.any() for m in moved):
+        pairs = list(zip(before, self._biases, strict=True))
+        steps = [np.abs(now - then) for then, now in pairs if then is not None and now is not None]
+        moved = np.concatenate([step[step > 0] for step in steps]) if steps else np.array([])
+        if not len(moved):
             return
-        for layer, change in list(zip(self._watched, moved, strict=True))[:-1]:
-            if change is None or activation_name(layer) not in CAN_DIE:
+        usual_step = float(np.median(moved))
+        for layer, (then, now) in list(zip(self._watched, pairs, strict=True))[:-1]:
+            if then is None or now is None or activation_name(layer) not in CAN_DIE:
                 continue
-            still = int((~change).sum())
-            if still >= self._thresholds.dead_share * len(change):
+            # A bias so large that a usual step is lost in its rounding tells nothing.
+            still = int(((now == then) & (np.spacing(np.abs(now)) < usual_step)).sum())
+            if still >= self._thresholds.dead_share * len(now):
                 self._found(
                     "dead_units",
                     "model.dead_units",
-                    f"{still} of {len(change)} units of '{layer.name}' had no gradient in a whole epoch",
+                    f"{still} of {len(now)} units of '{layer.name}' had no gradient in a whole epoch",
                 )
 
     def _pass_probe(self, last: bool) -> None:
@@ -390,10 +394,6 @@ def _entries(layer: Any) -> np.ndarray:
 def _bias(layer: Any) -> np.ndarray | None:
     bias = getattr(layer, "bias", None)
     return None if bias is None else np.array(bias)
-
-
-def _differs(then: np.ndarray | None, now: np.ndarray | None) -> np.ndarray | None:
-    return None if then is None or now is None else then != now
 
 
 def _updates(model: Any) -> int | None:

@@ -175,6 +175,7 @@ def _facts(console: Console, diagnosis: dict[str, Any], run_directory: Path | No
         pairs.insert(0, ("Beside", words.sequence_line(diagnosis)))
     if diagnosis.get("causes") and words.sensitivity(diagnosis):
         pairs.append(("Limit", str(words.sensitivity(diagnosis))))
+    pairs.append(("Labels", words.labels_line(diagnosis)))
     if run_directory is not None:
         fixed = (diagnosis.get("fixed") or {}).get("path")
         if fixed:

@@ -21,6 +21,7 @@ def method(files: RunFiles) -> Markup:
     baseline = diagnosis.get("baseline") or {}
     pieces: dict[str, list[Any]] = {
         "Data": [data.get("path"), words.data_line(diagnosis)],
+        "Labels": [words.labels_line(diagnosis)],
         "Rows": [words.rows_line(diagnosis)],
         "Model": [
             model.get("widths"),

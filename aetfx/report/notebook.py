@@ -52,6 +52,7 @@ def to_html(diagnosis: dict[str, Any], samples: Mapping[str, Any] | None) -> str
         [_cause(cause) for cause in causes],
         [tag("p", sentence) for sentence in words.statements(diagnosis)],
         closing and tag("p", closing),
+        words.labels_line(diagnosis) and tag("p", tag("b", "Labels: "), words.labels_line(diagnosis)),
         _others(diagnosis),
         _rows(samples) if samples else None,
         class_="aetfx-view",
@@ -68,6 +69,8 @@ def to_text(diagnosis: dict[str, Any]) -> str:
         between = words.interval(cause.get("gain_interval"))
         gain = f"gain {percent(cause.get('gain'))}" + (f", 95 % interval {between}" if between else "")
         lines.append(f"  {cause.get('code')}: {gain}. {cause.get('remedy') or ''}".rstrip())
+    if words.labels_line(diagnosis):
+        lines.append(f"  {words.labels_line(diagnosis)}")
     for item in diagnosis.get("suspected") or []:
         lines.append(f"  suspected: {item.get('code')}")
     return "\n".join(map(replace_unprintable, lines))

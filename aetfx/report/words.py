@@ -203,6 +203,19 @@ def rows_line(diagnosis: dict[str, Any]) -> str:
     return ", ".join(f"{rows[key]:,} {word}" for key, word in words.items() if rows.get(key) is not None)
 
 
+def labels_line(diagnosis: dict[str, Any]) -> str:
+    """Words the effect of the fix on the user's labels, empty where none were given."""
+    labels = diagnosis.get("labels") or {}
+    what = {
+        "probe": "balanced accuracy of a linear probe of the codes",
+        "anomaly_auc": "AUC of anomalies found by their error",
+    }.get(str(labels.get("kind")))
+    if what is None or labels.get("before") is None:
+        return ""
+    after = labels.get("after")
+    return f"{what}: {labels['before']:.3f}" + (f" before, {after:.3f} after the fix" if after is not None else "")
+
+
 def cost_line(diagnosis: dict[str, Any]) -> str:
     """Words what the diagnosis cost."""
     cost = diagnosis.get("cost") or {}

@@ -30,7 +30,6 @@ from aetfx.errors import RunError
 from aetfx.models.serial import ModelSource
 from aetfx.preprocessing.transform import Preprocessing
 from aetfx.training.recipe import Recipe
-from aetfx.training.step import TrainStep
 
 FILE = "recipes.json"
 _SCHEMA_VERSION = 1
@@ -127,8 +126,7 @@ def _side(lab: Lab, recipe: Recipe) -> dict[str, Any]:
         "blueprint": source.blueprint,
         "objects": {name: f"{item.__module__}:{item.__qualname__}" for name, item in source.objects.items()},
         "frozen": list(source.frozen),
-        **{name: dict(value) if isinstance(value, Mapping) else value for name, value in own.items()},
-        "step": dataclasses.asdict(recipe.step),
+        **{name: _plain(value) for name, value in own.items()},
         "fitted": lab.preprocessing(recipe).to_config(),
     }
 
@@ -136,14 +134,25 @@ def _side(lab: Lab, recipe: Recipe) -> dict[str, Any]:
 def _restored(side: Mapping[str, Any], *, shape: tuple[int, ...], objects: Mapping[str, Any]) -> Side:
     found = {name: objects.get(name, _imported(home)) for name, home in side["objects"].items()}
     source = ModelSource(side["blueprint"], shape, {name: item for name, item in found.items() if item is not None})
-    fields = {f.name: side[f.name] for f in dataclasses.fields(Recipe) if f.name in side}
-    fields |= {"step": TrainStep(**side["step"]), "metrics": tuple(side["metrics"])}
+    fields = {f.name: _typed(f.default, side[f.name]) for f in dataclasses.fields(Recipe) if f.name in side}
     return Side(
         recipe=Recipe(source=source, **fields),
         fitted=Preprocessing.from_config(side["fitted"]),
         frozen=tuple(side["frozen"]),
         homes=side["objects"],
     )
+
+
+def _plain(value: Any) -> Any:
+    """Makes a field of a recipe fit for JSON; it may be a small dataclass of its own."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    return dataclasses.asdict(value) if dataclasses.is_dataclass(value) and not isinstance(value, type) else value
+
+
+def _typed(default: Any, value: Any) -> Any:
+    """Undoes `_plain` by the type that the field's default has."""
+    return type(default)(**value) if dataclasses.is_dataclass(default) and isinstance(value, dict) else value
 
 
 def _imported(home: str) -> Any:

@@ -52,7 +52,9 @@ def repro(before: Side, after: Side, rows: Mapping[str, Any], causes: Sequence[A
     first, last = causes[0].score_before, causes[-1].score_after
     own = _own_code({**before.homes, **after.homes}, {**before.recipe.source.objects, **after.recipe.source.objects})
     same = before.recipe.source.blueprint == after.recipe.source.blueprint
-    gaps = bool(rows["sentinels"]) or any("missing" in _spec(side.recipe) for side in (before, after))
+    shared = _preparing(_spec(before.recipe), rows)
+    if shared != _preparing(_spec(after.recipe), rows):
+        shared = []
     masked = before.recipe.masked_loss or after.recipe.masked_loss
     parts = [
         [
@@ -63,16 +65,16 @@ def repro(before: Side, after: Side, rows: Mapping[str, Any], causes: Sequence[A
         ],
         _imports(before, after),
         *([own] if own else []),
-        [*reading_lines(rows, run), *_facts(rows, gaps)],
+        [*reading_lines(rows, run), *_facts(rows), *(["", ""] if rows["sentinels"] and shared else []), *shared],
         *([_MASKED.strip("\n").splitlines()] if masked else []),
-        *([["def build():", *_indented(_building(before.recipe, "model")), "    return model"]] if same else []),
-        ["def as_it_is():", *_indented(_training(before.recipe, rows, same))],
+        *([["def build():", *_indented(_returned(_building(before.recipe, "model")))]] if same else []),
+        ["def as_it_is():", *_indented(_training(before.recipe, rows, same, bool(shared)))],
         [
             "def repaired():",
             *_indented([f"# {remedy}" for remedy in dict.fromkeys(cause.remedy for cause in causes)]),
-            *_indented(_training(after.recipe, rows, same)),
+            *_indented(_training(after.recipe, rows, same, bool(shared))),
         ],
-        _scoring(rows, gaps),
+        _scoring(rows),
         [
             "for run in (as_it_is, repaired):",
             f"    keras.utils.set_random_seed({rows['seed']})",
@@ -81,11 +83,7 @@ def repro(before: Side, after: Side, rows: Mapping[str, Any], causes: Sequence[A
     ]
     text = ""
     for part in parts:
-        blank = (
-            "\n\n\n"
-            if part[0].startswith(("def ", "class ", "for ")) or text.endswith("\n    return model")
-            else "\n\n"
-        )
+        blank = "\n\n\n" if part[0].startswith(("def ", "class ", "for ")) else "\n\n"
         text += (blank if text else "") + "\n".join(part)
     return text + "\n"
 
@@ -135,7 +133,19 @@ def _spec(recipe: Recipe) -> dict[str, str]:
     return {key: value for key, value in recipe.preprocessing.items() if value != "none"}
 
 
-def _training(recipe: Recipe, rows: Mapping[str, Any], same: bool) -> list[str]:
+def _returned(lines: list[str]) -> list[str]:
+    """Turns the last assignment of some lines into what a function returns."""
+    last = max(i for i, line in enumerate(lines) if line.lstrip().startswith("model = "))
+    return [*lines[:last], lines[last].replace("model = ", "return ", 1), *lines[last + 1 :]]
+
+
+def _training(recipe: Recipe, rows: Mapping[str, Any], same: bool, shared: bool) -> list[str]:
+    """Returns the body of a function that trains and predicts.
+
+    Args:
+      same: the model is built by `build`.
+      shared: `x`, `y` and `v` are prepared before, for both sides.
+    """
     spec = _spec(recipe)
     loss = recipe.loss if isinstance(recipe.loss, dict) else None
     loss_text = expression(loss) if loss is not None else json.dumps(recipe.loss).replace("null", "None")
@@ -148,7 +158,7 @@ def _training(recipe: Recipe, rows: Mapping[str, Any], same: bool) -> list[str]:
     if recipe.early_stopping:
         settings += f", validation_data=({v}, {v}), callbacks=[best]"
     return [
-        *prepared,
+        *([] if shared else prepared),
         *(["model = build()"] if same else _building(recipe, "model")),
         f"model.compile({expression(recipe.optimizer)}, loss={loss_text})",
         *(
@@ -165,7 +175,8 @@ def _preparing(spec: Mapping[str, str], rows: Mapping[str, Any]) -> list[str]:
     """Returns the preprocessing as lines that bind x, y (targets with gaps) and v to train and held-out rows as fed."""
     if not spec.keys() & {"scaling", "missing", "outliers"}:
         return []
-    lines = ["x, v = marked(train), marked(held_out)" if "missing" in spec else "x, v = train, held_out"]
+    marks = "missing" in spec and rows["sentinels"]
+    lines = ["x, v = marked(train), marked(held_out)" if marks else "x, v = train, held_out"]
     if "outliers" in spec:
         if not rows["fences"]:
             lines += [
@@ -188,23 +199,24 @@ def _preparing(spec: Mapping[str, str], rows: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _facts(rows: Mapping[str, Any], gaps: bool) -> list[str]:
+def _facts(rows: Mapping[str, Any]) -> list[str]:
     """Returns what was found in the rows as lines: fences, and numbers that stand for "missing"."""
     lines = []
     if _has_fences(rows):
         for name, side, edge in (("low", 0, "-np.inf"), ("high", 1, "np.inf")):
             values = ", ".join(edge if value is None else f"{value:.6g}" for value in rows["fences"][side])
             lines.append(f"{name} = np.array([{values}]).reshape(train.shape[1:])")
-    if gaps:
-        lines += ["", "", "def marked(x):  # missing cells become NaN", "    x = np.where(np.isfinite(x), x, np.nan)"]
-        if rows["sentinels"]:
-            marks = ", ".join(f"{column}: {values}" for column, values in rows["sentinels"])
-            lines += [
-                "    flat = x.reshape(len(x), -1)",
-                f"    for column, values in {{{marks}}}.items():",
-                "        flat[np.isin(flat[:, column], values), column] = np.nan",
-            ]
-        lines.append("    return x")
+    if rows["sentinels"]:
+        marks = ", ".join(f"{column}: {values}" for column, values in rows["sentinels"])
+        lines += [
+            "",
+            "",
+            'def marked(x):  # numbers that stand for "missing" become NaN',
+            "    flat = x.reshape(len(x), -1).copy()",
+            f"    for column, values in {{{marks}}}.items():",
+            "        flat[np.isin(flat[:, column], values), column] = np.nan",
+            "    return flat.reshape(x.shape)",
+        ]
     if _clips_by_rows(rows):
         lines += [
             "",
@@ -229,10 +241,10 @@ def _clips_by_rows(rows: Mapping[str, Any]) -> bool:
     return bool(rows["fences"]) and not _has_fences(rows)
 
 
-def _scoring(rows: Mapping[str, Any], gaps: bool) -> list[str]:
+def _scoring(rows: Mapping[str, Any]) -> list[str]:
     lines = [
         "def score(restored):  # fraction of variance unexplained: 0 is perfect, 1 is the mean of the train rows",
-        "    truth, known = " + ("marked(held_out), marked(train)" if gaps else "held_out, train"),
+        "    truth, known = " + ("marked(held_out), marked(train)" if rows["sentinels"] else "held_out, train"),
     ]
     if rows["judge"] == "inliers":
         lines += [

@@ -14,6 +14,8 @@ from keras import layers
 from aetfx.diagnosis.repair.recipes import Side
 from aetfx.diagnosis.repair.repro import repro
 from aetfx.errors import ModelError
+from aetfx.models.reading import read_architecture
+from aetfx.models.rewriting import set_widths
 from aetfx.preprocessing.fit import fit_rows
 from aetfx.study import parse_study
 from aetfx.training.build import recipe_from_model
@@ -151,6 +153,19 @@ def test_training_settings_and_early_stopping(tmp_path):
     text = script(dense, TABLE, {}, tmp_path, optimizer=optimizer, loss="huber", early_stopping=True, epochs=40)
     assert 'model.compile(keras.optimizers.Adam(learning_rate=0.02), loss="huber")' in text
     assert "epochs=40, batch_size=16" in text
+    assert set(scores(text)) == {"as_it_is", "repaired"}
+
+
+def test_a_changed_architecture_is_written_on_each_side(tmp_path):
+    model = _compiled()
+    before, _ = recipe_from_model(model, STUDY, (6,))
+    architecture = read_architecture(before.source.build(), (6,))
+    wider = {layer.name: 24 for layer in architecture.hidden}
+    source = before.source.with_blueprint(set_widths(before.source.blueprint, wider))
+    text = script(lambda: model, TABLE, {}, tmp_path, source=source)
+    assert "def build" not in text
+    assert text.count("layers.Dense(8") == 1
+    assert text.count("layers.Dense(24") == 1
     assert set(scores(text)) == {"as_it_is", "repaired"}
 
 
