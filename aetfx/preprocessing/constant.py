@@ -25,10 +25,11 @@ def constant_columns(flat: np.ndarray, missing: np.ndarray) -> np.ndarray:
     if known.any():
         some = values[:, known]
         middle, size = np.nanmedian(some, axis=0), np.nanmax(np.abs(some), axis=0)
-        with np.errstate(invalid="ignore"):
-            differs = (np.abs(some - middle) > SAME * np.abs(middle)).sum(axis=0)
         count = np.isfinite(some).sum(axis=0)
-        found[known] = (differs < LEAST_DIFFERING * count) | (np.nanstd(some, axis=0) < _JITTER * size)
+        with np.errstate(invalid="ignore", over="ignore"):
+            differs = (np.abs(some - middle) > SAME * np.abs(middle)).sum(axis=0)
+            jitters = np.nanstd(some, axis=0) < _JITTER * size
+        found[known] = (differs < LEAST_DIFFERING * count) | jitters
     return found
 
 
