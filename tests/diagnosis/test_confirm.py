@@ -51,6 +51,7 @@ class GivenLab:
     n_held: int = 200
     seed: int = 0
     resplits: bool = True
+    reserve: bool = False
     judge: str | None = None
     trained: list[tuple[str, int, int]] = field(default_factory=list)
 

@@ -61,7 +61,7 @@ def same(model, fitted, rows):
         {"scaling": "minmax", "missing": "median"},
         {"scaling": "robust", "missing": "zero"},
         {"missing": "mean"},
-        {"constant": "drop"},
+        {"missing": "mean", "constant": "drop"},
         {"scaling": "standard", "missing": "median", "constant": "drop"},
     ],
 )

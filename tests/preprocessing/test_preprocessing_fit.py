@@ -111,7 +111,7 @@ def still_table():
     rows = np.full((200, 6), 7.0)
     rows[:, 0] = rng.normal(size=200)
     rows[:3, 2] = 9.0
-    rows[:, 3] += 1e-7 * rng.normal(size=200)
+    rows[:, 3] += 1e-8 * rng.normal(size=200)
     rows[:, 4] = np.nan
     rows[:, 5] = (rng.random(200) < 0.2) * 1.0
     return rows
