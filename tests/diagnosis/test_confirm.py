@@ -69,6 +69,10 @@ class GivenLab:
         self.trained.append((recipe.name, seed, index))
         return _Trial(recipe, seed)
 
+    def compared(self, recipe, predict, on="select", index=0):
+        rows = self.split().confirm
+        return rows, predict(rows)
+
     def score(self, trial, on, index=0):
         rng = np.random.default_rng([trial.seed, index, sum(map(ord, trial.recipe.name))])
 
