@@ -94,7 +94,7 @@ def open_lab(
         features=study.data.features,
         eval_fraction=fraction,
         seed=study.training.seed,
-        empty_columns=True,  # those were accepted, or refused, when the rows were loaded
+        empty_columns=True,  # they were accepted, or refused, when the rows were loaded
         output_range=read_architecture(recipe.source.build(), rows.shape).output_range,
     )
     validation.save(directory)

@@ -17,9 +17,9 @@ import numpy as np
 
 SHARES = (0.25, 0.5, 1.0)  # of the train rows
 _STEEPEST = 4.0  # 2^b with b = 2: parametric rates have b = 1, and noise alone must not make a curve steeper
-# Standard deviation of the logarithm of "each drop over the next": how far networks stray from a power law. Measured on
-# digits (nine networks, 44 draws of 40 to 200 rows, gains at 2n and 4n measured with rows held back): 84 of 88 gains lay
-# in their intervals.
+# Standard deviation of the logarithm of "each drop over the next": how far networks stray from a power law. Measured
+# on digits (nine networks, 44 draws of 40 to 200 rows, gains at 2n and 4n measured with rows held back): 84 of 88 gains
+# lay in their intervals.
 _STRAY = 0.3
 _DRAWS = 4000
 _FLOOR = 1e-6
