@@ -33,6 +33,47 @@ def _digits_times_1000() -> np.ndarray:
     return _digits() * 1000
 
 
+def _digits_other_rows() -> np.ndarray:
+    """The digits in another order: row for row another digit, float32."""
+    return _digits()[np.random.default_rng(0).permutation(1797)]
+
+
+def _digits_most() -> np.ndarray:
+    """1,300 digits, drawn at random, in [0, 1], float32."""
+    return _digits_other_rows()[:1300]
+
+
+def _digits_rest_grey() -> np.ndarray:
+    """The other 497 as they were published, grey levels 0 to 16, float32."""
+    return _digits_other_rows()[1300:] * 16
+
+
+def _digits_few() -> np.ndarray:
+    """150 digits, drawn at random, float32."""
+    return _digits_other_rows()[:150]
+
+
+def _digits_many() -> np.ndarray:
+    """The 1,647 other digits, float32."""
+    return _digits_other_rows()[150:]
+
+
+def _digits_0_to_6() -> np.ndarray:
+    """The zeros to sixes among the digits, float32."""
+    return _digits()[_labels() < 7]
+
+
+def _digits_7_to_9() -> np.ndarray:
+    """The sevens to nines, float32."""
+    return _digits()[_labels() >= 7]
+
+
+def _labels() -> np.ndarray:
+    from sklearn.datasets import load_digits
+
+    return np.asarray(load_digits().target)
+
+
 def _digits_28() -> np.ndarray:
     """The digits enlarged to 28 x 28 pixels by linear interpolation, (1797, 28, 28) float32 in [0, 1]."""
     from scipy.ndimage import zoom
@@ -107,6 +148,14 @@ def _breast_cancer_holes() -> Table:
     return names, values
 
 
+def _breast_cancer_counters() -> Table:
+    """The same beside 30 counters of the instrument's errors, each 0 but for one tumour in 150."""
+    names, values = _breast_cancer()
+    rng = np.random.default_rng(0)
+    counts = rng.poisson(3, size=(len(values), 30)) * (rng.random((len(values), 30)) < 1 / 150)
+    return [*names, *(f"errors {i:02d}" for i in range(30))], np.concatenate([values, counts], axis=1)
+
+
 def _breast_cancer_typos() -> Table:
     """The same with one cell in 300 a thousand times too large: a decimal point lost in typing."""
     names, values = _breast_cancer()
@@ -138,6 +187,13 @@ def _diabetes() -> Table:
 FILES: dict[str, Callable[[], np.ndarray | Table]] = {
     "digits.npy": _digits,
     "digits_times_1000.npy": _digits_times_1000,
+    "digits_other_rows.npy": _digits_other_rows,
+    "digits_most.npy": _digits_most,
+    "digits_rest_grey.npy": _digits_rest_grey,
+    "digits_few.npy": _digits_few,
+    "digits_many.npy": _digits_many,
+    "digits_0_to_6.npy": _digits_0_to_6,
+    "digits_7_to_9.npy": _digits_7_to_9,
     "digits_28.npy": _digits_28,
     "digits_thresholded.npy": _digits_thresholded,
     "digits_brightest.npy": _digits_brightest,
@@ -147,6 +203,7 @@ FILES: dict[str, Callable[[], np.ndarray | Table]] = {
     "wine.csv": _wine,
     "breast_cancer.parquet": _breast_cancer,
     "breast_cancer_holes.csv": _breast_cancer_holes,
+    "breast_cancer_counters.csv": _breast_cancer_counters,
     "breast_cancer_typos.csv": _breast_cancer_typos,
     "diabetes_few.csv": _diabetes_few,
     "diabetes_rest.csv": _diabetes_rest,

@@ -37,7 +37,10 @@ WRONG = [
     ("trainning: {epochs: 3}", "unknown key 'trainning'. Did you mean 'training'?"),
     ("training: {epoch: 3}", "unknown key 'training.epoch'. Did you mean 'epochs'?"),
     ("model: {bottelneck: 3}", "unknown key 'model.bottelneck'. Did you mean 'bottleneck'?"),
-    ("preprocessing: {zzz: 1}", "unknown key 'preprocessing.zzz'. Choose one of: missing, outliers, scaling."),
+    (
+        "preprocessing: {zzz: 1}",
+        "unknown key 'preprocessing.zzz'. Choose one of: constant, missing, outliers, scaling.",
+    ),
     ("3: 4", "unknown key '3'. Choose one of: compare, data,"),
     # Values out of range.
     ("training: {epochs: 0}", "training.epochs must be a whole number above 0 but got 0."),

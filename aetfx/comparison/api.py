@@ -88,9 +88,9 @@ def _record(
     for recipe in recipes:
         trials = [lab.trial(recipe, seed=seed) for seed in seeds]
         mine = scores[recipe.identity]
-        held = [lab.compared(recipe, trial.predict, "held_out") for trial in trials]
+        pairs = [lab.compared(recipe, trial.predict, "held_out") for trial in trials]
         interval = score_interval(
-            lab.scorer(), held[0][0], [predicted for _, predicted in held], lab.seed, rows=lab.judge, pooled=pooled
+            lab.scorer(), pairs[0][0], [predicted for _, predicted in pairs], lab.seed, rows=lab.judge, pooled=pooled
         )
         gain = gain_over_seeds(first, mine, pooled=pooled) if recipe is not recipes[0] else None
         rows.append(

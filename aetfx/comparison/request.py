@@ -55,11 +55,8 @@ class Request:
     labels: Any = None
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
 
-    def loaded(self, *, empty_columns: bool = False) -> Request:
+    def loaded(self) -> Request:
         """Returns the request with its rows in memory and the split checked.
-
-        Args:
-          empty_columns: accept columns without a single number, where eval has none either.
 
         Raises:
           DataError: the files are damaged, or a side of the split is empty.
@@ -67,21 +64,13 @@ class Request:
         source = open_source(self.train_path, self.study.data.features)
         eval_rows = None
         if self.eval_path is not None:
-            eval_source = open_source(self.eval_path, source.column_selection or self.study.data.features)
-            eval_rows = load(eval_source, empty_columns=empty_columns)
-        rows = load(source, empty_columns=empty_columns)
-        check_numbers(rows, eval_rows, str(self.eval_path))
+            eval_rows = load(open_source(self.eval_path, source.column_selection or self.study.data.features))
+        rows = load(source)
         check_split(rows, eval_rows, self.study)
         data = self.study.data
         selection = source.column_selection or data.features
-        targets = (
-            None if data.target == "input" else load(open_source(data.target, selection), empty_columns=empty_columns)
-        )
-        eval_targets = (
-            None
-            if data.eval_target is None
-            else load(open_source(data.eval_target, selection), empty_columns=empty_columns)
-        )
+        targets = None if data.target == "input" else load(open_source(data.target, selection))
+        eval_targets = None if data.eval_target is None else load(open_source(data.eval_target, selection))
         check_targets(rows, targets, self.train_path, data.target)
         if eval_rows is not None:
             check_targets(eval_rows, eval_targets, str(self.eval_path), str(data.eval_target))

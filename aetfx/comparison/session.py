@@ -102,7 +102,7 @@ def open_lab(
         features=study.data.features,
         eval_fraction=fraction,
         seed=study.training.seed,
-        empty_columns=True,  # those were accepted, or refused, when the rows were loaded
+        empty_columns=True,  # they were accepted, or refused, when the rows were loaded
         output_range=read_architecture(model, rows.shape).output_range,
     )
     sides = [side.values for side in (rows, request.eval_rows) if side is not None]

@@ -44,7 +44,7 @@ def diagnose_study(
     request = open_request(study)
     if _finished(Path(out), request.inputs):
         return load_run(out)
-    request = request.loaded(empty_columns=True)
+    request = request.loaded()
     from aetfx.diagnosis.session import run_request
 
     return run_request(request, Path(out), progress=progress)

@@ -2,7 +2,8 @@
 
 The curve is a power law with a floor, `score(n) = a n^-b + c`. At three sizes that double it needs no fit: each
 doubling takes off `2^-b` of what the one before took off, so that the next drops follow from the last two. What is
-not known is carried along: scores are redrawn with the noise between trainings, and where they contradict a power law
+not known is carried along: scores are redrawn with the noise between trainings, `2^-b` with what networks stray from
+such a law, and where they contradict a power law
 with c >= 0 and 0 < b <= 2 the nearest one is taken (a floor of 0 promises the most that the last drop allows, b = 2
 the least).
 """
@@ -16,8 +17,13 @@ import numpy as np
 
 SHARES = (0.25, 0.5, 1.0)  # of the train rows
 _STEEPEST = 4.0  # 2^b with b = 2: parametric rates have b = 1, and noise alone must not make a curve steeper
+# Standard deviation of the logarithm of "each drop over the next": how far networks stray from a power law. Measured
+# on digits (nine networks, 44 draws of 40 to 200 rows, gains at 2n and 4n measured with rows held back): 84 of 88 gains
+# lay in their intervals.
+_STRAY = 0.3
 _DRAWS = 4000
 _FLOOR = 1e-6
+_MOST = 0.999  # gain: nothing falls to 0
 
 
 @dataclass(frozen=True)
@@ -65,7 +71,7 @@ def more_rows(scores: Mapping[float, Sequence[float]]) -> MoreRows:
     drawn = middle + spread * own * rng.standard_normal((_DRAWS, 3))
     later = spread * np.sqrt(0.5) * rng.standard_normal((_DRAWS, 2))
     twice, four = _gains(np.exp(middle[None]))
-    gains = np.stack(_gains(np.exp(drawn)), axis=1)
+    gains = np.stack(_gains(np.exp(drawn), np.exp(_STRAY * rng.standard_normal(_DRAWS))), axis=1)
     gains = 1 - (1 - gains) * np.exp(later)
     low, high = np.quantile(gains, [0.025, 0.975], axis=0)
     return MoreRows(
@@ -77,13 +83,20 @@ def more_rows(scores: Mapping[float, Sequence[float]]) -> MoreRows:
     )
 
 
-def _gains(scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Returns the gains at twice and four times the rows for scores (B, 3) at the shares, (B,) each."""
+def _gains(scores: np.ndarray, stray: np.ndarray | float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the gains at twice and four times the rows for scores (B, 3) at the shares, (B,) each.
+
+    Args:
+      scores: at the shares.
+      stray: factors to the ratio of a drop to the next, (B,).
+    """
     quarter, half, full = scores.T
     last, before = half - full, quarter - half
-    least = np.maximum(half / full, 1.0)  # slower, and the score would fall below 0
+    # Slower, and the floor would lie below 0; a network that has just enough rows may still be so for a while.
+    least = np.maximum(half / full * np.sqrt(np.minimum(stray, 1.0)), 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        ratio = np.where(last > 0, before / last, _STEEPEST)
+        ratio = np.where(last > 0, stray * before / last, _STEEPEST)
     ratio = np.maximum(np.minimum(ratio, _STEEPEST), least)
     next_drop = last / ratio
-    return next_drop / full, (next_drop + next_drop / ratio) / full
+    twice, four = next_drop / full, (next_drop + next_drop / ratio) / full
+    return np.minimum(twice, _MOST), np.minimum(four, _MOST)

@@ -16,7 +16,9 @@ import numpy as np
 _LEVELS = np.linspace(0.05, 0.95, 19)
 _LEAST_ROWS = 50  # of each side: a quantile of fewer rows strays by a tenth of its column's spread
 _R2 = 0.99
-_NOISE = 2.0  # times 1/n + 1/m: what sampling alone takes off R2 (1.6 for normal columns)
+# What sampling alone takes off R2, times 1/n + 1/m: 1.6 on average, four times that where columns hang together and
+# stray alike (99 % of a chi-square with one degree of freedom); but never so much that unlike shapes would pass.
+_NOISE, _MOST_NOISE = 6.0, 0.05
 _LEAST_MOVE = 0.5  # rms way of the quantiles, in standard deviations of train
 _BETTER = 10.0  # times less rest than without a map
 _LEAST_COLUMNS = 3  # a map of fewer proves nothing
@@ -120,7 +122,7 @@ class _Sides:
             *(q[:, used] for q in quantiles),
             tuple(f[:, used] for f in figures),  # type: ignore[arg-type]
             used,
-            _NOISE * (1 / len(here) + 1 / len(there)),
+            min(_MOST_NOISE, _NOISE * (1 / len(here) + 1 / len(there))),
             tuple(figures),  # type: ignore[arg-type]
         )
 

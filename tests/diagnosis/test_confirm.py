@@ -51,6 +51,7 @@ class GivenLab:
     n_held: int = 200
     seed: int = 0
     resplits: bool = True
+    reserve: bool = False
     judge: str | None = None
     trained: list[tuple[str, int, int]] = field(default_factory=list)
 
@@ -74,6 +75,10 @@ class GivenLab:
     def trial(self, recipe, *, seed, index=0, score_at=()):
         self.trained.append((recipe.name, seed, index))
         return _Trial(recipe, seed)
+
+    def compared(self, recipe, predict, on="select", index=0):
+        rows = self.split().confirm
+        return rows, predict(rows)
 
     def score(self, trial, on, index=0):
         rng = np.random.default_rng([trial.seed, index, sum(map(ord, trial.recipe.name))])

@@ -156,3 +156,28 @@ def test_nothing_is_kept_without_out(wine, tmp_path, monkeypatch):
     assert list(tmp_path.iterdir()) == []
     saved = diagnosis.save(tmp_path / "kept")
     assert {"diagnosis.json", "samples.npz", "report.html", "findings.json"} <= {p.name for p in saved.iterdir()}
+
+
+def test_a_column_that_became_nan_by_standardising_is_a_verdict_and_no_error():
+    """Nobody reads a warning of NumPy: the rows come as they are, NaN from top to bottom in one column."""
+    rng = np.random.default_rng(0)
+    rows = np.concatenate([rng.normal(size=(500, 3)) @ rng.normal(size=(3, 9)), np.full((500, 1), 4.0)], axis=1)
+    with np.errstate(invalid="ignore"):
+        rows = (rows - rows.mean(axis=0)) / rows.std(axis=0)
+    assert np.isnan(rows[:, 9]).all()
+    diagnosis = aetfx.diagnose(_model(10), rows, epochs=20, batch_size=16, budget=24)
+    assert diagnosis.causes[0].code == "data.constant_features"
+    assert diagnosis.causes[0].score_before == 4.0
+    assert "NaN or infinite in every row" in " ".join(diagnosis.causes[0].evidence)
+    assert np.isfinite(diagnosis.fixed_model.predict(rows, verbose=0)).all()
+
+
+def test_eval_rows_that_were_scaled_otherwise_are_brought_back_without_another_training():
+    rng = np.random.default_rng(0)
+    rows = 0.5 + 0.1 * rng.normal(size=(900, 3)) @ rng.normal(size=(3, 10))
+    model = _model(10)
+    diagnosis = aetfx.diagnose(model, rows[:500], rows[500:] / 255, epochs=20, batch_size=16, budget=24)
+    first = diagnosis.causes[0]
+    assert (first.code, first.seeds) == ("code.train_eval_preprocessing_mismatch", 5)
+    assert "multiply by 255" in first.remedy
+    assert first.score_after < 0.5 * first.score_before

@@ -38,6 +38,15 @@ def linear(shape):
     return keras.Sequential([keras.Input(shape), keras.layers.Activation("linear")], name="core")
 
 
+def test_a_still_sensor_comes_back_as_it_nearly_always_is():
+    rows = np.column_stack([table(), np.full(150, 7.0)])
+    rows[:2, 4] = 70.0
+    fitted = fit_rows({"scaling": "standard", "missing": "mean", "constant": "drop"}, rows, sentinels=SENTINELS)
+    restored = wrap(linear((5,)), fitted).predict(rows, verbose=0)
+    assert (restored[:, 4] == 7.0).all()
+    assert restored[50:, 0] == pytest.approx(rows[50:, 0], rel=1e-9)
+
+
 def same(model, fitted, rows):
     expected = fitted.invert(fitted.apply(rows))
     for given in (model.predict(rows, verbose=0), np.asarray(model(rows)), model.predict_on_batch(rows)):
@@ -52,6 +61,8 @@ def same(model, fitted, rows):
         {"scaling": "minmax", "missing": "median"},
         {"scaling": "robust", "missing": "zero"},
         {"missing": "mean"},
+        {"missing": "mean", "constant": "drop"},
+        {"scaling": "standard", "missing": "median", "constant": "drop"},
     ],
 )
 def test_layers_are_the_numpy_transform_before_and_after_saving(spec, tmp_path):

@@ -105,6 +105,39 @@ def test_constant_columns_get_scale_one():
         assert fitted.invert(fitted.apply(rows))[:, 2] == pytest.approx(-3e7)
 
 
+def still_table():
+    """Columns: moving, constant, nearly constant, jittering, without a number, often zero."""
+    rng = np.random.default_rng(0)
+    rows = np.full((200, 6), 7.0)
+    rows[:, 0] = rng.normal(size=200)
+    rows[:3, 2] = 9.0
+    rows[:, 3] += 1e-8 * rng.normal(size=200)
+    rows[:, 4] = np.nan
+    rows[:, 5] = (rng.random(200) < 0.2) * 1.0
+    return rows
+
+
+@pytest.mark.parametrize("scope", ["column", "pooled"])
+def test_constant_columns_are_left_out_and_come_back_as_they_nearly_always_are(scope):
+    rows = still_table()
+    fitted = fit_rows({"scaling": "standard", "missing": "median", "constant": "drop"}, rows, scope=scope)
+    still = [1, 2, 3, 4]
+    fed = fitted.apply(rows)
+    assert (fed[:, still] == 0).all()
+    assert fed[:, [0, 5]].std() == pytest.approx(1, abs=0.01)
+    assert np.isnan(fitted.apply(rows, impute=False)[:, still]).all()
+    back = fitted.invert(fed + 3.0)
+    assert back[:, still] == pytest.approx(np.tile([7.0, 7.0, 7.0, 0.0], (200, 1)), abs=1e-6)
+    assert fitted.invert(fed)[:, [0, 5]] == pytest.approx(rows[:, [0, 5]], abs=1e-5)
+    from_statistics = fit(fitted.spec, summarize(rows), shape=(6,), scope=scope)
+    assert np.isfinite(from_statistics.dropped).tolist() == np.isfinite(fitted.dropped).tolist()
+    assert from_statistics.apply(rows) == pytest.approx(fed, abs=0.03)
+
+
+def test_nothing_is_left_out_where_every_column_moves():
+    assert fit_rows({"constant": "drop"}, still_table()[:, [0, 5]]).identity
+
+
 def test_robust_scale_where_most_rows_share_one_value():
     rows = np.where(np.arange(100) < 80, 0.0, np.arange(100.0))[:, None]
     assert fit_rows({"scaling": "robust"}, rows).scale[0] == pytest.approx(rows.std())

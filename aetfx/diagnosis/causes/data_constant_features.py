@@ -48,8 +48,8 @@ class ConstantFeatures(Cause):
                 self.code,
                 recipe,
                 remedy=(
-                    "Leave these columns out of what the network learns. (Here it is fed 0 in their place and is not "
-                    "asked for them; their median comes back.)"
+                    "Leave these columns out of what the network learns. Here it is fed 0 in their place, is not "
+                    "asked for them, and their median comes back."
                 ),
                 keras=(
                     "moves = np.nanmean(x_train != np.nanmedian(x_train, axis=0), axis=0) >= 0.05\n"
@@ -90,11 +90,10 @@ def _weight(case: Case, fed: np.ndarray, constant: np.ndarray) -> list[str]:
     if share < t.constant_weight or share < t.constant_undue * due:
         return []
     j = int(np.argmax(np.where(constant, np.abs(np.nan_to_num(fed)).max(axis=0), -1.0)))
-    sentence = (
-        f"they make up {percent(share, 1)} of the variance that the loss sees and {percent(due, 1)} of what is scored; "
-        f"'{case.lab.names[j]}' reaches {float(np.nanmax(np.abs(fed[:, j]))):.3g}"
+    weights = (
+        f"they make up {percent(share, 1)} of the variance that the loss sees, {percent(due, 1)} of what is scored"
     )
-    return [sentence]
+    return [f"{weights}; '{case.lab.names[j]}' reaches {float(np.nanmax(np.abs(fed[:, j]))):.3g}"]
 
 
 def _level(case: Case, fed: np.ndarray, constant: np.ndarray) -> list[str]:

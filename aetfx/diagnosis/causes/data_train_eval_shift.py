@@ -41,7 +41,7 @@ class TrainEvalShift(Cause):
                 recipe,
                 remedy=(
                     "Train on rows like those in eval too: mix both sources and hold rows out by chance. "
-                    f"(Here half of the eval rows took the place of {percent(share)} of the train rows.)"
+                    f"Here half of the eval rows took the place of {percent(share)} of the train rows."
                 ),
                 keras=(
                     "rows = np.random.default_rng(0).permutation(np.concatenate([x_train, x_val]))\n"

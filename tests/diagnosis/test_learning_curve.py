@@ -1,0 +1,65 @@
+"""Tests of aetfx.diagnosis.learning_curve: power laws are continued, and what is not known is admitted."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from aetfx.diagnosis.learning_curve import SHARES, more_rows
+
+
+def law(a, b, c, n):
+    return a * n**-b + c
+
+
+def scores(a, b, c, noise=0.0, seed=0, trainings=3):
+    rng = np.random.default_rng(seed)
+    return {n: law(a, b, c, n) * np.exp(noise * rng.standard_normal(trainings)) for n in SHARES}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.floats(0.05, 2), st.floats(0.1, 2), st.floats(0, 1))
+def test_a_power_law_is_continued_exactly(a, b, c):
+    found = more_rows(scores(a, b, c))
+    assert found.twice == pytest.approx(1 - law(a, b, c, 2) / law(a, b, c, 1), abs=1e-6)
+    assert found.four == pytest.approx(1 - law(a, b, c, 4) / law(a, b, c, 1), abs=1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(1e-4, 4), min_size=9, max_size=9))
+def test_any_scores_give_gains_in_order(values):
+    found = more_rows({n: values[3 * i : 3 * i + 3] for i, n in enumerate(SHARES)})
+    for gain, (low, high) in ((found.twice, found.twice_interval), (found.four, found.four_interval)):
+        assert low <= gain <= high
+        assert high < 1
+    assert found.twice <= 0 or found.twice <= found.four < 1
+
+
+@pytest.mark.parametrize(("b", "c"), [(0.3, 0.0), (0.7, 0.1), (1.0, 0.2), (1.5, 0.05)])
+@pytest.mark.parametrize("noise", [0.03, 0.1])
+def test_the_truth_lies_in_the_interval_as_often_as_promised(b, c, noise):
+    """As a user would find it: the mean of three trainings on the real 2n and 4n rows."""
+    rng = np.random.default_rng(1)
+    hits = []
+    for seed in range(60):
+        found = more_rows(scores(0.3, b, c, noise, seed))
+        full = found.scores[1.0]
+        for times, interval in ((2, found.twice_interval), (4, found.four_interval)):
+            real = law(0.3, b, c, times) * np.exp(noise * rng.standard_normal() / np.sqrt(3))
+            hits.append(interval[0] <= 1 - real / full <= interval[1])
+    assert np.mean(hits) >= 0.9
+
+
+def test_noise_widens_the_interval_and_a_flat_curve_promises_nothing():
+    calm, loud = (more_rows(scores(0.3, 0.7, 0.1, noise, 3)).twice_interval for noise in (0.01, 0.1))
+    assert calm[1] - calm[0] < 0.5 * (loud[1] - loud[0])
+    flat = more_rows(scores(0.0, 1.0, 0.2, 0.02, 4))
+    assert flat.twice_interval[0] < 0.05
+    assert flat.twice < 0.1
+
+
+def test_a_curve_needs_its_three_sizes():
+    with pytest.raises(ValueError, match="two scores or more at each"):
+        more_rows({0.5: [0.3, 0.3], 1.0: [0.2, 0.2]})

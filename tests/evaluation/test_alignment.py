@@ -1,0 +1,114 @@
+"""Tests of aetfx.evaluation.alignment: other preparations are undone, and ordinary shifts are none."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_breast_cancer, load_digits, load_wine
+
+from aetfx.evaluation.alignment import alignment
+
+DIGITS = load_digits().data / 16
+CANCER = load_breast_cancer()
+
+
+def halves(rows, seed=0):
+    order = np.random.default_rng(seed).permutation(len(rows))
+    cut = int(0.7 * len(rows))
+    return rows[order[:cut]], rows[order[cut:]]
+
+
+@pytest.mark.parametrize(
+    ("factor", "offset", "words"),
+    [
+        (255.0, 0.0, "the train rows times 255"),
+        (1 / 255, 0.0, "the train rows divided by 255"),
+        (16.0, 0.0, "the train rows times 16"),
+        (2.0, -1.0, "the train rows times 2 minus 1.00"),
+    ],
+)
+def test_one_map_is_named_and_undone(factor, offset, words):
+    train, evaluation = halves(DIGITS)
+    found = alignment(train, evaluation * factor + offset)
+    assert found.kind == "one"
+    assert found.words.startswith(words)
+    assert found.r2 > 0.98
+    np.testing.assert_allclose(found(evaluation * factor + offset), evaluation, atol=0.01)
+
+
+@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("side", ["train", "eval"])
+def test_one_side_standardised(side, seed):
+    train, evaluation = halves(CANCER.data, seed)
+    mean, sd = train.mean(axis=0), train.std(axis=0)
+    raw = evaluation
+    train, evaluation = (
+        ((train - mean) / sd, evaluation) if side == "train" else (train, (raw - raw.mean(0)) / raw.std(0))
+    )
+    found = alignment(train, evaluation)
+    assert found.kind == "columns"
+    wanted = (raw - mean) / sd if side == "train" else raw
+    off = (found(evaluation) - wanted) / wanted.std(axis=0)
+    assert np.median(np.abs(off)) < 0.15
+
+
+def test_each_side_between_its_own_extremes():
+    train, evaluation = halves(CANCER.data)
+    low, reach = train.min(axis=0), np.ptp(train, axis=0)
+    own = (evaluation - evaluation.min(axis=0)) / np.ptp(evaluation, axis=0)
+    found = alignment((train - low) / reach, own)
+    assert found.kind == "columns"
+    before = np.abs(own - (evaluation - low) / reach).mean()
+    assert np.abs(found(own) - (evaluation - low) / reach).mean() < 0.3 * before
+
+
+def test_images_keep_their_shape_and_dtype():
+    train, evaluation = halves(DIGITS.reshape(-1, 8, 8).astype(np.float32))
+    mapped = alignment(train, evaluation * 255)(evaluation * 255)
+    assert (mapped.shape, mapped.dtype) == (evaluation.shape, np.float32)
+
+
+def _benign_and_malignant():
+    rows = CANCER.data
+    benign = rows[CANCER.target == 1]
+    return [(part - benign.mean(axis=0)) / benign.std(axis=0) for part in (benign, rows[CANCER.target == 0])]
+
+
+def _other_digits():
+    labels = load_digits().target
+    return DIGITS[labels < 7], DIGITS[labels >= 7]
+
+
+def _sorted_wine():
+    rows = load_wine().data
+    rows = rows[np.argsort(rows[:, 0], kind="stable")]
+    return rows[:110], rows[110:]
+
+
+def _moved_normals():
+    rows = np.random.default_rng(0).normal(size=(800, 8))
+    return rows[:500], rows[500:] * np.linspace(0.5, 2, 8) + np.linspace(-1, 1, 8)
+
+
+def _all_a_little_larger():
+    rows = np.random.default_rng(0).normal(size=(800, 8))
+    return rows[:500], rows[500:] + 1
+
+
+@pytest.mark.parametrize(
+    "sides", [_benign_and_malignant, _other_digits, _sorted_wine, _moved_normals, _all_a_little_larger]
+)
+def test_an_ordinary_shift_is_no_other_preparation(sides):
+    assert alignment(*sides()) is None
+
+
+@pytest.mark.parametrize("rows", [DIGITS, CANCER.data, load_wine().data], ids=["digits", "cancer", "wine"])
+def test_rows_prepared_alike_need_no_map(rows):
+    for seed in range(5):
+        assert alignment(*halves(rows, seed)) is None
+
+
+def test_few_rows_and_constant_columns_prove_nothing():
+    assert alignment(DIGITS[:40], DIGITS[40:80] * 255) is None
+    assert alignment(np.ones((100, 5)), np.zeros((100, 5))) is None
+    assert alignment(np.full((100, 5), np.nan), np.zeros((100, 5))) is None
