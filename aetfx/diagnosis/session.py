@@ -19,6 +19,7 @@ from aetfx.diagnosis.result import Diagnosis
 from aetfx.diagnosis.samples import collect_samples, write_samples
 from aetfx.diagnosis.status import decide
 from aetfx.diagnosis.thresholds import Thresholds
+from aetfx.models.draws import undisturbed
 from aetfx.models.passing import reconstruct
 from aetfx.run import Run, read_json, write_json, write_text
 from aetfx.training.progress import Progress
@@ -123,5 +124,6 @@ def _score_as_given(lab: Lab, live: Any) -> float | None:
     if iterations is None or int(iterations) == 0:
         return None
     rows = lab.split().confirm
-    predicted = np.asarray(reconstruct(live, rows.astype("float32")), dtype=np.float64)
+    with undisturbed(live):
+        predicted = np.asarray(reconstruct(live, rows.astype("float32")), dtype=np.float64)
     return lab.scorer().score(rows, predicted, rows=lab.judge).value

@@ -17,9 +17,9 @@ from typing import Any
 import numpy as np
 
 from aetfx.errors import ModelError
+from aetfx.models.draws import DRAWS, drawing, is_stochastic, undisturbed
 from aetfx.models.passing import reconstruct
 from aetfx.preprocessing.fit import Preprocessing
-from aetfx.training.draws import DRAWS, drawing, is_stochastic, undisturbed
 from aetfx.training.feed import batches, needs_padding, updates_per_epoch
 from aetfx.training.recipe import Recipe
 from aetfx.training.step import loss_in

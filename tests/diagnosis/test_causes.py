@@ -37,14 +37,18 @@ def make_case(
     """Trains a small dense autoencoder and opens the case."""
     import keras
 
-    if not _WORKSHOP:
-        _WORKSHOP.append(Workshop())
     model = build_dense(rows.shape[1:], hidden=hidden, bottleneck=code, activation=activation, output_activation=output)
     chosen = keras.optimizers.get(optimizer)
     chosen.learning_rate = rate
     source = describe_model(model, rows.shape[1:])
     source = source.with_blueprint(edit(source.blueprint))
-    recipe = Recipe(source, plain_optimizer(chosen), loss, epochs, batch_size, **recipe_fields)
+    return open_case(Recipe(source, plain_optimizer(chosen), loss, epochs, batch_size, **recipe_fields), rows, target)
+
+
+def open_case(recipe: Recipe, rows: np.ndarray, target: float = 0.3) -> Case:
+    """Trains a recipe once and opens the case."""
+    if not _WORKSHOP:
+        _WORKSHOP.append(Workshop())
     statistics = summarize(rows)
     findings = run_checks({"train": statistics})
     outliers = any(f.code == "data.outliers" for f in findings)
@@ -211,7 +215,7 @@ MAY_CHANGE = {
     "optimizer.choice": {"optimizer"},
     "model.dead_units": {"source"},
     "model.initialization": {"source"},
-    "model.regularization": {"source", "optimizer"},
+    "model.regularization": {"source", "optimizer", "objective"},
 }
 
 
@@ -240,7 +244,10 @@ def test_an_admitted_cause_has_evidence_and_experiments(code):
         assert experiment.recipe.identity != case.recipe.identity
         changed = {
             name
-            for name in ("optimizer", "loss", "epochs", "batch_size", "preprocessing", "masked_loss", "early_stopping")
+            for name in (
+                *("optimizer", "loss", "epochs", "batch_size", "preprocessing", "masked_loss", "early_stopping"),
+                *("step", "objective"),
+            )
             if getattr(experiment.recipe, name) != getattr(case.recipe, name)
         }
         changed |= {"source"} if experiment.recipe.source.identity != case.recipe.source.identity else set()
