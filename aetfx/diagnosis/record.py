@@ -55,7 +55,11 @@ def build_record(
         "improvements": [item.to_json() for item in outcome.improvements],
         "suspected": outcome.suspected,
         "notes": _notes(first),
-        "statements": [*status.statements, *not_rewritable(outcome)],
+        "statements": [
+            *status.statements,
+            *(f"The training broke off: {sentence}." for sentence in first.case.numerics),
+            *not_rewritable(outcome),
+        ],
         "ruled_out": ruled_out(outcome),
         "experiments": [item for step in outcome.steps for item in experiments(step)],
         "code_curve": code_curve(last),
@@ -165,6 +169,8 @@ def _why_out(outcome: Outcome, cause: Cause) -> dict[str, Any]:
         }
     elif admission.admitted and any(e.code == cause.code for e in step.plan.dropped):
         entry["reason"] = "admitted, but the budget did not allow the experiment"
+    elif cause.code in step.plan.broken:
+        entry["reason"] = f"admitted, but the model cannot take the change: {step.plan.broken[cause.code]}"
     elif admission.admitted:
         entry["reason"] = "admitted, but this model's layers cannot be rewritten for it"
     return entry

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import REGISTRY, Experiment
+from aetfx.errors import ModelError
 from aetfx.training.recipe import Recipe
 
 _SHARES = (1.0, 0.5, 0.25)
@@ -26,12 +27,13 @@ class Screened:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a step will screen, at what length, and what there is no budget for."""
+    """What a step will screen, at what length, and what there is no budget for; why experiments broke off, by code."""
 
     experiments: list[Experiment]
     share: float
     dropped: list[Experiment]
     cost: float
+    broken: dict[str, str] = field(default_factory=dict)
 
 
 def plan(case: Case, experiments: list[Experiment], allowance: float) -> Plan:
@@ -66,7 +68,11 @@ def _fill(case: Case, experiments: list[Experiment], share: float, allowance: fl
 
 
 def screen(case: Case, planned: Plan) -> list[Screened]:
-    """Trains each planned experiment once, the longest of a kind first so that shorter ones are read off it."""
+    """Trains each planned experiment once, the longest of a kind first so that shorter ones are read off it.
+
+    A change that the user's code cannot take (a batch size written into a train_step) breaks off its own experiment
+    only; the plan says so.
+    """
     found: dict[str, Screened] = {}
     for experiment in sorted(planned.experiments, key=lambda e: -e.recipe.epochs):
         recipe = shortened(experiment, planned.share)
@@ -79,12 +85,16 @@ def screen(case: Case, planned: Plan) -> list[Screened]:
             shorter = [
                 other.recipe.epochs for other in planned.experiments if _continues(experiment, other)
             ]  # fmt: skip
-            trial = case.lab.trial(recipe, score_at=shorter)
+            try:
+                trial = case.lab.trial(recipe, score_at=shorter)
+            except ModelError as error:
+                planned.broken[experiment.code] = str(error)
+                continue
             score = case.lab.score(trial, "select").value
         floor = case.thresholds.score_floor
         gain = 1 - max(score, floor) / max(before, floor)
         found[experiment.recipe.identity] = Screened(experiment, before, score, gain)
-    return [found[e.recipe.identity] for e in planned.experiments]
+    return [found[e.recipe.identity] for e in planned.experiments if e.recipe.identity in found]
 
 
 def checkpoints(epochs: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""aetfx.diagnosis.divergence and the variational part of model.regularization: a KL that rules, and one that does not."""
+"""aetfx.diagnosis.divergence, the variational part of model.regularization: a KL that rules, and one that does not."""
 
 from __future__ import annotations
 
@@ -101,9 +101,7 @@ def test_every_experiment_can_be_asked_of_a_model_that_trains_itself():
 
 def test_a_wider_code_widens_mean_and_spread_and_what_decodes_them():
     case = case_of(vaes.keras_example(width=8), PLANE, epochs=2)
-    [wider] = [item for item in REGISTRY["model.capacity_too_small"].experiments(case) if item.late][:1] or [None]
-    if wider is None:
-        pytest.skip("this case has no sign of a narrow code")
+    wider = next(item for item in REGISTRY["model.capacity_too_small"].experiments(case) if item.late)
     model = wider.recipe.source.build()
     assert model.encoder.output_shape[0][1] == model.encoder.output_shape[1][1] == 2 * vaes.CODE
     assert model.decoder.input_shape[1] == 2 * vaes.CODE
@@ -115,7 +113,7 @@ def test_a_wider_code_widens_mean_and_spread_and_what_decodes_them():
 def test_a_vae_that_takes_the_mean_over_64_columns_is_told_so():
     model = vaes.keras_example(vaes.MeanReduced, 64, 4, rate=0.01)
     before = [np.array(weight) for weight in model.variables]
-    diagnosis = aetfx.diagnose(model, WIDE[:300], WIDE[300:], epochs=25, batch_size=32, budget=16)
+    diagnosis = aetfx.diagnose(model, WIDE[:300], WIDE[300:], epochs=25, batch_size=32, budget=9)
     first = diagnosis.causes[0]
     assert (first.code, first.verdict) == ("model.regularization", "verified")
     assert first.experiment_name.startswith("elbo")
@@ -130,7 +128,7 @@ def test_a_vae_that_takes_the_mean_over_64_columns_is_told_so():
 
 def test_a_healthy_vae_gives_no_alarm():
     model = vaes.keras_example(vaes.VAE, 64, 4, rate=0.01)
-    diagnosis = aetfx.diagnose(model, WIDE[:300], WIDE[300:], epochs=60, batch_size=32, budget=8)
+    diagnosis = aetfx.diagnose(model, WIDE[:300], WIDE[300:], epochs=60, batch_size=32, budget=3)
     assert diagnosis.causes == []
     assert diagnosis.suspected == []
     assert diagnosis.status == "healthy"

@@ -231,15 +231,12 @@ def adversarial():
     return model
 
 
-class Literal(KLLayer):
+class Literal(layers.Layer):
     """The same with its weight written into the code."""
 
     def call(self, inputs):
         self.add_loss(3.0 * kl_of(*inputs))
         return inputs[0]
-
-    def get_config(self):
-        return layers.Layer.get_config(self)
 
 
 def functional_literal(width=WIDTH, code=CODE):
