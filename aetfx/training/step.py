@@ -13,6 +13,7 @@ Terms: the *own* step of a model is a `train_step` that Keras did not write.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -101,12 +102,21 @@ def probe_step(
             key = _loss_key(reported)
             lost = not np.allclose(returned.get(key, np.nan), reported.get(key, np.nan), rtol=1e-3, equal_nan=True)
             return TrainStep(True, feeding, eager, key, own_compile, lost)
-    told = [line.strip() for line in str(first).splitlines() if line.strip()]
     raise ModelError(
         f"the model's train_step can be fitted neither with model.fit(x{', x' * has_loss}) nor with "
-        f"model.fit(x{', x' * (not has_loss)}): {type(first).__name__}: {(told or ['no message'])[0][:200]}. "
+        f"model.fit(x{', x' * (not has_loss)}): {reason(first)}. "
         "Check it with one of these calls."
     ) from first
+
+
+def reason(error: BaseException | None) -> str:
+    """Words what was raised in a user's code in one line, without what Keras and TensorFlow put around it."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", re.split(r"Exception encountered when calling .*", str(error))[-1])
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    nodes = [i for i, line in enumerate(lines) if line.startswith("[[")]
+    if lines and lines[0].startswith("Graph execution error") and nodes and nodes[0] > 0:
+        lines = lines[nodes[0] - 1 :]  # before it stands where in the graph; the reason is the last line
+    return f"{type(error).__name__}: {(lines or ['no message'])[0][:200].rstrip('.')}"
 
 
 def track_loss(model: Any, step: TrainStep) -> None:

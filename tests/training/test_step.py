@@ -121,6 +121,18 @@ def test_what_cannot_be_trained_is_refused_in_one_line(make, said):
     assert "\n" not in str(refused.value)
 
 
+class Asserts(vaes.VAE):
+    def train_step(self, data):
+        tf.debugging.Assert(tf.shape(data)[0] < 0, ["never enough rows"])
+        return super().train_step(data)
+
+
+def test_the_reason_is_found_in_what_tensorflow_says():
+    with pytest.raises(ModelError, match="InvalidArgumentError: assertion failed: .*never enough rows") as refused:
+        recipe_of(vaes.keras_example(Asserts))
+    assert "Graph execution error" not in str(refused.value)
+
+
 def test_both_optimizers_of_a_pair_follow_the_rate():
     recipe = recipe_of(vaes.adversarial)
     assert recipe.learning_rate == pytest.approx(0.01)
