@@ -119,7 +119,7 @@ def compile_model(model: Any, recipe: Recipe, *, padded: bool, n_rows: int) -> N
     import keras
 
     track_loss(model, recipe.step)
-    apply_objective(model, recipe.objective)
+    apply_objective(model, recipe.objective, recipe.step.loss_key)
 
     with keras.saving.custom_object_scope(dict(recipe.source.objects)):
         optimizer = keras.optimizers.deserialize(copy.deepcopy(recipe.optimizer))

@@ -13,6 +13,7 @@ from keras import layers, ops
 
 from aetfx.errors import ModelError
 from aetfx.models.draws import DRAWS, is_stochastic, undisturbed
+from aetfx.models.variational import find_heads
 from aetfx.preprocessing.fit import fit_rows
 from aetfx.study import parse_study
 from aetfx.training.build import recipe_from_model
@@ -202,7 +203,7 @@ def test_scoring_in_the_middle_does_not_change_the_training(workshop):
 # What is minimised.
 
 
-def loss_of(recipe, weights, workshop):
+def loss_of(recipe, workshop):
     """The first epoch's loss at a learning rate that changes nothing."""
     return fit(recipe.with_learning_rate(1e-12).changed(epochs=1), workshop=workshop).losses[0]
 
@@ -211,7 +212,7 @@ def test_added_losses_and_the_compiled_one_count_as_the_objective_says(workshop)
     recipe = recipe_of(vaes.functional_literal())
 
     def loss(**objective):
-        return loss_of(recipe.changed(objective=objective), None, workshop)
+        return loss_of(recipe.changed(objective=objective), workshop)
 
     both, half = loss(), loss(reconstruction=1.0, added=0.5)
     only = loss(reconstruction=1.0, added=0.0)
@@ -223,18 +224,20 @@ def test_added_losses_and_the_compiled_one_count_as_the_objective_says(workshop)
 def test_the_own_elbo_is_the_users_where_the_user_sums(workshop):
     """Keras's example minimises the same: at beta 1 the first losses are alike, but for the draws."""
     recipe = recipe_of(vaes.keras_example())
-    theirs = loss_of(recipe, None, workshop)
-    ours = loss_of(recipe.changed(objective={"elbo": "mse", "beta": 1.0}), None, workshop)
+    theirs = loss_of(recipe, workshop)
+    ours = loss_of(recipe.changed(objective={"elbo": "mse", "beta": 1.0}), workshop)
     np.testing.assert_allclose(ours, theirs, rtol=1e-3)
-    without = loss_of(recipe.changed(objective={"elbo": "mse", "beta": 0.0}), None, workshop)
+    without = loss_of(recipe.changed(objective={"elbo": "mse", "beta": 0.0}), workshop)
     assert without < ours
+    pairs = recipe_of(vaes.keras_example(vaes.Pairs))
+    np.testing.assert_allclose(loss_of(pairs.changed(objective={"elbo": "mse", "beta": 1.0}), workshop), ours)
 
 
 def test_an_attribute_is_set_before_the_step_is_traced(workshop):
     recipe = recipe_of(vaes.keras_example(vaes.Attribute))
-    two = loss_of(recipe, None, workshop)
-    one = loss_of(recipe.changed(objective={"attributes": {"0.kl_coef": 1.0}}), None, workshop)
-    none = loss_of(recipe.changed(objective={"attributes": {"0.kl_coef": 0.0}}), None, workshop)
+    two = loss_of(recipe, workshop)
+    one = loss_of(recipe.changed(objective={"attributes": {"0.kl_coef": 1.0}}), workshop)
+    none = loss_of(recipe.changed(objective={"attributes": {"0.kl_coef": 0.0}}), workshop)
     np.testing.assert_allclose(one, (two + none) / 2, rtol=1e-4)
 
 
@@ -255,6 +258,36 @@ def test_the_reported_loss_is_the_whole_one():
             self.total_loss_tracker = keras.metrics.Mean(name="vae_loss")
 
     assert recipe_of(vaes.keras_example(Parts)).step.loss_key == "vae_loss"
+
+
+class Halves(vaes.VAE):
+    """As in TensorFlow's tutorial: one output of the encoder holds mean and log-variance."""
+
+    def train_step(self, data):
+        with tf.GradientTape() as tape:
+            mean, log_var = ops.split(self.encoder(data), 2, axis=1)
+            drawn = mean + ops.exp(0.5 * log_var) * tf.random.normal(tf.shape(mean))
+            loss = self.reconstruction_loss(data, self.decoder(drawn)) + vaes.kl_of(mean, log_var)
+        weights = self.trainable_weights
+        self.optimizer.apply_gradients(zip(tape.gradient(loss, weights), weights, strict=True))
+        return {"elbo": loss}
+
+
+def test_an_encoder_whose_one_output_is_mean_and_spread(workshop):
+    encoder = keras.Sequential([keras.Input((6,)), layers.Dense(8, "relu"), layers.Dense(4)])
+    model = Halves(encoder, vaes.make_decoder())
+    model.compile("adam")
+    recipe = recipe_of(model)
+    assert recipe.step.loss_key == "elbo"
+    trial = fit(recipe.changed(objective={"elbo": "mse", "beta": 0.1}), workshop=workshop)
+    assert len(trial.losses) == 3
+    assert not trial.stochastic, "the draw is in the step, so that the mean is what is decoded"
+    heads = find_heads(trial.model, (6,))
+    np.testing.assert_allclose(
+        heads.code_means(trial.model, ROWS.astype("float32")),
+        trial.model.encoder(ROWS.astype("float32"))[:, :2],
+        rtol=1e-5,
+    )
 
 
 class AnyCall(keras.Model):
