@@ -11,8 +11,10 @@ import contextlib
 import json
 import os
 import resource
+import signal
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -249,6 +251,94 @@ def test_model_files_that_cannot_be_read(refused, kind):
     said = refused("diagnose", "study.yaml")
     for word in [path, *words]:
         assert word in said
+
+
+# Models that train themselves, and trainings that break.
+
+OWN_STEP = """
+import keras
+
+class Own(keras.Model):
+    def __init__(self):
+        super().__init__()
+        self.code, self.out = keras.layers.Dense(2), keras.layers.Dense(3)
+
+    def call(self, rows):
+        return self.out(self.code(rows))
+
+    def train_step(self, data):
+        {body}
+
+def build():
+    model = Own()
+    model.compile({compiled})
+    return model
+"""
+
+
+def own_step(name: str, body: str, compiled: str = "'adam'") -> str:
+    """Writes a module with such a model, and a study that uses it."""
+    Path(f"{name}.py").write_text(OWN_STEP.format(body=body, compiled=compiled))
+    study()
+    Path("study.yaml").write_text(
+        f"data: {{train: table.csv}}\nmodel: {{factory: '{name}:build'}}\ntraining: {{epochs: 2}}\n"
+    )
+    return "study.yaml"
+
+
+def test_a_train_step_that_raises(refused):
+    said = refused("diagnose", own_step("raising_step", "raise KeyError('no such column')"))
+    for word in ("train_step", "model.fit(x)", "model.fit(x, x)", "KeyError", "no such column", "Check it"):
+        assert word in said
+
+
+def test_a_loss_that_is_no_number_from_the_first_step_is_a_verdict(here, capfd, monkeypatch):
+    Path("nan_loss.py").write_text(
+        "import keras\n"
+        "def of_nothing(rows, rebuilt):\n"
+        "    return keras.ops.mean(keras.ops.log(-1.0 - keras.ops.square(rebuilt)), axis=-1)\n"
+        "def build():\n"
+        "    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.Dense(3)])\n"
+        "    model.compile('adam', of_nothing)\n"
+        "    return model\n"
+    )
+    study()
+    Path("study.yaml").write_text(
+        "data: {train: table.csv}\nmodel: {factory: 'nan_loss:build'}\ntraining: {epochs: 2}\ndiagnosis: {budget: 3}\n"
+    )
+    code, out, said = main(["diagnose", "study.yaml", "--out", "run", "--quiet", "--json"], capfd, monkeypatch)
+    assert code in (0, 1), said
+    assert "Traceback" not in said
+    record = json.loads(Path("run/diagnosis.json").read_text())
+    assert record["status"] in ("faulty", "inconclusive")
+    assert any("The training broke off: the first value that is not a number" in s for s in record["statements"])
+    assert json.loads(out)["status"] == record["status"]
+
+
+def test_ctrl_c_keeps_what_was_finished(here):
+    Path("study.yaml").write_text(
+        "data: {train: table.csv}\nmodel: {hidden: [4], bottleneck: 2}\ntraining: {epochs: 400}\n"
+    )
+    Path("table.csv").write_text(TABLE)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "aetfx.cli", "diagnose", "study.yaml", "--out", "run"],
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    deadline = time.monotonic() + 240
+    while not list(Path("run").glob("configurations/*/*/trial.json")) and time.monotonic() < deadline:
+        assert process.poll() is None, process.stderr.read()
+        time.sleep(0.2)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "stopped. What was finished is kept; the same command goes on from there." in said
+    assert "Traceback" not in said
+    assert list(Path("run").glob("configurations/*/*/trial.json"))
+    assert not Path("run/diagnosis.json").exists()
+    assert_complete(here / "run")
 
 
 # Checks come before work: none of these may cost the user an import of TensorFlow.

@@ -6,6 +6,7 @@ parameters, not from a clock, so that the same study makes the same plan on ever
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import hashlib
@@ -20,6 +21,7 @@ from aetfx.comparison.row_changes import alignments, changed, is_aligned, on_tra
 from aetfx.comparison.splits import Part, Split, positions, split_rows
 from aetfx.data.parts import Parts
 from aetfx.data.targets import SAME, Relation
+from aetfx.errors import ModelError
 from aetfx.evaluation.alignment import Alignment
 from aetfx.evaluation.score import Score, Scorer, mean_score
 from aetfx.evaluation.separation import Separation
@@ -273,7 +275,7 @@ class Lab:
         """Trains what has not been trained yet, side by side where cores allow; `trial` then has it at once.
 
         Args:
-          jobs: trials that will be asked for.
+          jobs: trials that will be asked for. One that breaks off does so again, aloud, when it is asked for.
 
         Raises:
           OutOfTime: the deadline is over.
@@ -297,11 +299,12 @@ class Lab:
             self._tell(f"{len(missing)} variants", max(self.spent, start + done * mean))
 
         dearest_first = sorted(missing, key=lambda job: -self.cost(job.recipe))
-        self._pool.run(
-            dearest_first,
-            lambda job: self.trial(job.recipe, seed=job.seed, index=job.index, score_at=job.score_at),
-            tell,
-        )
+
+        def here(job: Job) -> None:
+            with contextlib.suppress(ModelError):
+                self.trial(job.recipe, seed=job.seed, index=job.index, score_at=job.score_at)
+
+        self._pool.run(dearest_first, here, tell)
 
     def close(self) -> None:
         """Ends the processes that trained beside this one."""

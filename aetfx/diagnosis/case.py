@@ -29,7 +29,7 @@ from aetfx.models.reading import Architecture, LayerFacts, read_architecture
 from aetfx.models.rewriting import can_rewrite
 from aetfx.models.variational import Heads, adds_losses, find_heads, inactive_units
 from aetfx.training.feed import updates_per_epoch
-from aetfx.training.numerics import first_non_finite
+from aetfx.training.numerics import FirstNonFinite, first_non_finite
 from aetfx.training.range_test import range_test
 from aetfx.training.recipe import Recipe
 from aetfx.training.trial import Trial
@@ -280,15 +280,19 @@ class Case:
         return self.heads is None and not self.trial.stochastic
 
     @cached_property
-    def numerics(self) -> tuple[str, ...]:
-        """Where the first value that is not a number came from, in a training that diverged; () for any other."""
+    def non_finite(self) -> FirstNonFinite | None:
+        """Where the first value that is not a number came from, in a training that diverged; costs at most one more."""
         if not self.trial.diverged:
-            return ()
+            return None
         try:
-            found = first_non_finite(self.trial, self.lab.split().train)
+            return first_non_finite(self.trial, self.lab.split().train)
         except Exception:  # a user's layer may run in a graph only; what is missing then is one sentence
-            return ()
-        return (found.sentence,) if found is not None else ()
+            return None
+
+    @property
+    def numerics(self) -> tuple[str, ...]:
+        """The same as a sentence of evidence; () where there is none."""
+        return (self.non_finite.sentence,) if self.non_finite is not None else ()
 
     @cached_property
     def pca(self) -> float | None:

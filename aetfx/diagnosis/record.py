@@ -66,6 +66,7 @@ def build_record(
         "row_order": None if order is None else dataclasses.asdict(order),
         "statements": [
             *status.statements,
+            *(f"The training broke off: {sentence}." for sentence in first.case.numerics),
             *not_rewritable(outcome),
             *(part.sentence for part in (halves, order) if part is not None),
         ],
@@ -186,6 +187,8 @@ def _why_out(outcome: Outcome, cause: Cause) -> dict[str, Any]:
         entry["reason"] = step.promise.reason
     elif admission.admitted and any(e.code == cause.code for e in step.plan.dropped):
         entry["reason"] = "admitted, but the budget did not allow the experiment"
+    elif cause.code in step.plan.broken:
+        entry["reason"] = f"admitted, but the model cannot take the change: {step.plan.broken[cause.code]}"
     elif admission.admitted:
         entry["reason"] = "admitted, but this model's layers cannot be rewritten for it"
     return entry

@@ -5,11 +5,12 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from aetfx.comparison.pool import Job
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import REGISTRY, Experiment
+from aetfx.errors import ModelError
 from aetfx.training.recipe import Recipe
 
 _SHARES = (1.0, 0.5, 0.25)
@@ -28,12 +29,13 @@ class Screened:
 
 @dataclass(frozen=True)
 class Plan:
-    """What a step will screen, at what length, and what there is no budget for."""
+    """What a step will screen, at what length, and what there is no budget for; why experiments broke off, by code."""
 
     experiments: list[Experiment]
     share: float
     dropped: list[Experiment]
     cost: float
+    broken: dict[str, str] = field(default_factory=dict)
 
 
 def plan(case: Case, experiments: list[Experiment], allowance: float) -> Plan:
@@ -68,7 +70,11 @@ def _fill(case: Case, experiments: list[Experiment], share: float, allowance: fl
 
 
 def screen(case: Case, planned: Plan) -> Iterator[Screened]:
-    """Trains each planned experiment once, the longest of a kind first so that shorter ones are read off it."""
+    """Trains each planned experiment once, the longest of a kind first so that shorter ones are read off it.
+
+    A change that the user's code cannot take (a batch size written into a train_step) breaks off its own experiment
+    only; the plan says so.
+    """
     case.lab.prepare(_jobs(case, planned))
     for experiment in sorted(planned.experiments, key=lambda e: -e.recipe.epochs):
         recipe = shortened(experiment, planned.share)
@@ -78,7 +84,11 @@ def screen(case: Case, planned: Plan) -> Iterator[Screened]:
         )
         score = case.lab.score_of_prefix(recipe)
         if score is None:
-            trial = case.lab.trial(recipe, score_at=_shorter(planned, experiment))
+            try:
+                trial = case.lab.trial(recipe, score_at=_shorter(planned, experiment))
+            except ModelError as error:
+                planned.broken[experiment.code] = str(error)
+                continue
             score = case.lab.score(trial, "select").value
         floor = case.thresholds.score_floor
         gain = 1 - max(score, floor) / max(before, floor)

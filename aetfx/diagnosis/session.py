@@ -25,6 +25,7 @@ from aetfx.diagnosis.samples import collect_samples, write_samples
 from aetfx.diagnosis.status import decide
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.errors import StudyError
+from aetfx.models.draws import undisturbed
 from aetfx.models.packing import unpack_model
 from aetfx.models.passing import reconstruct
 from aetfx.run import Run, read_json, write_json, write_text
@@ -168,7 +169,8 @@ def _score_as_given(lab: Lab, baseline: Recipe, live: Any) -> float | None:
         return None
 
     def predict(rows: np.ndarray) -> np.ndarray:
-        return np.asarray(reconstruct(live, rows.astype("float32")), dtype=np.float64)
+        with undisturbed(live):
+            return np.asarray(reconstruct(live, rows.astype("float32")), dtype=np.float64)
 
     truth, predicted = lab.compared(baseline, predict, "confirm")
     return lab.scorer().score(truth, predicted, rows=lab.judge).value

@@ -35,6 +35,7 @@ class Thresholds:
     # Admission (section 3)
     still_falling: float = 0.06  # relative fall of the train loss over the last fifth of the epochs
     at_the_mean: float = 0.90  # a train score above this has learnt next to nothing
+    ordinary: float = 1e6  # a loss that breaks on values below this is at fault itself: its square is far from overflow
     sparse_ones: float = 0.10  # share of ones below which binary rows are sparse
     large_sd: float = 10.0  # sd as fed above which values are large
     tiny_sd: float = 0.1  # ... and below which they are tiny

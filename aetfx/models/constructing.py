@@ -54,12 +54,19 @@ def difference(live: Any, built: Any) -> str:
 
     A `get_config` that leaves out an argument with a default gives a model that trains otherwise, silently.
     """
-    for name in [] if type(live).__module__.startswith("keras.") else _arguments(type(live)):
-        mine, other = (vars(model).get(name) for model in (live, built))
-        if isinstance(mine, _PLAIN) and mine != other:
-            return f"'{name}' ({mine!r}, not {other!r})"
+    for one, again in zip(_own_parts(live), _own_parts(built), strict=False):
+        for name in _arguments(type(one)):
+            mine, other = vars(one).get(name), vars(again).get(name)
+            if isinstance(mine, _PLAIN) and mine != other:
+                return f"'{name}' of {type(one).__name__} ({mine!r}, not {other!r})"
     shapes = [[tuple(w.shape) for w in model.weights] for model in (live, built)]
     return "" if shapes[0] == shapes[1] else "the shapes of its weights"
+
+
+def _own_parts(model: Any) -> list[Any]:
+    """Returns the model and the layers in it whose classes are the user's own."""
+    parts = [model, *model._flatten_layers(include_self=False, recursive=True)]
+    return [part for part in parts if not type(part).__module__.startswith("keras.")]
 
 
 def _arguments(kind: type) -> list[str]:

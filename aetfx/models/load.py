@@ -17,6 +17,7 @@ from typing import Any
 
 from aetfx.errors import ModelError
 from aetfx.models.dense import build_dense
+from aetfx.models.draws import undisturbed
 from aetfx.models.passing import reconstruct
 from aetfx.study import ModelSection
 
@@ -146,7 +147,8 @@ def check_shapes(model: Any, shape: tuple[int, ...]) -> None:
 
     name = type(model).__name__
     try:
-        output = reconstruct(model, np.zeros((2, *shape), "float32"))
+        with undisturbed(model):
+            output = reconstruct(model, np.zeros((2, *shape), "float32"))
     except NotImplementedError as error:
         raise ModelError(
             f"{name} cannot be called: {_one_line(error)}. Give it a call() that returns the reconstruction, or the "

@@ -77,6 +77,23 @@ def what_is_decoded(outputs: Any, decoder: Any) -> Any:
     return first
 
 
+def mean_and_spread(outputs: Any, decoder: Any) -> tuple[Any, Any] | None:
+    """Returns the mean and the log-variance among an encoder's outputs: the first two of one shape, or two halves.
+
+    Returns:
+      None where the encoder gives no such pair.
+    """
+    import keras
+
+    listed = keras.tree.flatten(outputs)
+    if len(listed) > 1:
+        return (listed[0], listed[1]) if tuple(listed[0].shape) == tuple(listed[1].shape) else None
+    width = _input_width(decoder)
+    if width is not None and listed[0].shape[-1] == 2 * width:
+        return listed[0][..., :width], listed[0][..., width:]
+    return None
+
+
 def named_layers(model: Any) -> Iterator[tuple[str, Any]]:
     """Yields (name, layer) for each layer at any depth: under its own name and each attribute that holds it."""
     import keras

@@ -2,8 +2,8 @@
 
 A variational autoencoder gives each row a distribution over codes, and pays for its distance from a standard
 normal one (the KL divergence). Its two *heads*, mean and log-variance, are found as the first two outputs of a
-nested encoder, or as two layers of one width whose names, or the attributes that hold them, say so (`z_mean` and
-`z_log_var`, `mu` and `logvar`).
+nested encoder (or the halves of its one output), or as two layers of one width whose names, or the attributes that
+hold them, say so (`z_mean` and `z_log_var`, `mu` and `logvar`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from aetfx.models.passing import halves, named_layers, reconstruct
+from aetfx.models.passing import halves, mean_and_spread, named_layers, reconstruct
 from aetfx.models.reading import layer_outputs
 from aetfx.models.serial import Blueprint, dictionaries, leaf_layers
 
@@ -34,24 +34,23 @@ class Heads:
       mean, spread: names of the layers, or "output 1 of 'encoder'".
       from_encoder: they are the first two of several outputs of a nested encoder beside a decoder.
       layers: names of the weighted layers that give them, as wide as the code.
-      encoder: that encoder, else None.
+      parts: that encoder and the decoder, else None.
     """
 
     mean: str
     spread: str
     from_encoder: bool
     layers: tuple[str, ...]
-    encoder: Any = None
+    parts: tuple[Any, Any] | None = None
 
     def code_means(self, model: Any, fed: np.ndarray) -> np.ndarray:
         """Returns the mean of the code of each row as fed, float64 (n, units)."""
-        if self.encoder is None:
+        if self.parts is None:
             means = layer_outputs(model, fed, only=self.mean)[self.mean]
         else:
-            import keras
-
-            means = np.asarray(keras.tree.flatten(self.encoder(fed, training=False))[0])
-        return means.astype(np.float64).reshape(len(fed), -1)
+            encoder, decoder = self.parts
+            means = (mean_and_spread(encoder(fed, training=False), decoder) or ())[0]
+        return np.asarray(means).astype(np.float64).reshape(len(fed), -1)
 
 
 def find_heads(model: Any, shape: tuple[int, ...]) -> Heads | None:
@@ -65,12 +64,12 @@ def find_heads(model: Any, shape: tuple[int, ...]) -> Heads | None:
 
     parts = halves(model)
     if parts is not None:
-        outputs = keras.tree.flatten(parts[0](np.zeros((2, *shape), "float32"), training=False))
-        if len(outputs) >= 2 and outputs[0].shape == outputs[1].shape:
-            name, width = parts[0].name, outputs[0].shape[-1]
+        pair = mean_and_spread(parts[0](np.zeros((2, *shape), "float32"), training=False), parts[1])
+        if pair is not None:
+            name, width = parts[0].name, pair[0].shape[-1]
             own = leaf_layers(parts[0]) if isinstance(parts[0], keras.Model) else {}
             last = tuple(key for key, layer in own.items() if getattr(layer, "units", None) == width)[-2:]
-            return Heads(f"output 1 of '{name}'", f"output 2 of '{name}'", True, last, parts[0])
+            return Heads(f"output 1 of '{name}'", f"output 2 of '{name}'", True, last, parts)
     leaves = leaf_layers(model)
     known = {id(layer): name for name, layer in leaves.items()}
     named = [(alias, layer) for alias, layer in named_layers(model) if id(layer) in known]

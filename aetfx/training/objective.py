@@ -18,18 +18,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from aetfx.models.passing import halves, what_is_decoded
+from aetfx.models.passing import halves, mean_and_spread, what_is_decoded
 
 
-def apply_objective(model: Any, objective: Mapping[str, Any]) -> None:
-    """Changes a freshly built model, before it is compiled; a model that is not built for a bench is not touched."""
+def apply_objective(model: Any, objective: Mapping[str, Any], loss_key: str = "loss") -> None:
+    """Changes a freshly built model, before it is compiled; `loss_key` is what its loss is to be reported as."""
     for place, value in objective.get("attributes", {}).items():
         number, name = place.split(".", 1)
         setattr(_numbered(model)[int(number)], name, value)
     if "added" in objective:
         _become(model, _scaled(type(model), objective["reconstruction"], objective["added"]))
     if "elbo" in objective:
-        _become(model, _elbo(type(model), objective["elbo"], objective["beta"]))
+        _become(model, _elbo(type(model), objective["elbo"], objective["beta"], loss_key))
 
 
 def numbers(model: Any) -> dict[str, float]:
@@ -61,7 +61,7 @@ def _scaled(base: type, reconstruction: float, added: float) -> type:
     return type(base.__name__, (base,), {"compute_loss": compute_loss})
 
 
-def _elbo(base: type, loss: str, beta: float) -> type:
+def _elbo(base: type, loss: str, beta: float, loss_key: str) -> type:
     """Derives a class that trains itself on the evidence lower bound."""
     import keras
     import tensorflow as tf
@@ -72,9 +72,9 @@ def _elbo(base: type, loss: str, beta: float) -> type:
         rows = keras.tree.flatten(data)[0]
         with tf.GradientTape() as tape:
             outputs = keras.tree.flatten(encoder(rows, training=True))
-            mean, log_var = outputs[:2]
+            mean, log_var = mean_and_spread(outputs, decoder)  # type: ignore[misc]
             drawn = what_is_decoded(outputs, decoder)
-            if len(outputs) == 2:  # the draw was made in the step that this one replaces
+            if len(outputs) < 3:  # the draw was made in the step that this one replaces
                 drawn = mean + ops.exp(0.5 * log_var) * keras.random.normal(ops.shape(mean), seed=self._elbo_seed)
             rebuilt = keras.tree.flatten(decoder(drawn, training=True))[0]
             values = _per_value(loss, rows, rebuilt)
@@ -87,7 +87,7 @@ def _elbo(base: type, loss: str, beta: float) -> type:
             tracker.update_state(value)
         return {tracker.name: tracker.result() for tracker in self._elbo_trackers}
 
-    trackers = [keras.metrics.Mean(name=name) for name in ("loss", "reconstruction_loss", "kl_loss")]
+    trackers = [keras.metrics.Mean(name=name) for name in (loss_key, "reconstruction_loss", "kl_loss")]
     members = {
         "train_step": train_step,
         "metrics": property(lambda self: list(self._elbo_trackers)),

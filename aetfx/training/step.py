@@ -13,6 +13,7 @@ Terms: the *own* step of a model is a `train_step` that Keras did not write.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -36,6 +37,8 @@ class TrainStep:
       eager: it runs only outside of a TensorFlow graph.
       loss_key: the name under which it reports its loss.
       own_compile: the model also brings a `compile` whose arguments only its author knows.
+      lost: Keras reports another figure under that name than the step returned: the step returns a bare value, and
+        Keras's own tracker of the same name, which the step never updates, takes its place at the end of an epoch.
     """
 
     own: bool = False
@@ -43,6 +46,7 @@ class TrainStep:
     eager: bool = False
     loss_key: str = "loss"
     own_compile: bool = False
+    lost: bool = False
 
 
 KERAS_STEP = TrainStep()
@@ -84,31 +88,70 @@ def probe_step(
       own_compile: see `TrainStep`.
 
     Raises:
-      ModelError: it can be fitted neither with rows nor with pairs, or reports no figure at all.
+      ModelError: it can be fitted neither with rows nor with pairs.
     """
     first: Exception | None = None
     tries = ("pairs", "rows") if has_loss else ("rows", "pairs")
     for eager in (False, True):
         for feeding in tries:
             try:
-                logs = _one_update(build(eager), rows[:_ROWS], feeding)
+                returned, reported = _one_update(build(eager), rows[:_ROWS], feeding)
             except Exception as error:
                 first = first or error
                 continue
-            return TrainStep(True, feeding, eager, _loss_key(logs), own_compile)
-    told = [line.strip() for line in str(first).splitlines() if line.strip()]
+            key = _loss_key(reported)
+            lost = not np.allclose(returned.get(key, np.nan), reported.get(key, np.nan), rtol=1e-3, equal_nan=True)
+            return TrainStep(True, feeding, eager, key, own_compile, lost)
     raise ModelError(
         f"the model's train_step can be fitted neither with model.fit(x{', x' * has_loss}) nor with "
-        f"model.fit(x{', x' * (not has_loss)}): {type(first).__name__}: {(told or ['no message'])[0][:200]}. "
+        f"model.fit(x{', x' * (not has_loss)}): {reason(first)}. "
         "Check it with one of these calls."
     ) from first
 
 
-def _one_update(model: Any, rows: np.ndarray, feeding: str) -> dict[str, Any]:
+def reason(error: BaseException | None) -> str:
+    """Words what was raised in a user's code in one line, without what Keras and TensorFlow put around it."""
+    text = re.sub(r"\x1b\[[0-9;]*m", "", re.split(r"Exception encountered when calling .*", str(error))[-1])
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    nodes = [i for i, line in enumerate(lines) if line.startswith("[[")]
+    if lines and lines[0].startswith("Graph execution error") and nodes and nodes[0] > 0:
+        lines = lines[nodes[0] - 1 :]  # before it stands where in the graph; the reason is the last line
+    return f"{type(error).__name__}: {(lines or ['no message'])[0][:200].rstrip('.')}"
+
+
+def track_loss(model: Any, step: TrainStep) -> None:
+    """Lets a model whose loss gets lost report the mean over an epoch of what its step returns."""
+    import keras
+
+    if not step.lost:
+        return
+    base, key = type(model), step.loss_key
+    tracker = keras.metrics.Mean(name=key)
+
+    def train_step(self: Any, data: Any) -> dict[str, Any]:
+        logs = dict(base.train_step(self, data))
+        tracker.update_state(logs[key])
+        return {**logs, key: tracker.result()}
+
+    # Of two metrics of one name Keras reports the later one.
+    members = {"train_step": train_step, "metrics": property(lambda self: [*base.metrics.fget(self), tracker])}
+    object.__setattr__(model, "__class__", type(base.__name__, (base,), members))
+
+
+def _one_update(model: Any, rows: np.ndarray, feeding: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Fits a model for one update; returns the figures that its step returned, and those that Keras reports."""
+    import keras
     import tensorflow as tf
 
+    returned: dict[str, Any] = {}
+
+    class Listener(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            returned.update({name: float(np.mean(value)) for name, value in (logs or {}).items()})
+
     data = tf.data.Dataset.from_tensors(rows if feeding == "rows" else (rows, rows))
-    return dict(model.fit(data, epochs=1, verbose=0).history)
+    history = model.fit(data, epochs=1, shuffle=False, verbose=0, callbacks=[Listener()]).history
+    return returned, {name: float(np.mean(values)) for name, values in history.items()}
 
 
 def _loss_key(logs: Mapping[str, Any]) -> str:
@@ -119,4 +162,4 @@ def _loss_key(logs: Mapping[str, Any]) -> str:
         found = next((name for name in names if name in logs), None)
         if found is not None:
             return found
-    raise ModelError("the model's train_step reports no loss. Let it return a dictionary: {'loss': ...}.")
+    return "loss"

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 
 from aetfx.errors import ModelError
+from aetfx.models.draws import DRAWS, drawing, is_stochastic, undisturbed
 from aetfx.models.passing import reconstruct
 from aetfx.preprocessing.fit import Preprocessing
-from aetfx.training.draws import DRAWS, drawing, is_stochastic, undisturbed
 from aetfx.training.feed import batches, needs_padding, updates_per_epoch
 from aetfx.training.recipe import Recipe
-from aetfx.training.step import loss_in
+from aetfx.training.step import loss_in, reason
 from aetfx.training.workshop import Workshop
 
 _PREDICT_ROWS = 4096
@@ -153,9 +153,8 @@ def train(
     except (KeyboardInterrupt, MemoryError, OutOfTime):
         raise
     except Exception as error:
-        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise ModelError(
-            f"training '{recipe.name}' stopped: {type(error).__name__}: {(lines or ['no message'])[0][:240]}. "
+            f"training '{recipe.name}' stopped: {reason(error)}. "
             f"Check that the model can be fitted with model.fit({'x' if recipe.step.feeding == 'rows' else 'x, x'})."
         ) from error
     losses = np.array(loss_in(history.history, recipe.step) or [], dtype=np.float64)

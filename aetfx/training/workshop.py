@@ -21,7 +21,7 @@ from aetfx.run import content_hash
 from aetfx.training.feed import updates_per_epoch
 from aetfx.training.objective import apply_objective
 from aetfx.training.recipe import Recipe
-from aetfx.training.step import own_optimizers
+from aetfx.training.step import own_optimizers, track_loss
 
 _MOST_KEPT = 8
 _MOST_STEPS_AT_ONCE = 256  # so that a huge epoch still reports progress and can be interrupted
@@ -103,6 +103,7 @@ class Workshop:
 def _own_bench(recipe: Recipe, n_rows: int) -> Bench:
     """Returns a bench for one training of a model that its author's function has compiled (`TrainStep.own_compile`)."""
     model = recipe.source.build()
+    track_loss(model, recipe.step)
     if not recipe.step.eager:
         model.steps_per_execution = min(updates_per_epoch(n_rows, recipe.batch_size), _MOST_STEPS_AT_ONCE)
     optimizers = own_optimizers(model)
@@ -119,7 +120,8 @@ def compile_model(model: Any, recipe: Recipe, *, padded: bool, n_rows: int) -> N
 
     import aetfx.training.parts_loss  # noqa: F401 - registers the loss of several outputs
 
-    apply_objective(model, recipe.objective)
+    track_loss(model, recipe.step)
+    apply_objective(model, recipe.objective, recipe.step.loss_key)
 
     with keras.saving.custom_object_scope(dict(recipe.source.objects)):
         optimizer = keras.optimizers.deserialize(copy.deepcopy(recipe.optimizer))

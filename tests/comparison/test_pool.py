@@ -100,12 +100,17 @@ def test_a_helper_that_is_killed_costs_time_and_nothing_else(tmp_path, always):
         lab.close()
 
 
-def test_an_error_in_a_helper_is_raised_here(tmp_path, always):
+def test_a_training_that_breaks_off_says_so_when_it_is_asked_for(tmp_path, always):
+    def boom(y, p):
+        raise ValueError("boom")
+
     lab = laboratory(tmp_path)
-    broken = recipe(loss="no_such_loss")
+    config = {"module": "builtins", "class_name": "function", "config": "boom", "registered_name": "boom"}
+    broken = recipe().changed(loss=config, source=dataclasses.replace(recipe().source, objects={"boom": boom}))
     try:
-        with pytest.raises((ModelError, ValueError), match="no_such_loss"):
-            lab.prepare([Job(broken, seed) for seed in range(3)])
+        lab.prepare([Job(broken, seed) for seed in range(3)])
+        with pytest.raises(ModelError, match="boom"):
+            lab.trial(broken)
     finally:
         lab.close()
 

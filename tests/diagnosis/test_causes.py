@@ -42,14 +42,19 @@ def make_case(
     """Trains a small dense autoencoder on rows, or from rows to targets, and opens the case."""
     import keras
 
-    if not _WORKSHOP:
-        _WORKSHOP.append(Workshop())
     model = build_dense(rows.shape[1:], hidden=hidden, bottleneck=code, activation=activation, output_activation=output)
     chosen = keras.optimizers.get(optimizer)
     chosen.learning_rate = rate
     source = describe_model(model, rows.shape[1:])
     source = source.with_blueprint(edit(source.blueprint))
     recipe = Recipe(source, plain_optimizer(chosen), loss, epochs, batch_size, **recipe_fields)
+    return open_case(recipe, rows, target, evaluation=evaluation, targets=targets)
+
+
+def open_case(recipe: Recipe, rows: np.ndarray, target: float = 0.3, *, evaluation=None, targets=None) -> Case:
+    """Trains a recipe once and opens the case."""
+    if not _WORKSHOP:
+        _WORKSHOP.append(Workshop())
     statistics = summarize(rows)
     findings = run_checks({"train": statistics})
     outliers = any(f.code == "data.outliers" for f in findings)
@@ -247,12 +252,13 @@ MAY_CHANGE = {
     "optimizer.choice": {"optimizer"},
     "model.dead_units": {"source"},
     "model.initialization": {"source"},
-    "model.regularization": {"source", "optimizer"},
+    "model.regularization": {"source", "optimizer", "objective"},
 }
 
 
 RECIPE_FIELDS = (
     "optimizer", "loss", "epochs", "batch_size", "preprocessing", "masked_loss", "early_stopping", "target", "rows",
+    "step", "objective",
 )  # fmt: skip
 
 

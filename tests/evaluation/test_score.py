@@ -6,7 +6,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, loa
 from sklearn.metrics import log_loss, r2_score
 
 from aetfx.errors import DataError, ModelError
-from aetfx.evaluation.score import CAP, Scorer
+from aetfx.evaluation.score import CAP, Scorer, mean_score
 
 RNG = np.random.default_rng(7)
 
@@ -26,6 +26,21 @@ def test_by_hand_table_and_tensor():
     tensor = Scorer.fit(train, features="tensor").score(truth, guess)
     assert tensor.value == pytest.approx(5000.125 / 10001, rel=1e-12)
     assert tensor.per_feature.tolist() == [0.125, 0.5]
+
+
+def test_draws_are_scored_one_by_one_and_then_averaged():
+    """Two draws that miss on opposite sides are not perfect, though their mean is."""
+    truth = np.random.default_rng(1).normal(size=(40, 3))
+    scorer = Scorer.fit(truth, features="tensor")
+    draws = [truth + 0.5, truth - 0.5]
+    scores = [scorer.score(truth, drawn) for drawn in draws]
+    score = mean_score(scores)
+    assert score.value == pytest.approx(np.mean([one.value for one in scores]))
+    assert score.value > 0.1 > scorer.score(truth, np.mean(draws, axis=0)).value
+    assert score.per_feature == pytest.approx(np.mean([one.per_feature for one in scores], axis=0))
+    assert score.sums.scores()[0] == pytest.approx(score.value), "bootstraps of rows are drawn from the same sums"
+    assert mean_score(scores[:1]) is scores[0]
+    assert mean_score([scores[0], scorer.score(truth, truth * np.nan)]).diverged
 
 
 def test_against_scikit_learn():

@@ -209,7 +209,7 @@ class Scaled(zoo.Subclass):
 def test_a_copy_with_another_setting_is_refused_or_made_by_the_function():
     live = Scaled(strength=0.3)
     live(np.zeros((1, 6), "float32"))
-    with pytest.raises(ModelError, match=r"a copy differs in 'strength' \(0.3, not 1.0\)"):
+    with pytest.raises(ModelError, match=r"a copy differs in 'strength' of Scaled \(0.3, not 1.0\)"):
         describe(live, (6,))
     assert describe(live, (6,), lambda: Scaled(strength=0.3)).build().strength == 0.3
 

@@ -229,3 +229,33 @@ def adversarial():
     model = Adversarial()
     model.compile(keras.optimizers.Adam(0.01), keras.optimizers.SGD(0.001))
     return model
+
+
+class Literal(layers.Layer):
+    """The same with its weight written into the code."""
+
+    def call(self, inputs):
+        self.add_loss(3.0 * kl_of(*inputs))
+        return inputs[0]
+
+
+def functional_literal(width=WIDTH, code=CODE):
+    """A functional VAE whose KL is added by a layer, at a weight that is written into its code."""
+    rows = keras.Input((width,))
+    wide = layers.Dense(8, "relu")(rows)
+    mean, log_var = layers.Dense(code, name="z_mean")(wide), layers.Dense(code, name="z_log_var")(wide)
+    mean = Literal(name="kl")([mean, log_var])
+    model = keras.Model(rows, make_decoder(width, code)(Sampling()([mean, log_var])))
+    model.compile("adam", "mse")
+    return model
+
+
+class Attribute(MeanReduced):
+    """The weight of the KL as an attribute that no argument sets."""
+
+    def __init__(self, encoder, decoder, **kwargs):
+        super().__init__(encoder, decoder, **kwargs)
+        self.kl_coef = 2.0
+
+    def weighted(self, kl_loss):
+        return self.kl_coef * kl_loss

@@ -354,6 +354,54 @@ def rescaled():
     )
 
 
+@keras.saving.register_keras_serializable("zoo")
+class Gain(layers.Layer):
+    """Registered, with a setting of its own and a weight."""
+
+    def __init__(self, start=0.5, **kwargs):
+        super().__init__(**kwargs)
+        self.start = start
+
+    def build(self, shape):
+        self.gain = self.add_weight(shape=(shape[-1],), initializer=keras.initializers.Constant(self.start))
+
+    def call(self, inputs):
+        return inputs * self.gain
+
+    def get_config(self):
+        return {**super().get_config(), "start": self.start}
+
+
+class Residual(layers.Layer):
+    """A block of layers that leaves its config to Keras."""
+
+    def __init__(self, units, activation="relu", **kwargs):
+        super().__init__(**kwargs)
+        self.units, self.inner = units, layers.Dense(units, activation)
+
+    def call(self, inputs):
+        return inputs + self.inner(inputs)
+
+
+@keras.saving.register_keras_serializable("zoo")
+def squashed(x):
+    """A registered activation."""
+    return x / (1 + keras.ops.abs(x))
+
+
+def blocks():
+    return keras.Sequential(
+        [
+            keras.Input((6,)),
+            layers.Dense(8, squashed, name="wide"),
+            Residual(8, activation="tanh", name="block"),
+            Gain(0.25, name="gain"),
+            layers.Dense(2, name="code"),
+            layers.Dense(6, name="out"),
+        ]
+    )
+
+
 SHAPES = {
     sequential: (6,),
     skip: (6,),
@@ -365,6 +413,7 @@ SHAPES = {
     normalised: (6,),
     subclass: (6,),
     custom: (6,),
+    blocks: (6,),
     bidirectional: (5, 3),
     functions: (6,),
     functions_in_call: (6,),

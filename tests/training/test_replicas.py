@@ -48,10 +48,19 @@ CASES = {
 }
 
 
+def trains_itself():
+    from aetfx.study import parse_study
+    from aetfx.training.build import recipe_from_model
+    from tests.models import vaes
+    study = parse_study({"data": {"train": "x.npy"}, "training": {"epochs": 4, "batch_size": 15}}, where="test")
+    return recipe_from_model(vaes.keras_example(), study, (6,))[0]
+
+
 def run(workshop):
     found = {}
-    for name, (given, settings) in CASES.items():
-        made = recipe(**settings)
+    made = {name: (given, recipe(**settings)) for name, (given, settings) in CASES.items()}
+    made["a step of its own"] = rows, trains_itself()
+    for name, (given, made) in made.items():
         trial = train(made, given, fit_rows(made.preprocessing, given), seed=7, workshop=workshop)
         found[name] = {"losses": trial.losses.tolist(), "output": trial.predict(rows[:5]).ravel().tolist()}
     return found
@@ -99,6 +108,7 @@ def trained(tmp_path_factory):
         "one row left over, weight penalty",
         "odd batch, huber, momentum",
         "odd batch, missing cells",
+        "a step of its own",
     ],
 )
 def test_two_replicas_give_the_losses_of_one(trained, case):

@@ -23,6 +23,9 @@ class LossMismatch(Cause):
         if case.recipe.loss is None:
             return Admission.no("the model computes its loss itself")
         s, loss = case.statistics, case.recipe.loss_name
+        broken = case.non_finite
+        if broken is not None and broken.place in ("loss", "slope") and broken.largest < case.thresholds.ordinary:
+            return Admission.yes(broken.sentence)
         low, high = float(np.nanmin(s.minimum)), float(np.nanmax(s.maximum))
         if loss == "bce" and (low < -1e-6 or high > 1 + 1e-6):
             return Admission.yes(f"binary cross-entropy on values from {low:.4g} to {high:.4g}: it needs 0 to 1")
