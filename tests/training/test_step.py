@@ -88,7 +88,8 @@ def test_a_trial_of_a_vae_is_the_users_own_fit(workshop):
     keras.utils.set_random_seed(3)
     model.compile(keras.optimizers.Adam(1e-3))
     data = batches(*[ROWS.astype("float32")] * 2, batch_size=16, seed=3, feeding="rows")
-    history = model.fit(data, epochs=3, steps_per_epoch=updates_per_epoch(90, 16), verbose=0).history
+    history = model.fit(data, epochs=3, steps_per_epoch=updates_per_epoch(90, 16), shuffle=False, verbose=0)
+    history = history.history
     np.testing.assert_allclose(trial.losses, history["loss"], rtol=1e-5)
     for mine, theirs in zip(trial.model.get_weights(), model.get_weights(), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-4, atol=1e-6)
@@ -230,7 +231,8 @@ def test_the_own_elbo_is_the_users_where_the_user_sums(workshop):
     without = loss_of(recipe.changed(objective={"elbo": "mse", "beta": 0.0}), workshop)
     assert without < ours
     pairs = recipe_of(vaes.keras_example(vaes.Pairs))
-    np.testing.assert_allclose(loss_of(pairs.changed(objective={"elbo": "mse", "beta": 1.0}), workshop), ours)
+    theirs = loss_of(pairs.changed(objective={"elbo": "mse", "beta": 1.0}), workshop)
+    np.testing.assert_allclose(theirs, ours, rtol=1e-5)  # reported as total_loss there
 
 
 def test_an_attribute_is_set_before_the_step_is_traced(workshop):
