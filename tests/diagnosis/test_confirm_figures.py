@@ -35,6 +35,7 @@ class TableLab:
     resplits: bool = True
     seed: int = 0
     judge: None = None
+    reserve: bool = False
     asked: list = field(default_factory=list)
     rows: str = ""
 
@@ -42,9 +43,9 @@ class TableLab:
         rows = np.random.default_rng(0).normal(size=(self.held, 3))
         return SimpleNamespace(train=np.zeros((4 * self.held, 3)), held_out=rows, confirm=rows[: self.held // 2])
 
-    def judged_on(self, recipe, on="select", index=0):
+    def compared(self, recipe, predict, on="select", index=0):
         rows = getattr(self.split(index), on)
-        return rows, rows
+        return rows, predict(rows)
 
     def prepare(self, jobs):
         self.wanted = [(job.seed, job.index) for job in jobs]

@@ -58,7 +58,7 @@ def run(wine, tmp_path_factory):
 def test_diff_shows_the_change_and_nothing_else(run):
     text = run[0].diff()
     changed = [line for line in text.splitlines() if re.match(r"[-+](?![-+])", line)]
-    assert changed == ["-preprocessing: none", "+preprocessing:", "+  scaling: standard", "+  scope: column"]
+    assert changed == ["-preprocessing: none", "+preprocessing:", "+  scaling: standard"]
     assert text.startswith("--- as diagnosed\n+++ repaired\n@@")
     assert "# 1. data.scaling: Scale the rows" in text
     assert text.rstrip().endswith(run[0].causes[0].keras.splitlines()[-1])
