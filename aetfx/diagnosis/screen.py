@@ -85,7 +85,7 @@ def screen(case: Case, planned: Plan) -> Iterator[Screened]:
         score = case.lab.score_of_prefix(recipe)
         if score is None:
             try:
-                trial = case.lab.trial(recipe, score_at=_shorter(planned, experiment))
+                trial = case.lab.trial(recipe, score_at=_score_at(planned, experiment))
             except ModelError as error:
                 planned.broken[experiment.code] = str(error)
                 continue
@@ -95,16 +95,21 @@ def screen(case: Case, planned: Plan) -> Iterator[Screened]:
         yield Screened(experiment, before, score, gain)
 
 
-def _shorter(planned: Plan, experiment: Experiment) -> list[int]:
-    """Returns the epochs at which other experiments are read off this one."""
-    return [other.recipe.epochs for other in planned.experiments if _continues(experiment, other)]
+def _score_at(planned: Plan, experiment: Experiment) -> tuple[int, ...]:
+    """Returns the epochs at which a trial is scored: where others are read off it, and where the next step looks.
+
+    A fix that is named is the next step's baseline, whose shortened screens are compared with it at these epochs.
+    """
+    shorter = [other.recipe.epochs for other in planned.experiments if _continues(experiment, other)]
+    recipe = shortened(experiment, planned.share)
+    return tuple(sorted({*shorter, *(checkpoints(recipe.epochs) if recipe is experiment.recipe else ())}))
 
 
 def _jobs(case: Case, planned: Plan) -> list[Job]:
     """Returns the trainings of a plan; those that are read off a longer one need none."""
     own = [e for e in planned.experiments if not any(_continues(longer, e) for longer in planned.experiments)]
     return [
-        Job(shortened(e, planned.share), case.lab.seed, 0, tuple(_shorter(planned, e))) for e in own
+        Job(shortened(e, planned.share), case.lab.seed, 0, _score_at(planned, e)) for e in own
     ]  # fmt: skip
 
 

@@ -32,7 +32,7 @@ from aetfx.diagnosis.probe import Probe
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.errors import StudyError, nearest
 from aetfx.models.activations import CAN_DIE, activation_name
-from aetfx.models.probing import same_draws
+from aetfx.models.draws import undisturbed
 from aetfx.models.serial import leaf_layers
 from aetfx.training.recipe import loss_name
 from aetfx.words import percent
@@ -336,7 +336,7 @@ class Watch(keras.callbacks.Callback):
     def _safely(self, look: Callable[[Any], None]) -> bool:
         """Runs a look at the model; what cannot be looked at never breaks a training, it is said once."""
         try:
-            with same_draws(self.model):
+            with undisturbed(self.model):
                 look(self.model)
         except Exception as error:
             self._lines.append(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,27 +78,3 @@ def unit_spread(model: Any, architecture: Architecture, rows: np.ndarray) -> dic
             values = np.asarray(outputs[facts.name], np.float64)
         found[facts.name] = values.reshape(-1, values.shape[-1]).std(axis=0)
     return found
-
-
-@contextlib.contextmanager
-def same_draws(model: Any) -> Iterator[None]:
-    """Lets a live model draw, after a pass inside, the random numbers that it would have drawn without.
-
-    Args:
-      model: a Keras model; its own seed generators, and Keras's global one, are put back to where they were.
-    """
-    from keras.src.backend.common import global_state  # there is no public way to the global generator
-
-    states = [variable for variable in model.variables if variable.name == "seed_generator_state"]
-    shared = global_state.get_global_attribute("global_seed_generator")
-    if shared is not None:
-        states.append(shared.state)
-    values = [np.array(state) for state in states]
-    try:
-        yield
-    finally:
-        for state, value in zip(states, values, strict=True):
-            state.assign(value)
-        made = global_state.get_global_attribute("global_seed_generator")
-        if shared is None and made is not None:
-            made.state.assign(np.array([made._initial_seed, 0]))
