@@ -201,9 +201,11 @@ def page(results: dict[str, Any], made: str) -> str:
         "",
         f"Made by `python -m benchmarks.advice`, {made}. Two cores, TensorFlow 2.16.",
         "",
-        "**In short**: no change of model or training helps everywhere, and most of the advice is about a fault that",
-        "the model at hand may not have. What does decide is whether scale, missing cells, outliers and loss fit the",
-        "data. That is why `aetfx diagnose` measures before it says anything.",
+        "**In short**: of all changes of model and training only a wider code helps everywhere, and that compresses",
+        "less. Whatever else is advised is good for a fault that the model at hand may not have: lower rates, other",
+        "optimizers, smaller or larger batches and other activations do next to nothing here, or harm. What does decide",
+        "is whether scale, output, missing cells and outliers fit each other; even standardising hurts where the",
+        "columns are alike. That is why `aetfx diagnose` measures before it says anything.",
     ]
     topic = ""
     for claim in CLAIMS:
