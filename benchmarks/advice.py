@@ -203,9 +203,9 @@ def page(results: dict[str, Any], made: str) -> str:
         "",
         "**In short**: of all changes of model and training only a wider code helps everywhere, and that compresses",
         "less. Whatever else is advised is good for a fault that the model at hand may not have: lower rates, other",
-        "optimizers, smaller or larger batches and other activations do next to nothing here, or harm. What does decide",
-        "is whether scale, output, missing cells and outliers fit each other; even standardising hurts where the",
-        "columns are alike. That is why `aetfx diagnose` measures before it says anything.",
+        "optimizers, smaller or larger batches and other activations do next to nothing here, or harm. What does",
+        "decide is whether scale, output, missing cells and outliers fit each other; even standardising hurts where",
+        "the columns are alike. That is why `aetfx diagnose` measures before it says anything.",
     ]
     topic = ""
     for claim in CLAIMS:
