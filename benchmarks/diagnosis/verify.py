@@ -23,6 +23,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.diagnosis.halves import half_of
+from benchmarks.diagnosis.plain import Bench
 from benchmarks.diagnosis.program import Case, Data, Program, names
 
 VERIFIED = Path(__file__).resolve().parent / "verified"
@@ -65,31 +66,27 @@ def write(record: dict[str, Any]) -> None:
     os.replace(temporary, path)
 
 
-def measure_case(program: Program, case: Case, data: Data) -> dict[str, Any]:
+def measure_case(bench: Bench, case: Case, data: Data) -> dict[str, Any]:
     """Trains a case with 5 seeds."""
-    from benchmarks.diagnosis.plain import measure
-
-    runs = [measure(program, case, data, seed) for seed in range(SEEDS)]
+    runs = [bench.measure(case, data, seed) for seed in range(SEEDS)]
     return {
         "kind": case.kind,
         "codes": list(case.codes),
-        "fingerprint": fingerprint(program, case),
+        "fingerprint": fingerprint(bench.program, case),
         "scores": [run["score"] for run in runs],
         "as_given": [run["as_given"] for run in runs],
         "score": round(mean_score([run["score"] for run in runs]), 5),
-        "wall_s": float(np.median([run["wall_s"] for run in runs])),
         "cpu_s": float(np.median([run["cpu_s"] for run in runs])),
     }
 
 
 def search(program: Program, case: Case, score: float) -> dict[str, Any]:
     """Searches for better settings than those of a case; stops when one is found that is better by too much."""
-    from benchmarks.diagnosis.plain import measure
     from benchmarks.diagnosis.search import healthy_trials
 
-    trials: list[dict[str, Any]] = []
+    bench, trials = Bench(program), []
     for trial in healthy_trials(program, case, SEARCH_TRIALS):
-        found = measure(program, trial, program.data(trial), seed=100)["score"]
+        found = bench.measure(trial, program.data(trial), seed=100)["score"]
         changes = {**trial.data, **trial.build}
         trials.append({"score": found, **{k: v for k, v in changes.items() if isinstance(v, int | float | str)}})
         if found * HEALTHY_RATIO < score:
@@ -102,6 +99,7 @@ def search(program: Program, case: Case, score: float) -> dict[str, Any]:
 def measure_cases(base: str) -> None:
     """Trains what is new or changed of one base program."""
     program, record = Program(base), read(base)
+    bench = Bench(program)
     record |= {
         "architecture": program.architecture,
         "dataset": program.dataset,
@@ -114,7 +112,7 @@ def measure_cases(base: str) -> None:
     for name, case in cases.items():
         kept = record["cases"].get(name)
         if not kept or kept["fingerprint"] != fingerprint(program, case):
-            record["cases"][name] = measure_case(program, case, program.data(case))
+            record["cases"][name] = measure_case(bench, case, program.data(case))
             _say(base, name, record["cases"][name])
         judge_all(program, record)
 
@@ -155,8 +153,7 @@ def judge_all(program: Program, record: dict[str, Any]) -> None:
 def _say(base: str, name: str, kept: dict[str, Any]) -> None:
     scores = " ".join(f"{score:.3f}" for score in kept["scores"])
     print(
-        f"{time.strftime('%H:%M:%S')} {base}.{name}: {kept['score']:.4f} ({scores}) in {kept['wall_s']:.1f} s wall, "
-        f"{kept['cpu_s']:.1f} s cpu",
+        f"{time.strftime('%H:%M:%S')} {base}.{name}: {kept['score']:.4f} ({scores}) in {kept['cpu_s']:.1f} s",
         flush=True,
     )
 
@@ -179,7 +176,7 @@ def table() -> None:
     """Prints what holds and what does not."""
     counts: dict[tuple[str, str], int] = {}
     codes: dict[str, list[str]] = {}
-    print(f"{'program':44}{'half':10}{'cause':52}{'score':>8}{'ratio':>9}{'T, s':>6}")
+    print(f"{'program':44}{'half':10}{'cause':52}{'score':>8}{'ratio':>9}{'cpu':>6}")
     for base in names():
         record = read(base)
         for name, kept in record["cases"].items():
@@ -187,7 +184,7 @@ def table() -> None:
             cause = " + ".join(kept["codes"]) or "healthy"
             print(
                 f"{f'{base}.{name}':44}{half_of(base):10}{cause:52}{kept['score']:8.3f}"
-                f"{kept['ratio'] or float('nan'):8.2f}x{kept['wall_s']:6.1f}{mark}"
+                f"{kept['ratio'] or float('nan'):8.2f}x{kept['cpu_s']:6.1f}{mark}"
             )
             if kept.get("kept"):
                 counts[kept["kind"], half_of(base)] = counts.get((kept["kind"], half_of(base)), 0) + 1

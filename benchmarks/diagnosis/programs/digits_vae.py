@@ -86,7 +86,7 @@ def data(**changes) -> Data:
 def build(optimizer="adam", learning_rate=3e-3, **settings):
     vae = VAE(**settings)
     vae.compile(optimizer=make_optimizer(optimizer, learning_rate))
-    vae.build((None, 64))
+    vae(keras.ops.zeros((1, 64)))
     return vae
 
 
