@@ -2,7 +2,7 @@
 
 What a verdict names is a change of settings (`study`: dotted keys) or of the architecture (then the experiment's saved
 model in the run directory has it, and only its config is used). Both are built anew here with fresh weights and fitted
-with `model.fit`. A fix that cannot be applied in this way returns None; it then counts for the strict score only.
+with Keras. A fix that cannot be applied in this way returns None; it then counts for the strict score only.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.diagnosis.plain import is_table, judge, judge_as_given, targets
+from benchmarks.diagnosis.plain import compiled_loop, is_table, judge, judge_as_given, train, without_convolutions
 from benchmarks.diagnosis.program import Case, Data, Program
 
 SEEDS = range(300, 305)  # used neither by the verification nor by diagnoses
@@ -47,8 +47,9 @@ def scores_after(
     for seed in SEEDS:
         keras.utils.set_random_seed(seed)
         model = make()
-        model.fit(changed.x_train, targets(changed), verbose=0, **fit)
-        draws = [restore(model.predict(changed.x_fresh, verbose=0)) for _ in range(program.draws)]
+        model.optimizer.build(model.trainable_variables)
+        train(model, compiled_loop(model) if without_convolutions(model) else None, changed, fit, seed)
+        draws = [restore(np.asarray(model.predict_on_batch(changed.x_fresh))) for _ in range(program.draws)]
         found["score"].append(round(float(np.mean([judge(data, draw) for draw in draws])), 5))
         found["as_given"].append(round(float(np.mean([judge_as_given(data, draw) for draw in draws])), 5))
         keras.backend.clear_session()

@@ -5,7 +5,8 @@
 Healthy programs are diagnosed with 3 seeds, others with one. Beside the verdict stand the time of one plain
 `model.fit` (T), measured in the same process, and, where a cause was named, the scores that its fix reaches when it is
 applied outside aetfx (`fixes.py`). Each base program has a process of its own. `--sample` takes a dozen programs, one
-seed each, from both halves: at most 15 minutes on two cores. `--only` takes `base` or `base.case`.
+seed each, from both halves: at most 15 minutes on two cores. `--only` takes `base` or `base.case`. Ends with the
+tables of `summary.py`, and with its exit status.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ import traceback
 from pathlib import Path
 from typing import Any
 
-from benchmarks.diagnosis import verify
+from benchmarks.diagnosis import summary, verify
 from benchmarks.diagnosis.halves import half_of
 from benchmarks.diagnosis.program import Case, Program
 
@@ -176,7 +177,7 @@ def main() -> int:
             print(f"{base}: the process ended with {worker.exitcode}; run again to go on", file=sys.stderr, flush=True)
     seconds = time.perf_counter() - begun
     print(f"{len(cases)} programs, {seconds:.0f} s, {os.cpu_count()} cores, Python {platform.python_version()}: {out}")
-    return 0
+    return summary.report(out)
 
 
 if __name__ == "__main__":

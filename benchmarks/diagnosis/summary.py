@@ -3,7 +3,7 @@
     python -m benchmarks.diagnosis.summary DIR [--misses]
 
 Writes `summary.json` into the folder. `outcome.py` says what counts as what. Exits 1 where the held-out half misses
-one of the bounds of the acceptance (`BOUNDS`), if it was run in full.
+one of the bounds of the acceptance (`BOUNDS`).
 """
 
 from __future__ import annotations
@@ -126,18 +126,15 @@ def show(result: dict[str, Any], outcomes: list[Outcome], *, misses: bool) -> No
                 print(f"{item.case} ({' + '.join(item.codes) or 'healthy'}): {item.status} {list(item.ranking)}{ratio}")
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
-    parser.add_argument("--misses", action="store_true", help="list what was not found, and false alarms")
-    given = parser.parse_args()
-    outcomes = read(given.folder)
+def report(folder: Path, *, misses: bool = False) -> int:
+    """Counts a folder, prints the tables and writes `summary.json`; returns the exit status."""
+    outcomes = read(folder)
     if not outcomes:
-        print(f"{given.folder}: no results. Run python -m benchmarks.diagnosis.run first.", file=sys.stderr)
+        print(f"{folder}: no results. Run python -m benchmarks.diagnosis.run first.", file=sys.stderr)
         return 2
     result = summarize(outcomes)
-    show(result, outcomes, misses=given.misses)
-    (given.folder / "summary.json").write_text(json.dumps(result, indent=1) + "\n")
+    show(result, outcomes, misses=misses)
+    (folder / "summary.json").write_text(json.dumps(result, indent=1) + "\n")
     missed = []
     for name, (side, bound) in BOUNDS.items():
         hits, n = result["held_out"]["overall"][name]
@@ -146,6 +143,14 @@ def main() -> int:
     if missed:
         print("\nheld out: " + "; ".join(missed))
     return 1 if missed else 0
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--misses", action="store_true", help="list what was not found, and false alarms")
+    given = parser.parse_args()
+    return report(given.folder, misses=given.misses)
 
 
 if __name__ == "__main__":

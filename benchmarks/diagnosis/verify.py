@@ -150,6 +150,16 @@ def judge_all(program: Program, record: dict[str, Any]) -> None:
     write(record)
 
 
+def _forget() -> None:
+    """Lets compiled models go."""
+    import gc
+
+    import keras
+
+    keras.backend.clear_session()
+    gc.collect()
+
+
 def _say(base: str, name: str, kept: dict[str, Any]) -> None:
     scores = " ".join(f"{score:.3f}" for score in kept["scores"])
     print(
@@ -205,10 +215,10 @@ def main() -> int:
     if not given.table:
         os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
         chosen = given.names or names()
-        for base in chosen:
-            measure_cases(base)
-        for base in chosen:
-            search_all(base)
+        for work in (measure_cases, search_all):
+            for base in chosen:
+                work(base)
+                _forget()
     table()
     return 0
 

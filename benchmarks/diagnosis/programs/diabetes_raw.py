@@ -20,14 +20,14 @@ def data(**changes) -> Data:
 
 
 def build(
-    width=24, activation="elu", output=None, optimizer="adam", learning_rate=3e-3, loss="mse",
+    width=24, code=4, activation="elu", output=None, optimizer="adam", learning_rate=3e-3, loss="mse",
     initializer="glorot_uniform",
 ):  # fmt: skip
     model = keras.Sequential(
         [
             keras.Input((10,)),
             Dense(width, activation, kernel_initializer=initializer),
-            Dense(6, kernel_initializer=initializer),
+            Dense(code, kernel_initializer=initializer),
             Dense(width, activation, kernel_initializer=initializer),
             Dense(10, output, kernel_initializer=initializer),
         ]
