@@ -2,7 +2,7 @@
 
     python -m benchmarks.diagnosis.peers RESULTS [--only NAME ...] [--seconds S]
 
-RESULTS is a folder of `run.py`. Each search starts from the faulty program as it is and may change learning rate,
+RESULTS is a folder of `run.py`. Each search takes the faulty program as it is and may change learning rate,
 optimizer, batch size, activation, initialiser, hidden width (x0.5 ... x4), scaling (none, standard, min-max), loss and
 epochs, as far as the program has that argument. It trains with plain `model.fit` until the wall seconds of the
 diagnosis are used up (a training in progress is finished), selects on the first half of `x_val` (a fifth of the train
@@ -77,7 +77,9 @@ def trial(program: Program, case: Case, data: Data, suggest: Suggest, seed: int)
 
     assert data.x_val is not None
     wanted = data.x_val if data.y_val is None else data.y_val
-    selected = score(wanted, restored(data.x_val), data.fed_mean, table=is_table(data.x_train))
+    whole = np.isfinite(wanted.reshape(len(wanted), -1)).all(axis=1)  # rows with empty cells cannot be scored
+    guess = restored(data.x_val[whole])
+    selected = score(wanted[whole], guess, data.fed_mean, table=is_table(data.x_train), scored=data.scored)
     fresh = judge(data, restored(data.x_fresh))
     keras.backend.clear_session()
     return selected, fresh
@@ -97,7 +99,7 @@ def rows_to_select_on(data: Data) -> Data:
 
 
 def random_search(program: Program, case: Case, data: Data, seconds: float) -> dict[str, Any]:
-    """Draws each setting anew; the first trial is the program as it is."""
+    """Draws each setting anew."""
     rng = np.random.default_rng(11)
 
     def suggest(name: str, choices: Any) -> Any:

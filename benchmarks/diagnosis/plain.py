@@ -30,21 +30,37 @@ def is_table(rows: np.ndarray) -> bool:
     return max(np.percentile(ranges, 90) / np.percentile(ranges, 10), ranges.max() / np.median(ranges)) > UNLIKE
 
 
-def score(truth: np.ndarray, guess: np.ndarray, train_mean: np.ndarray, *, table: bool) -> float:
-    """Scores predictions (n, ...) of fresh rows in the units of `truth`."""
+def scored_columns(train: np.ndarray, *, table: bool) -> np.ndarray:
+    """Returns which cells of a row vary enough in the train rows to be scored, bool (D,)."""
+    flat = np.asarray(train, np.float64).reshape(len(train), -1)
+    empty = ~np.isfinite(flat)
+    middle = np.array([np.median(column[~gone]) if not gone.all() else 0.0
+                       for column, gone in zip(flat.T, empty.T, strict=True)])  # fmt: skip
+    differs = (np.abs(flat - middle) > 1e-7 * np.abs(middle)) & ~empty
+    share = differs.sum(axis=0) / np.maximum((~empty).sum(axis=0), 1)
+    return share >= LEAST_DIFFERING if table and not _is_binary(flat[:, share > 0]) else share > 0
+
+
+def _is_binary(rows: np.ndarray) -> bool:
+    return bool(np.isin(rows, (0.0, 1.0)).all())
+
+
+def score(
+    truth: np.ndarray, guess: np.ndarray, train_mean: np.ndarray, *, table: bool, scored: np.ndarray | None = None
+) -> float:
+    """Scores predictions (n, ...) of fresh rows in the units of `truth`, over the `scored` cells (D,) of a row."""
     truth = np.asarray(truth, np.float64).reshape(len(truth), -1)
     guess = np.asarray(guess, np.float64).reshape(len(guess), -1)
     mean = np.broadcast_to(np.asarray(train_mean, np.float64).reshape(1, -1), truth.shape)
     if not np.isfinite(guess).all():
         return CAP
-    differs = (np.abs(truth - np.median(truth, axis=0)) > 1e-7).mean(axis=0)
-    kept = differs >= (LEAST_DIFFERING if table else 1e-9)
-    truth, guess, mean = truth[:, kept], guess[:, kept], mean[:, kept]
-    if np.isin(truth, (0.0, 1.0)).all():
+    if scored is not None:
+        truth, guess, mean = truth[:, scored], guess[:, scored], mean[:, scored]
+    if _is_binary(truth):
         return min(CAP, _deviance(truth, guess) / _deviance(truth, mean))
     error, spread = np.square(guess - truth).mean(axis=0), np.square(truth - mean).mean(axis=0)
     if table:
-        return float(np.minimum(error / spread, CAP).mean())
+        return float(np.minimum(error[spread > 0] / spread[spread > 0], CAP).mean())
     return float(min(CAP, error.sum() / spread.sum()))
 
 
@@ -55,12 +71,14 @@ def _deviance(truth: np.ndarray, p: np.ndarray) -> float:
 
 def judge(data: Data, predicted: np.ndarray) -> float:
     """Scores what a model gives back for `x_fresh`, in original units: the same yardstick for good and faulty."""
-    return score(data.truth, data.restore(predicted), data.train_mean, table=data.table)
+    return score(data.truth, data.restore(predicted), data.train_mean, table=data.table, scored=data.scored)
 
 
 def judge_as_given(data: Data, predicted: np.ndarray) -> float:
     """Scores the same in the units that the user's arrays have: what a tool can promise that sees only those."""
-    return score(data.y_fresh, predicted, data.fed_mean, table=is_table(data.x_train))
+    table = is_table(data.x_train)
+    scored = scored_columns(data.x_train, table=table)
+    return score(data.y_fresh, predicted, data.fed_mean, table=table, scored=scored)
 
 
 def targets(data: Data) -> np.ndarray:

@@ -35,6 +35,7 @@ class Data:
       fed_mean: the same in the units of `y_fresh`.
       restore: takes predictions back to original units.
       table: whether columns are in unlike units in the original data, so that each has a score of its own.
+      scored: which cells of a row vary enough to be scored, bool (D,).
     """
 
     x_train: np.ndarray
@@ -46,6 +47,7 @@ class Data:
     fed_mean: np.ndarray
     restore: Callable[[np.ndarray], np.ndarray]
     table: bool
+    scored: np.ndarray
     y_train: np.ndarray | None = None
     y_val: np.ndarray | None = None
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.diagnosis.plain import is_table
+from benchmarks.diagnosis.plain import is_table, scored_columns
 from benchmarks.diagnosis.program import Data
 
 Damage = Callable[[np.ndarray, np.random.Generator], np.ndarray]
@@ -109,6 +109,7 @@ def prepare(
         fed_mean=other.apply(clean.mean(axis=0)),
         restore=other.restore,
         table=table,
+        scored=scored_columns(clean, table=table),
         y_train=y_train,
         y_val=y_val if val else None,
     )

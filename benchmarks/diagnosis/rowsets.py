@@ -68,7 +68,7 @@ def sensors(count: int = 1500, columns: int = 12) -> np.ndarray:
 def baskets(count: int = 1500, columns: int = 60) -> np.ndarray:
     """Returns shopping baskets, 1 = bought, about 5 % ones, from six habits: (count, columns)."""
     rng = np.random.default_rng(3)
-    habit = rng.random((6, columns)) < 0.12
+    habit = rng.random((6, columns)) < 0.08
     kinds = rng.random((count, 6)) < 0.3
     chance = 1 - (1 - 0.75 * habit[None] * kinds[:, :, None]).prod(axis=1)
     return (rng.random((count, columns)) < np.maximum(chance, 0.005)).astype(np.float64)
