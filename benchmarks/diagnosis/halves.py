@@ -9,6 +9,7 @@ HALVES = {
     "tuning": (
         "china_batchnorm",
         "curve_dense",
+        "diabetes_few",
         "diabetes_raw",
         "digits_denoise",
         "digits_dense",
@@ -37,6 +38,7 @@ HALVES = {
         "digits_vae",
         "gapminder_gru",
         "lowrank_dense",
+        "plane_few",
         "plane_linear",
         "sensors_skip",
         "stocks_dense",

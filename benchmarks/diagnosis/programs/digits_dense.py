@@ -19,14 +19,14 @@ def data(scaler=16.0, **changes) -> Data:
 
 
 def build(
-    width=48, activation="relu", output="linear", optimizer="adam", learning_rate=2e-3, loss="mse",
-    initializer="glorot_uniform",
+    width=48, activation="relu", code_activation=None, output="linear", optimizer="adam", learning_rate=2e-3,
+    loss="mse", initializer="glorot_uniform",
 ):  # fmt: skip
     model = keras.Sequential(
         [
             keras.Input((64,)),
             layers.Dense(width, activation=activation, kernel_initializer=initializer),
-            layers.Dense(12, kernel_initializer=initializer, name="code"),
+            layers.Dense(12, activation=code_activation, kernel_initializer=initializer, name="code"),
             layers.Dense(width, activation=activation, kernel_initializer=initializer),
             layers.Dense(64, activation=output, kernel_initializer=initializer),
         ]
@@ -39,6 +39,7 @@ NORMAL = {"class_name": "RandomNormal", "config": {"stddev": 1.0}}
 VARIANTS = {
     "elu": Variant(build={"activation": "elu"}),
     "sigmoid_bce": Variant(build={"output": "sigmoid", "loss": "binary_crossentropy"}),
+    "leaky_code": Variant(build={"code_activation": "leaky_relu", "learning_rate": 0.01}, search=True),
     "wide": Variant(build={"width": 96}, search=True),
 }
 FAULTS = {
@@ -49,6 +50,7 @@ FAULTS = {
     "mispaired": Fault("code.target_mismatch", data={"target": Mispaired()}),
     "normal_weights": Fault("model.initialization", build={"initializer": NORMAL}),
     "narrow": Fault("model.capacity_too_small", build={"width": 4}),
+    "relu_code": Fault("model.dead_units", build={"code_activation": "relu"}, of="leaky_code"),
     "raw_pixels": Fault("data.scaling", data={"scaler": "none"}, of="sigmoid_bce"),
 }
 COMPOUNDS = [("narrow", "plain_sgd"), ("mispaired", "adadelta")]
