@@ -14,7 +14,15 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.diagnosis.plain import compiled_loop, is_table, judge, judge_as_given, train, without_convolutions
+from benchmarks.diagnosis.plain import (
+    compiled_loop,
+    is_table,
+    judge,
+    judge_as_given,
+    known_cells,
+    train,
+    without_convolutions,
+)
 from benchmarks.diagnosis.program import Case, Data, Program
 
 SEEDS = range(300, 305)  # used neither by the verification nor by diagnoses
@@ -158,15 +166,14 @@ def _preprocessed(
     data: Data, outliers: str | None, missing: str | None, scaling: str | None
 ) -> tuple[Data, Callable[[np.ndarray], np.ndarray]]:
     x = data.x_train.astype(np.float64)
-    known = np.isfinite(x)
+    known = known_cells(x)
+    table = is_table(np.where(known, x, np.nan))
     if missing:
-        known &= ~_sentinels(x)
         x = np.where(known, x, np.nan)
     q1, middle, q3 = np.nanpercentile(x, [25, 50, 75], axis=0)
     if outliers:
         x = np.clip(x, q1 - 3 * (q3 - q1), q3 + 3 * (q3 - q1))
-    pooled = None if is_table(data.x_train) else tuple(range(x.ndim))
-    axis = 0 if pooled is None else pooled
+    axis = 0 if table else tuple(range(x.ndim))
     if scaling == "minmax":
         shift, factor = np.nanmin(x, axis=axis), np.nanmax(x, axis=axis) - np.nanmin(x, axis=axis)
     elif scaling == "robust":
@@ -188,16 +195,3 @@ def _preprocessed(
         dataclasses.replace(data, x_train=x_train, y_train=y_train, x_fresh=fresh),
         lambda rows: rows * factor + shift,
     )
-
-
-def _sentinels(x: np.ndarray) -> np.ndarray:
-    """Marks cells that hold one exact value far from all others of their column."""
-    marks = np.zeros(x.shape, bool)
-    flat, out = x.reshape(len(x), -1), marks.reshape(len(x), -1)
-    for j in range(flat.shape[1]):
-        values, counts = np.unique(flat[:, j], return_counts=True)
-        for value in values[(counts >= 0.005 * len(x)) & (counts > 2)]:
-            rest = flat[:, j][(flat[:, j] != value) & np.isfinite(flat[:, j])]
-            if len(rest) and np.abs(rest - value).min() > np.ptp(np.percentile(rest, [1, 99])):
-                out[:, j] |= flat[:, j] == value
-    return marks

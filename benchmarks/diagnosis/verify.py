@@ -44,7 +44,9 @@ def fingerprint(program: Program, case: Case) -> str:
     module = program.module
     own = [inspect.getsource(value) for name, value in sorted(vars(module).items())
            if getattr(value, "__module__", None) == module.__name__ and callable(value)]  # fmt: skip
-    told = repr([own, program.fit(case), sorted(case.data.items()), sorted(case.build.items()), repr(case.search)])
+    changes = [[(name, getattr(value, "__qualname__", value)) for name, value in sorted(part.items())]
+               for part in (case.data, case.build)]  # fmt: skip
+    told = repr([own, program.fit(case), *changes, repr(case.search)])
     return hashlib.sha256(told.encode()).hexdigest()[:12]
 
 

@@ -18,7 +18,7 @@ def data(scaler="pooled", **changes) -> Data:
 
 
 def build(
-    penalty=1e-5, activation="relu", output="linear", optimizer="adam", learning_rate=2e-3, initializer="he_normal"
+    penalty=1e-5, activation="elu", output="linear", optimizer="adam", learning_rate=4e-3, initializer="he_normal"
 ):
     inputs = layers.Input((64,))
     x = layers.Dense(64, activation=activation, kernel_initializer=initializer)(inputs)
@@ -29,7 +29,7 @@ def build(
     return model
 
 
-VARIANTS = {"rmsprop": Variant(build={"optimizer": "rmsprop"})}
+VARIANTS = {"rmsprop": Variant(build={"optimizer": "rmsprop"}), "silu": Variant(build={"activation": "silu"})}
 FAULTS = {
     "l1_1": Fault("model.regularization", build={"penalty": 1.0}),
     "rate_1": Fault("optimizer.learning_rate_too_high", build={"learning_rate": 1.0}),

@@ -44,7 +44,7 @@ def data(scaler="pooled", **changes) -> Data:
 
 
 def build(
-    kl_weight=1.0, loss=None, activation="relu", output="linear", optimizer="adam", learning_rate=1e-3,
+    kl_weight=1.0, loss=None, activation="relu", output="linear", optimizer="adam", learning_rate=6e-3,
     initializer="he_normal",
 ):  # fmt: skip
     inputs = keras.Input((64,))
