@@ -38,6 +38,7 @@ HALVES = {
         "digits_vae",
         "gapminder_gru",
         "lowrank_dense",
+        "macro_dense",
         "plane_few",
         "plane_linear",
         "sensors_skip",
