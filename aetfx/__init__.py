@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from aetfx import errors
     from aetfx.api import Diagnosis, compare, diagnose, load_run
+    from aetfx.diagnosis.watch import Watch
     from aetfx.study import Study, load_study
     from aetfx.validation.api import Validation, validate
 
@@ -25,6 +26,7 @@ _HOMES = {
     "Diagnosis": "aetfx.api",
     "Study": "aetfx.study",
     "Validation": "aetfx.validation.api",
+    "Watch": "aetfx.diagnosis.watch",
     "compare": "aetfx.api",
     "diagnose": "aetfx.api",
     "load_run": "aetfx.api",
@@ -36,6 +38,7 @@ __all__ = [
     "Diagnosis",
     "Study",
     "Validation",
+    "Watch",
     "compare",
     "diagnose",
     "errors",

@@ -48,11 +48,14 @@ def diagnose(
     x_train: Any,
     x_val: Any = None,
     *,
+    y_train: Any = None,
+    y_val: Any = None,
     epochs: int,
     batch_size: int = 32,
     budget: float | None = None,
     target: float | None = None,
     features: str | Sequence[str] = "auto",
+    padding: float | None = None,
     seed: int = 0,
     out: str | Path | None = None,
     progress: Progress | None = None,
@@ -62,13 +65,18 @@ def diagnose(
     Args:
       model: a compiled Keras 3 model, or a zero-argument function that returns one. It is not changed:
         experiments run on rebuilt copies with new weights.
-      x_train: rows (n, ...) in original units: an array, data frame, finite `tf.data.Dataset`, path or glob.
+      x_train: rows (n, ...) in original units: an array, data frame, finite `tf.data.Dataset`, path or glob; for a
+        model with several inputs a dictionary, list or tuple of arrays as the model takes them.
       x_val: held-out rows of the same kind; None holds out a fifth of `x_train` by row hash.
+      y_train, y_val: what your `model.fit(x, y)` asks back, where it is not the rows themselves (denoising); of a
+        dataset of pairs the second part is taken.
       epochs, batch_size: as in your `model.fit`.
       budget: in multiples of one such training; by default 8 (14 where few rows make re-splits necessary), and at
         least 90 seconds' worth for small models.
       target: score that counts as good, 0.30 by default: 0 is perfect, 1 predicts the mean.
       features: "auto", "table" (one score per column), "tensor" (pooled), or a list of columns.
+      padding: value with which sequences of unlike lengths were filled up at their end; padded steps are not scored.
+        None takes what the model's `Masking` layer masks.
       seed: of splits and trials.
       out: run directory to keep; None keeps nothing on disk.
       progress: told what is being done; None shows a progress bar on stderr where that is a terminal.
@@ -86,11 +94,14 @@ def diagnose(
             model,
             x_train,
             x_val,
+            y_train=y_train,
+            y_val=y_val,
             epochs=epochs,
             batch_size=batch_size,
             budget=budget,
             target=target,
             features=features,
+            padding=padding,
             seed=seed,
             out=out,
             progress=shown,

@@ -62,6 +62,7 @@ _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 def main() -> None:
     """Runs the command line: a user's mistake is one line on stderr, anything else keeps its traceback."""
     _silence_libraries()
+    os.environ.setdefault("TF_DETERMINISTIC_OPS", "1")  # the same seed gives the same diagnosis, bit for bit
     try:
         app(prog_name="aetfx")
     except AetfxError as error:
@@ -178,7 +179,25 @@ def validate(
 
 @app.command(short_help="Find out why a study's autoencoder fails.")
 def diagnose(
-    study: StudyFile, out: Out = None, replicas: Replicas = None, as_json: Json = False, quiet: Quiet = False
+    study: StudyFile,
+    plan: Annotated[
+        bool, typer.Option("--plan", help="Only show what would be tried and what it costs; train nothing.")
+    ] = False,
+    experiments: Annotated[
+        bool,
+        typer.Option(
+            "--experiments/--no-experiments",
+            help="Verify by training variants, or only read the signs of one training.",
+        ),
+    ] = True,
+    max_seconds: Annotated[
+        float | None,
+        typer.Option("--max-seconds", metavar="S", help="End after this many seconds.", show_default=False),
+    ] = None,
+    out: Out = None,
+    replicas: Replicas = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Find out why the autoencoder of a study reconstructs badly, by measuring one change at a time.
 
@@ -188,6 +207,7 @@ def diagnose(
     \b
     Examples:
       aetfx diagnose study.yaml
+      aetfx diagnose study.yaml --plan
       aetfx diagnose study.yaml --out runs/monday --replicas 2
       aetfx diagnose study.yaml --json | jq '.causes[0].code'
 
@@ -196,7 +216,18 @@ def diagnose(
       data: {train: data/table.csv}
     """
     with _working(as_json) as show:
+        changes: dict[str, Any] = {} if experiments else {"diagnosis.experiments": False}
+        if max_seconds is not None:
+            changes["diagnosis.max_seconds"] = max_seconds
         request = _load(study)
+        request = request.with_changes(changes, where="diagnose") if changes else request
+        if plan:
+            from aetfx.diagnosis.api import plan_study
+
+            with _progress(quiet) as progress:
+                planned = plan_study(request, progress=progress)
+            show(planned, lambda: _console().print_plan(planned))
+            return
         _diagnose(request, out or Path("runs") / request.name, replicas, quiet, show)
 
 

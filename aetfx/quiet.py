@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import os
+import sys
 import warnings
 from collections.abc import Iterator
 
@@ -20,7 +21,8 @@ def quiet() -> Iterator[None]:
     logging.disable(logging.CRITICAL)
     try:
         sink = io.StringIO()  # TFDV prints about IPython when it is imported
-        with warnings.catch_warnings(), contextlib.redirect_stderr(sink), contextlib.redirect_stdout(sink):
+        silenced = (contextlib.redirect_stderr(sink), contextlib.redirect_stdout(sink), _without_displays())
+        with warnings.catch_warnings(), silenced[0], silenced[1], silenced[2]:
             warnings.simplefilter("ignore")
             yield
     finally:
@@ -29,6 +31,17 @@ def quiet() -> Iterator[None]:
         for handler in list(root.handlers):
             if handler not in handlers:
                 root.removeHandler(handler)
+
+
+def _without_displays() -> contextlib.AbstractContextManager[object]:
+    """Holds back what is displayed in a notebook: Beam 2.72 would have its page load scripts from other hosts."""
+    ipython = sys.modules.get("IPython")
+    if ipython is None or ipython.get_ipython() is None:
+        return contextlib.nullcontext()
+    from IPython.utils.capture import capture_output
+
+    captured: contextlib.AbstractContextManager[object] = capture_output(stdout=False, stderr=False, display=True)
+    return captured
 
 
 @contextlib.contextmanager

@@ -59,21 +59,32 @@ class _Section(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DataSection(_Section, frozen=True):
-    """Where rows come from and which of them are held out."""
+    """Where rows come from, which of them are held out, and what `fit` asks back for them.
+
+    `target` is `input`, or a path of as many rows as `train` (denoising); `eval_target` goes with a path in `eval`.
+    """
 
     train: Annotated[str, Meta(description="a path or a glob")]
     eval: Annotated[float | str, Meta(description="a held-out fraction, or a path")] = 0.2
     features: Annotated[
         Literal["auto", "table", "tensor"] | list[str], Meta(description="auto, table, tensor, or a list of columns")
     ] = "auto"
+    target: Annotated[str, Meta(description="input, or a path")] = "input"
+    eval_target: Annotated[str | None, Meta(description="a path")] = None
+    padding: Annotated[float | None, Meta(description="a number, the value of padded steps")] = None
 
 
 class PreprocessingSection(_Section, frozen=True):
-    """How rows are brought into a form that a network can take; fitted on the train rows only."""
+    """How rows are brought into a form that a network can take; fitted on the train rows only.
+
+    A constant column that is dropped keeps its place: the network is fed 0 there, nothing is asked back for it, and
+    the column's median comes out.
+    """
 
     scaling: Literal["none", "standard", "minmax", "robust"] = "none"
     missing: Literal["none", "mean", "median", "zero"] = "none"
     outliers: Literal["none", "clip"] = "none"
+    constant: Literal["none", "drop"] = "none"
 
 
 class ModelSection(_Section, frozen=True):
@@ -94,6 +105,7 @@ class TrainingSection(_Section, frozen=True):
     """How the model is fitted. One trial is one `model.fit` with these arguments.
 
     `optimizer`, `learning_rate` and `loss` are None where the study leaves them to a model that may come compiled.
+    `processes` train side by side; None stands for as many as there are cores. The results are the same.
     """
 
     optimizer: OptimizerName | None = None
@@ -104,6 +116,7 @@ class TrainingSection(_Section, frozen=True):
     seed: Annotated[int, Meta(ge=0, description="a whole number from 0 on")] = 0
     strategy: Literal["auto", "mirrored", "one_device"] = "auto"
     replicas: Count = 1
+    processes: Count | None = None
 
     def or_usual(self) -> TrainingSection:
         """Returns a copy that has the usual optimizer, learning rate and loss where the study is silent."""
@@ -115,10 +128,13 @@ class DiagnosisSection(_Section, frozen=True):
 
     `budget` is in multiples of the user's own training; by default 8, 14 where few rows make re-splits necessary,
     and at least 90 seconds' worth. A score of at most `target` counts as good. `thresholds` overrides those of
-    `aetfx.diagnosis.thresholds`, by name.
+    `aetfx.diagnosis.thresholds`, by name. `max_seconds` ends the work by the clock, whatever is left of the budget.
+    `experiments: false` trains the user's recipe once and tells what its signs suggest, unverified.
     """
 
     budget: Positive | None = None
+    max_seconds: Positive | None = None
+    experiments: bool = True
     target: Annotated[float, Meta(gt=0, lt=1, description="a score between 0 and 1")] = 0.30
     thresholds: dict[str, Annotated[float, Meta(description="a number")]] = {}
 
@@ -187,9 +203,10 @@ class Study(_Section, frozen=True, kw_only=True):
     def to_yaml(self) -> str:
         """Returns the study as YAML with every default written out, fit to be run again from any folder."""
         tree = self.to_tree()
-        for section, key in (("data", "train"), ("data", "eval"), ("model", "path")):
+        paths = [("data", key) for key in ("train", "eval", "target", "eval_target")]
+        for section, key in (*paths, ("model", "path")):
             value = tree[section][key]
-            if isinstance(value, str) and "://" not in value:
+            if isinstance(value, str) and "://" not in value and (key, value) != ("target", "input"):
                 tree[section][key] = os.path.abspath(value)
         if "model.path" in self.compare:
             tree["compare"]["model.path"] = [path and os.path.abspath(path) for path in self.compare["model.path"]]
@@ -245,6 +262,15 @@ def _check_whole(study: Study, where: str) -> None:
     fraction = study.data.eval
     if isinstance(fraction, float) and not 0 < fraction < 1:
         raise StudyError(f"{where}: data.eval must be a path or a fraction between 0 and 1 but got {fraction}.")
+    if study.data.target != "input" and isinstance(fraction, str) and study.data.eval_target is None:
+        raise StudyError(
+            f"{where}: data.target needs data.eval_target, because the held-out rows come from a file of their own "
+            f"({fraction}). Give the path of their targets."
+        )
+    if study.data.eval_target is not None and (study.data.target == "input" or not isinstance(fraction, str)):
+        raise StudyError(
+            f"{where}: data.eval_target goes with data.target and with a path in data.eval. Give these or leave it out."
+        )
     if study.model.factory and study.model.path:
         raise StudyError(f"{where}: model.factory and model.path exclude each other. Keep one of them.")
     if study.model.factory and study.model.factory.count(":") != 1:
@@ -261,7 +287,7 @@ def _check_whole(study: Study, where: str) -> None:
             raise StudyError(f"{where}: compare.{key} lists no values. Give at least one, e.g. [0.001, 0.01].")
         if key not in _dotted_keys():
             raise StudyError(f"{where}: compare: unknown key '{key}'.{nearest(key, _dotted_keys())}")
-        if key in ("training.seed", "training.strategy", "training.replicas"):
+        if key in ("training.seed", "training.strategy", "training.replicas", "training.processes"):
             raise StudyError(
                 f"{where}: compare.{key} cannot be compared: every configuration is trained with the same seeds on "
                 f"the same devices. Set {key} itself."
@@ -285,6 +311,8 @@ def _relative_to(study: Study, folder: Path) -> Study:
         study.data,
         train=resolve(study.data.train),
         eval=resolve(study.data.eval) if isinstance(study.data.eval, str) else study.data.eval,
+        target="input" if study.data.target == "input" else resolve(study.data.target),
+        eval_target=resolve(study.data.eval_target),
     )
     model = replace(study.model, path=resolve(study.model.path))
     compare = {k: [resolve(v) for v in values] if k == "model.path" else values for k, values in study.compare.items()}

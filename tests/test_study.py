@@ -105,7 +105,7 @@ def test_wrong_keys_and_values(text, words, tmp_path):
         ("{train: rows.csv, eval: .nan}", "data.eval must be a path or a fraction between 0 and 1 but got nan."),
         ("{eval: 0.2}", "'data.train' is missing. It is required."),
         ("{train: [a.csv, b.csv]}", "data.train must be a path or a glob but got ['a.csv', 'b.csv']."),
-        ("rows.csv", "data must hold keys (train, eval, features) but got 'rows.csv'."),
+        ("rows.csv", "data must hold keys (train, eval, features, target, eval_target) but got 'rows.csv'."),
     ],
 )
 def test_wrong_data_sections(data, words, tmp_path):

@@ -10,6 +10,7 @@ import numpy as np
 
 from aetfx.comparison.lab import Lab
 from aetfx.comparison.paired import gain_over_seeds, pooled_log_variance
+from aetfx.comparison.pool import Job
 from aetfx.comparison.reference import fed_cells, pca_score
 from aetfx.comparison.request import Request, open_request
 from aetfx.comparison.session import open_lab, prepare_model
@@ -65,6 +66,10 @@ def compare_study(
         write_text(run.path("study.yaml"), study.to_yaml())
         lab.planned = sum(lab.cost(recipe) for recipe in recipes) * _SEEDS
         seeds = [lab.seed + i for i in range(_SEEDS)]
+        try:
+            lab.prepare(Job(recipe, seed) for recipe in recipes for seed in seeds)
+        finally:
+            lab.close()
         scores = {r.identity: [lab.score(lab.trial(r, seed=s), "held_out").value for s in seeds] for r in recipes}
         record = _record(request, lab, recipes, seeds, scores)
         write_json(run.path("comparison.json"), record)
@@ -77,15 +82,15 @@ def compare_study(
 def _record(
     request: Request, lab: Lab, recipes: list[Recipe], seeds: list[int], scores: dict[str, list[float]]
 ) -> dict[str, Any]:
-    held = lab.split().held_out
     pooled = pooled_log_variance(list(scores.values()))
     first = scores[recipes[0].identity]
     rows: list[dict[str, Any]] = []
     for recipe in recipes:
         trials = [lab.trial(recipe, seed=seed) for seed in seeds]
         mine = scores[recipe.identity]
+        held = [lab.compared(recipe, trial.predict, "held_out") for trial in trials]
         interval = score_interval(
-            lab.scorer(), held, [t.predict(held) for t in trials], lab.seed, rows=lab.judge, pooled=pooled
+            lab.scorer(), held[0][0], [predicted for _, predicted in held], lab.seed, rows=lab.judge, pooled=pooled
         )
         gain = gain_over_seeds(first, mine, pooled=pooled) if recipe is not recipes[0] else None
         rows.append(
@@ -108,7 +113,7 @@ def _record(
         "score_metric": lab.scorer().metric,
         "features": lab.scorer().features,
         "rows": [*rows, *_references(lab, recipes)],
-        "held_out_rows": len(held),
+        "held_out_rows": len(lab.split().held_out),
     }
 
 
@@ -117,8 +122,9 @@ def _references(lab: Lab, recipes: list[Recipe]) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     for recipe in recipes:
         trial = lab.trial(recipe)
-        width = read_architecture(trial.model, lab.shape).code_width
-        if width is None:
+        architecture = read_architecture(trial.model, lab.shape)
+        width = architecture.code_width
+        if width is None or (architecture.over_time and architecture.is_recurrent):
             continue
         cells = fed_cells(lab, trial.preprocessing)
         score = pca_score(lab, trial.preprocessing, width, cells=cells, on="held_out")

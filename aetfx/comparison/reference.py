@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from aetfx.comparison.lab import Lab
@@ -17,11 +19,12 @@ def fed_rows(preprocessing: Preprocessing, rows: np.ndarray) -> np.ndarray:
 
 
 def fed_cells(lab: Lab, preprocessing: Preprocessing) -> np.ndarray:
-    """Returns the train rows as fed (at most 20,000), with cells that are not scored as NaN.
+    """Returns what is asked back for the train rows, as fed (at most 20,000), with cells that are not scored as NaN.
 
     Where outliers were found, rows outside the fences are NaN as a whole.
     """
-    rows = lab.split().train[:_MOST_ROWS]
+    part = lab.split().part("train")
+    rows = (part.inputs if lab.scores_inputs else part.targets)[:_MOST_ROWS]
     fed = fed_rows(preprocessing, rows)
     mask = lab.scorer().mask(rows) & np.isfinite(fed)
     if lab.judge:
@@ -35,22 +38,29 @@ def without_empty_rows(cells: np.ndarray) -> np.ndarray:
 
 
 def pca_score(lab: Lab, preprocessing: Preprocessing, k: int, *, cells: np.ndarray, on: str = "select") -> float | None:
-    """Returns the score of k principal components (METHOD section 1).
+    """Returns the score of k principal components (METHOD section 1); see `pca_scores`."""
+    return pca_scores(lab, preprocessing, [k], cells=cells, on=on).get(k)
+
+
+def pca_scores(
+    lab: Lab, preprocessing: Preprocessing, widths: Iterable[int], *, cells: np.ndarray, on: str = "select"
+) -> dict[int, float]:
+    """Returns the scores of several numbers of principal components.
 
     Args:
       lab: rows and score.
       preprocessing: of the recipe that PCA stands beside.
-      k: number of components.
+      widths: numbers of components; those that are no compression of these rows are left out.
       cells: train rows from `fed_cells`.
       on: rows to score: select, confirm or held_out.
-
-    Returns:
-      The score; None where k is no compression of these rows.
     """
     train = without_empty_rows(cells)
-    if not 0 < k < min(train.shape):
-        return None
-    held, scorer = getattr(lab.split(), on), lab.scorer()
+    chosen = sorted({k for k in widths if 0 < k < min(train.shape)})
+    if not chosen:
+        return {}
+    # Eval rows on another scale than train's are PCA's at its best: it is a reference, and no part of the fault.
+    part, scorer = lab.split(0, "aligned" if any(lab.alignments) else "").part(on), lab.scorer()
+    held = part.inputs if lab.scores_inputs else part.targets
     if lab.judge:
         held = held[scorer.inlier_rows(held)]
     fed = np.where(scorer.mask(held), fed_rows(preprocessing, held), np.nan)
@@ -58,4 +68,4 @@ def pca_score(lab: Lab, preprocessing: Preprocessing, k: int, *, cells: np.ndarr
     def invert(reconstructed: np.ndarray) -> np.ndarray:
         return preprocessing.invert(reconstructed.reshape(len(reconstructed), *lab.shape))
 
-    return baselines.pca_score(scorer, train, fed, held, invert, k)
+    return dict(zip(chosen, baselines.pca_scores(scorer, train, fed, held, invert, chosen), strict=True))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,7 @@ import numpy as np
 
 from aetfx.data import Rows, Source, load, open_source
 from aetfx.data.files import open_binary
+from aetfx.data.rows import check_columns
 from aetfx.data.split import halve, held_out
 from aetfx.errors import DataError
 from aetfx.models.load import check_model_request
@@ -36,6 +37,7 @@ class Request:
       inputs: hash for resuming; None where the model exists in memory only.
       rows: train rows, or all rows where eval is a fraction; None until loaded.
       eval_rows: the user's own eval rows, or None.
+      targets, eval_targets: what `fit` asks back for both; None asks the rows themselves.
       model: a Keras model or a factory; None builds the study's.
       arrays: rows that came from memory, by the path at which they are written once the run directory is held.
     """
@@ -46,11 +48,16 @@ class Request:
     inputs: str | None
     rows: Rows | None = None
     eval_rows: Rows | None = None
+    targets: Rows | None = None
+    eval_targets: Rows | None = None
     model: Any = None
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
 
-    def loaded(self) -> Request:
+    def loaded(self, *, empty_columns: bool = False) -> Request:
         """Returns the request with its rows in memory and the split checked.
+
+        Args:
+          empty_columns: accept columns without a single number, where eval has none either.
 
         Raises:
           DataError: the files are damaged, or a side of the split is empty.
@@ -58,10 +65,25 @@ class Request:
         source = open_source(self.train_path, self.study.data.features)
         eval_rows = None
         if self.eval_path is not None:
-            eval_rows = load(open_source(self.eval_path, source.column_selection or self.study.data.features))
-        rows = load(source)
+            eval_source = open_source(self.eval_path, source.column_selection or self.study.data.features)
+            eval_rows = load(eval_source, empty_columns=empty_columns)
+        rows = load(source, empty_columns=empty_columns)
+        check_numbers(rows, eval_rows, str(self.eval_path))
         check_split(rows, eval_rows, self.study)
-        return dataclasses.replace(self, rows=rows, eval_rows=eval_rows)
+        data = self.study.data
+        selection = source.column_selection or data.features
+        targets = (
+            None if data.target == "input" else load(open_source(data.target, selection), empty_columns=empty_columns)
+        )
+        eval_targets = (
+            None
+            if data.eval_target is None
+            else load(open_source(data.eval_target, selection), empty_columns=empty_columns)
+        )
+        check_targets(rows, targets, self.train_path, data.target)
+        if eval_rows is not None:
+            check_targets(eval_rows, eval_targets, str(self.eval_path), str(data.eval_target))
+        return dataclasses.replace(self, rows=rows, eval_rows=eval_rows, targets=targets, eval_targets=eval_targets)
 
 
 def open_request(study: Study) -> Request:
@@ -77,11 +99,14 @@ def open_request(study: Study) -> Request:
     if isinstance(study.data.eval, str):
         eval_source = open_source(study.data.eval, source.column_selection or study.data.features)
         check_same_shape(source.shape, eval_source.shape, study.data.train, study.data.eval)
+    selection = source.column_selection or study.data.features
+    target_paths = [p for p in (study.data.target, study.data.eval_target) if p not in (None, "input")]
+    targets = [open_source(str(path), selection) for path in target_paths]
     return Request(
         study=study,
         train_path=study.data.train,
         eval_path=study.data.eval if isinstance(study.data.eval, str) else None,
-        inputs=_inputs(study, source, eval_source),
+        inputs=_inputs(study, [source, eval_source, *targets]),
     )
 
 
@@ -95,6 +120,39 @@ def check_same_shape(train: tuple[int, ...], evaluation: tuple[int, ...], train_
         raise DataError(
             f"{eval_name}: rows of shape {evaluation}, but {train_name} has rows of shape {train}. "
             "Give train and eval the same columns."
+        )
+
+
+def check_numbers(rows: Rows, eval_rows: Rows | None, name: str) -> None:
+    """Checks that eval has numbers in every column where train has some.
+
+    Raises:
+      DataError: names the first column without any.
+    """
+    if eval_rows is not None:
+        has = [np.isfinite(part.values.reshape(len(part), -1)).any(axis=0) for part in (rows, eval_rows)]
+        check_columns(name, eval_rows.names, has[1] | ~has[0])
+
+
+def check_targets(rows: Rows, targets: Rows | None, name: str, target_name: str) -> None:
+    """Checks that targets belong to rows one by one.
+
+    Raises:
+      DataError: another shape or number, or rows that could not be read, so that the pairs are not known.
+    """
+    if targets is None:
+        return
+    if targets.shape != rows.shape:
+        raise DataError(
+            f"{target_name}: targets of shape {targets.shape}, but {name} has rows of shape {rows.shape}. "
+            "An autoencoder gives rows back: for class labels or other answers leave the targets out."
+        )
+    if len(targets) != len(rows) or rows.quarantined or targets.quarantined:
+        left_out = len(rows.quarantined) + len(targets.quarantined)
+        unreadable = f" ({left_out} rows could not be read)" if left_out else ""
+        raise DataError(
+            f"{target_name}: {len(targets):,} targets for the {len(rows):,} rows of {name}{unreadable}. "
+            "Give one target for each row, in the same order."
         )
 
 
@@ -112,12 +170,14 @@ def check_split(rows: Rows, eval_rows: Rows | None, study: Study) -> None:
     halve(out, study.training.seed)
 
 
-def _inputs(study: Study, source: Source, eval_source: Source | None) -> str:
+def _inputs(study: Study, sources: Sequence[Source | None]) -> str:
     """Returns the hash of a study, the content of its files, and the versions that matter."""
     tree = study.to_tree()
     # Where the files lie does not matter, what is in them does.
-    tree["data"] = {**tree["data"], "train": None, "eval": None if eval_source else tree["data"]["eval"]}
-    files = [[_content(file) for file in s.files] if s else None for s in (source, eval_source)]
+    names = ("train", "target", "eval_target", *(("eval",) if isinstance(tree["data"]["eval"], str) else ()))
+    tree["data"] = {key: None if key in names else value for key, value in tree["data"].items()}
+    del tree["training"]["processes"]  # changes how long it takes, and nothing else
+    files = [[_content(file) for file in s.files] if s else None for s in sources]
     code = [file_hash(path) for path in _model_files(study)]
     known = {name: version for name, version in versions().items() if name != "python"}
     return content_hash([METHOD_VERSION, tree, files, code, known])

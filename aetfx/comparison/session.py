@@ -7,10 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from aetfx.comparison.lab import Lab
 from aetfx.comparison.request import Request
 from aetfx.data import open_source
+from aetfx.data.padding import padded_steps
+from aetfx.data.targets import SAME, relation
+from aetfx.evaluation.separation import told_apart
 from aetfx.models.reading import read_architecture
+from aetfx.models.serial import leaf_layers
 from aetfx.training.build import recipe_from_model, recipe_from_study
 from aetfx.training.logs import write_hparams_config
 from aetfx.training.progress import Progress
@@ -21,6 +27,10 @@ from aetfx.training.workshop import Workshop
 from aetfx.validation.api import Validation, validate
 from aetfx.validation.checks.missing import find_sentinels
 from aetfx.validation.checks.outliers import inner_fences
+
+_LEAST_INSIDE = 0.5  # of the held-out rows inside the fences, for the verdict to rest on these alone
+# What validation says about absent cells; of sequences that are padded it only says how long they are.
+_GAPS = ("data.missing", "data.missing.mostly", "data.missing.blocks", "data.missing.tied", "data.missing.eval_only")
 
 
 @dataclass(frozen=True)
@@ -57,12 +67,17 @@ def prepare_model(request: Request, progress: Progress | None) -> tuple[Recipe, 
     if request.model is None:
         recipe, live = recipe_from_study(request.study, request.rows.shape), None
     else:
-        recipe, live = recipe_from_model(request.model, request.study, request.rows.shape)
+        recipe, live = recipe_from_model(request.model, request.study, request.rows.shape, request.rows.parts)
     return strategy, recipe, live
 
 
 def open_lab(
-    request: Request, directory: Path, prepared: tuple[Any, Recipe, Any], progress: Progress | None
+    request: Request,
+    directory: Path,
+    prepared: tuple[Any, Recipe, Any],
+    progress: Progress | None,
+    *,
+    shift_auc: float | None = None,
 ) -> Session:
     """Validates the data and fixes the score. The caller holds the run's lock.
 
@@ -71,51 +86,96 @@ def open_lab(
       directory: the run directory.
       prepared: from `prepare_model`.
       progress: told what is being done.
+      shift_auc: where a classifier surely tells eval rows from train rows better than this, half of the eval rows is
+        set aside for experiments; None where there will be none.
     """
     assert request.rows is not None
     strategy, recipe, live = prepared
     study, rows = request.study, request.rows
+    model = recipe.source.build()
+    padding = _padding(request, model)
     _say(progress, "validating the data on Beam")
     fraction = study.data.eval if isinstance(study.data.eval, float) else None
     validation = validate(
-        _source(request, request.train_path),
-        _source(request, request.eval_path),
+        _source(request, request.train_path, padding),
+        _source(request, request.eval_path, padding),
         features=study.data.features,
         eval_fraction=fraction,
         seed=study.training.seed,
-        output_range=read_architecture(recipe.source.build(), rows.shape).output_range,
+        empty_columns=True,  # those were accepted, or refused, when the rows were loaded
+        output_range=read_architecture(model, rows.shape).output_range,
     )
+    sides = [side.values for side in (rows, request.eval_rows) if side is not None]
+    if padding is not None and not any(np.isnan(values).any() for values in sides):
+        validation.findings = [f for f in validation.findings if f.code not in _GAPS]
     validation.save(directory)
     write_hparams_config(directory / "tensorboard")
     train = validation.statistics["train"]
     outliers = any(f.code.startswith("data.outliers") and f.severity != "info" for f in validation.findings)
+    eval_rows = None if request.eval_rows is None else request.eval_rows.values
+    separation = None
+    if eval_rows is not None and shift_auc is not None:
+        separation = told_apart(rows.values, eval_rows, seed=study.training.seed)
+    fences = inner_fences(train) if outliers else None
     lab = Lab(
         rows=rows.values,
-        eval_rows=None if request.eval_rows is None else request.eval_rows.values,
+        eval_rows=eval_rows,
         fraction=fraction or 0.0,
         seed=study.training.seed,
         features=study.data.features if isinstance(study.data.features, str) else "auto",
         declared_shape=rows.declared_shape,
         names=rows.names,
         sentinels=find_sentinels(train),
-        fences=inner_fences(train) if outliers else None,
-        judge="inliers" if outliers else None,
+        fences=fences,
+        judge="inliers" if fences is not None else None,
+        padding=padding,
+        parts=recipe.source.parts,
         store=TrialStore(directory),
         workshop=Workshop(strategy),
         progress=progress,
+        processes=study.training.processes,
+        targets=None if request.targets is None else request.targets.values,
+        eval_targets=None if request.eval_targets is None else request.eval_targets.values,
+        relation=SAME if request.targets is None else relation(rows.values, request.targets.values),
+        reserve=shift_auc is not None and separation is not None and separation.low > shift_auc,
+        separation=separation,
     )
+    if lab.judge is not None and not _mostly_inside(lab):
+        lab.judge = None
     lab.unit_seconds = lab.nominal_seconds(recipe)
     return Session(lab, recipe, live, validation)
 
 
-def _source(request: Request, path: str | None) -> Any:
+def _mostly_inside(lab: Lab) -> bool:
+    """Whether most eval rows lie inside the fences of train: elsewhere they would leave next to none to judge by."""
+    part = lab.split(0, "aligned" if any(lab.alignments) else "").part("held_out")
+    truth = part.inputs if lab.scores_inputs else part.targets
+    return bool(lab.scorer().inlier_rows(truth).mean() >= _LEAST_INSIDE)
+
+
+def _padding(request: Request, model: Any) -> float | None:
+    """Returns the value of padded steps: what the study says, or what the model masks where rows end with it."""
+    assert request.rows is not None
+    rows, asked = request.rows, request.study.data.padding
+    if len(rows.shape) < 2:
+        return None
+    masked = [layer.mask_value for layer in leaf_layers(model).values() if type(layer).__name__ == "Masking"]
+    for value in [asked] if asked is not None else masked:
+        if padded_steps(rows.values, float(value)).any():
+            return float(value)
+    return None
+
+
+def _source(request: Request, path: str | None, padding: float | None) -> Any:
     """Returns what is to be validated: a path, or rows from memory under the names that they had there."""
-    if path is None or path not in request.arrays or request.rows is None:
-        return path
     features = request.study.data.features
+    if path is None or request.rows is None or (path not in request.arrays and padding is None):
+        return path
+    if path not in request.arrays:
+        return dataclasses.replace(open_source(path, features), padding=padding)
     # A selection of columns was made before they were written.
     source = open_source(path, features if isinstance(features, str) else "auto")
-    return dataclasses.replace(source, names=request.rows.names)
+    return dataclasses.replace(source, names=request.rows.names, padding=padding)
 
 
 def _say(progress: Progress | None, doing: str) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from aetfx.data.parts import Parts, are_parts, pack
 from aetfx.data.sources import Features, Quarantined, Source, open_source
 from aetfx.data.sources.base import element_names, float_dtype, select
 from aetfx.data.sources.npy import check_array
@@ -29,6 +30,7 @@ class Rows:
       quarantined: rows that could not be read, with file, position and reason.
       skipped_text: columns left out because they hold no numbers.
       whole: which of the D numbers are integers by type, as in `Source`.
+      parts: where the parts of a row lie, for models with several inputs; None for rows of one part.
     """
 
     values: np.ndarray
@@ -39,13 +41,18 @@ class Rows:
     quarantined: list[Quarantined] = field(default_factory=list)
     skipped_text: tuple[str, ...] = ()
     whole: bool | tuple[bool, ...] = False
+    parts: Parts | None = None
 
     def __len__(self) -> int:
         return len(self.values)
 
 
-def load(source: Source) -> Rows:
+def load(source: Source, *, empty_columns: bool = False) -> Rows:
     """Reads a whole source into memory.
+
+    Args:
+      source: of the rows.
+      empty_columns: accept columns without a single number, as long as others have some.
 
     Raises:
       DataError: the files are damaged, no row is left, or a column holds no numbers at all.
@@ -59,20 +66,22 @@ def load(source: Source) -> Rows:
     if not parts:
         raise DataError(f"{source.path}: no row is left: all {len(quarantined)} rows are quarantined. Mend the file.")
     values = np.concatenate(parts).reshape(-1, *source.shape)
-    check_columns(source.path, source.names, np.isfinite(values.reshape(len(values), -1)).any(axis=0))
+    check_columns(source.path, source.names, np.isfinite(values.reshape(len(values), -1)).any(axis=0), empty_columns)
     return Rows(
         values, source.names, source.shape, source.declared_shape, len(values) + len(quarantined), quarantined,
         source.skipped_text, source.whole,
     )  # fmt: skip
 
 
-def rows_from(data: Any, features: Features = "auto") -> Rows:
+def rows_from(data: Any, features: Features = "auto", *, empty_columns: bool = False) -> Rows:
     """Brings data of any accepted kind into memory.
 
     Args:
       data: an array of shape (n, ...), a pandas data frame, a finite `tf.data.Dataset` (of rows or
-        batches; of pairs, the first part is taken), or a path or glob.
+        batches; of pairs, the first part is taken), a path or glob; or, for a model with several inputs, a
+        dictionary, list or tuple of arrays (`aetfx.data.parts`), or a data set of such.
       features: as for `open_source`.
+      empty_columns: as for `load`.
 
     Raises:
       DataError: the data cannot be used.
@@ -80,12 +89,17 @@ def rows_from(data: Any, features: Features = "auto") -> Rows:
     if isinstance(data, Rows):
         return data
     if isinstance(data, str | os.PathLike):
-        return load(open_source(data, features))
+        return load(open_source(data, features), empty_columns=empty_columns)
     if hasattr(data, "element_spec") and hasattr(data, "as_numpy_iterator"):
-        return _from_array(_dataset_array(data), features, "dataset")
+        found = _dataset_arrays(data)
+        if are_parts(found):
+            return _from_parts(found, features, "dataset")
+        return _from_array(found, features, "dataset", empty_columns)
+    if are_parts(data):
+        return _from_parts(data, features, "array")
     if hasattr(data, "columns") and hasattr(data, "to_numpy"):
-        return _from_frame(data, features)
-    return _from_array(np.asarray(data), features, "array")
+        return _from_frame(data, features, empty_columns)
+    return _from_array(np.asarray(data), features, "array", empty_columns)
 
 
 def write_array(array: np.ndarray, directory: str | os.PathLike[str], name: str = "data") -> Path:
@@ -135,14 +149,17 @@ def write_table(
     return path
 
 
-def check_columns(where: str, names: Sequence[str], has_numbers: np.ndarray) -> None:
+def check_columns(where: str, names: Sequence[str], has_numbers: np.ndarray, empty_columns: bool = False) -> None:
     """Checks that every column holds at least one number; `has_numbers` is bool of shape (D,).
+
+    Args:
+      empty_columns: it is enough that some column does.
 
     Raises:
       DataError: names the first column without any.
     """
     empty = np.flatnonzero(~has_numbers)
-    if len(empty):
+    if len(empty) and not (empty_columns and has_numbers.any()):
         more = f" (nor do {len(empty) - 1} others)" if len(empty) > 1 else ""
         raise DataError(
             f"{where}: column '{names[empty[0]]}' holds no numbers at all{more}: every cell is NaN or empty. "
@@ -150,7 +167,7 @@ def check_columns(where: str, names: Sequence[str], has_numbers: np.ndarray) -> 
         )
 
 
-def _from_array(array: np.ndarray, features: Features, where: str) -> Rows:
+def _from_array(array: np.ndarray, features: Features, where: str, empty_columns: bool) -> Rows:
     check_array(where, array.shape, array.dtype)
     values = np.ascontiguousarray(array, dtype=float_dtype(array.dtype))
     names, shape, is_tensor = element_names(values.shape[1:]), values.shape[1:], values.ndim > 2
@@ -160,11 +177,21 @@ def _from_array(array: np.ndarray, features: Features, where: str) -> Rows:
         names, shape, is_tensor = tuple(names[i] for i in places), (len(places),), False
     elif features != "auto":
         is_tensor = features == "tensor"
-    check_columns(where, names, np.isfinite(values.reshape(len(values), -1)).any(axis=0))
+    check_columns(where, names, np.isfinite(values.reshape(len(values), -1)).any(axis=0), empty_columns)
     return Rows(values, names, shape, is_tensor, len(values), whole=array.dtype.kind in "biu")
 
 
-def _from_frame(frame: Any, features: Features) -> Rows:
+def _from_parts(data: Any, features: Features, where: str) -> Rows:
+    if not isinstance(features, str):
+        raise DataError(
+            f"{where}: data.features cannot select columns of several inputs. Leave them out of the arrays."
+        )
+    values, parts = pack(data, where)
+    check_columns(where, parts.names, np.isfinite(values).any(axis=0))
+    return Rows(values, parts.names, (parts.width,), False, len(values), parts=parts)
+
+
+def _from_frame(frame: Any, features: Features, empty_columns: bool) -> Rows:
     import pandas as pd
 
     names = [str(name) for name in frame.columns]
@@ -188,33 +215,74 @@ def _from_frame(frame: Any, features: Features) -> Rows:
     columns = [frame.iloc[:, i].to_numpy(dtype=np.float64, na_value=np.nan) for i in places]
     values = np.stack(columns, axis=1)
     chosen = tuple(names[i] for i in places)
-    check_columns("data frame", chosen, np.isfinite(values).any(axis=0))
+    check_columns("data frame", chosen, np.isfinite(values).any(axis=0), empty_columns)
     skipped = tuple(name for name, ok in zip(names, numeric, strict=True) if not ok) if features == "auto" else ()
     whole = tuple(getattr(frame.dtypes.iloc[i], "kind", "f") in "biu" for i in places)
     return Rows(values, chosen, (len(chosen),), features == "tensor", len(values), [], skipped, whole)
 
 
-def _dataset_array(dataset: Any) -> np.ndarray:
-    """Collects a `tf.data.Dataset` of rows or batches into one array.
+def unpaired(data: Any) -> tuple[Any, np.ndarray | None]:
+    """Takes a finite `tf.data.Dataset` of (input, target) pairs apart; anything else comes back as it is.
+
+    Both sides are read in one pass: a data set that shuffles gives another order in the next.
+
+    Returns:
+      Data for `rows_from`, and the targets; None where they equal the inputs, or have another shape (class labels),
+      which is none of an autoencoder's business.
+
+    Raises:
+      DataError: the data set repeats without end, or is empty.
+    """
+    spec = getattr(data, "element_spec", None)
+    if not isinstance(spec, tuple) or len(spec) < 2 or not hasattr(data, "as_numpy_iterator"):
+        return data, None
+    first, second = spec[0], spec[1]
+    if not (hasattr(first, "shape") and hasattr(second, "shape")) or first.shape != second.shape:
+        return data, None
+    both = _dataset_arrays(data.map(lambda *pair: _side_by_side(pair[0], pair[1], first.shape.rank)))
+    inputs, targets = np.split(both, 2, axis=-1)
+    return inputs, None if np.array_equal(inputs, targets, equal_nan=True) else targets
+
+
+def _side_by_side(first: Any, second: Any, rank: int) -> Any:
+    import tensorflow as tf
+
+    kind = tf.float64 if tf.float64 in (first.dtype, second.dtype) else tf.float32
+    return tf.concat([tf.cast(first, kind), tf.cast(second, kind)], axis=rank - 1)
+
+
+def _dataset_arrays(dataset: Any) -> Any:
+    """Collects a `tf.data.Dataset` of rows or batches into one array, or into one for each input.
+
+    Of pairs (x, y) the first part is x; where that is itself a dictionary or tuple, its entries are inputs.
 
     Raises:
       DataError: it repeats without end, is empty, or its elements are no tensors.
     """
     if int(dataset.cardinality()) == -1:  # tf.data.INFINITE_CARDINALITY
         raise DataError("dataset: it repeats without end. Give a finite one, e.g. dataset.take(n).")
-    spec = dataset.element_spec
-    while isinstance(spec, tuple | list):
-        spec = spec[0]
-    if not hasattr(spec, "shape") or isinstance(spec, dict):
+    spec = _inputs_of(dataset.element_spec)
+    specs = [spec] if hasattr(spec, "shape") else list(spec.values() if isinstance(spec, dict) else spec)
+    if not specs or not all(hasattr(item, "shape") for item in specs):
         raise DataError("dataset: its elements are not tensors. Map it to the tensor that the autoencoder gets.")
-    parts = []
-    for element in dataset.as_numpy_iterator():
-        while isinstance(element, tuple | list):
-            element = element[0]
-        parts.append(np.asarray(element))
-    if not parts:
+    elements = [_inputs_of(element) for element in dataset.as_numpy_iterator()]
+    if not elements:
         raise DataError("dataset: it has no elements. Give data with at least one row.")
-    return np.concatenate(parts) if _is_batched(dataset, spec) else np.stack(parts)
+    join = np.concatenate if _is_batched(dataset, specs[0]) else np.stack
+    if hasattr(spec, "shape"):
+        return join([np.asarray(element) for element in elements])
+    if isinstance(spec, dict):
+        return {key: join([np.asarray(element[key]) for element in elements]) for key in spec}
+    return tuple(join([np.asarray(element[i]) for element in elements]) for i in range(len(specs)))
+
+
+def _inputs_of(element: Any) -> Any:
+    """Returns x of an element (x, y) or (x,), without further brackets around a single tensor."""
+    if isinstance(element, tuple | list):
+        element = element[0]
+    while isinstance(element, tuple | list) and len(element) == 1:
+        element = element[0]
+    return element
 
 
 def _is_batched(dataset: Any, spec: Any) -> bool:

@@ -12,10 +12,12 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from aetfx.comparison.request import Request, check_same_shape, check_split, open_request
-from aetfx.data import rows_from
+from aetfx.comparison.request import Request, check_numbers, check_same_shape, check_split, check_targets, open_request
+from aetfx.data import Rows, rows_from
+from aetfx.data.rows import unpaired
 from aetfx.diagnosis.result import Diagnosis, load_run
 from aetfx.diagnosis.thresholds import Thresholds
+from aetfx.errors import DataError
 from aetfx.run import Run
 from aetfx.study import Study, parse_study
 from aetfx.training.progress import Progress
@@ -41,10 +43,26 @@ def diagnose_study(
     request = open_request(study)
     if _finished(Path(out), request.inputs):
         return load_run(out)
-    request = request.loaded()
+    request = request.loaded(empty_columns=True)
     from aetfx.diagnosis.session import run_request
 
     return run_request(request, Path(out), progress=progress)
+
+
+def plan_study(study: Study, *, progress: Progress | None = None) -> dict[str, Any]:
+    """Says what a diagnosis of a study would try and cost, without training anything or keeping a file.
+
+    Returns:
+      See `aetfx.diagnosis.planning.plan_request`.
+
+    Raises:
+      AetfxError: the request, the data or the model is wrong.
+    """
+    Thresholds.with_overrides(study.diagnosis.thresholds)
+    request = open_request(study).loaded()
+    from aetfx.diagnosis.planning import plan_request
+
+    return plan_request(request, progress=progress)
 
 
 def diagnose(
@@ -52,20 +70,31 @@ def diagnose(
     x_train: Any,
     x_val: Any = None,
     *,
+    y_train: Any = None,
+    y_val: Any = None,
     epochs: int,
     batch_size: int = 32,
     budget: float | None = None,
     target: float | None = None,
     features: str | Sequence[str] = "auto",
+    padding: float | None = None,
     seed: int = 0,
     out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Diagnosis:
     """Diagnoses a model on rows in memory. See `aetfx.diagnose` for the arguments and errors."""
-    rows = rows_from(x_train, features)
-    eval_rows = rows_from(x_val, features) if x_val is not None else None
+    x_train, paired = unpaired(x_train)
+    x_val, paired_val = unpaired(x_val)
+    rows = rows_from(x_train, features, empty_columns=True)
+    eval_rows = rows_from(x_val, features, empty_columns=True) if x_val is not None else None
     if eval_rows is not None:
         check_same_shape(rows.shape, eval_rows.shape, "x_train", "x_val")
+        if rows.parts != eval_rows.parts:
+            raise DataError("x_val: its parts differ from those of x_train. Give both the same inputs, in one order.")
+    check_numbers(rows, eval_rows, "x_val")
+    targets, eval_targets = _targets(
+        rows, paired if y_train is None else y_train, eval_rows, paired_val if y_val is None else y_val, features
+    )
     with ExitStack() as stack:
         if out is None:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aetfx-")))
@@ -79,6 +108,7 @@ def diagnose(
                 "train": str(train_path or directory / "data" / "train.npy"),
                 "eval": 0.2 if eval_rows is None else str(eval_path or directory / "data" / "eval.npy"),
                 "features": features if isinstance(features, str) else list(features),
+                **({} if padding is None else {"padding": padding}),
             },
             "training": {"epochs": epochs, "batch_size": batch_size, "seed": seed},
             "diagnosis": {k: v for k, v in (("budget", budget), ("target", target)) if v is not None},
@@ -92,6 +122,8 @@ def diagnose(
             study=study,
             rows=rows,
             eval_rows=eval_rows,
+            targets=targets,
+            eval_targets=eval_targets,
             train_path=study.data.train,
             eval_path=study.data.eval if isinstance(study.data.eval, str) else None,
             inputs=None,
@@ -101,6 +133,22 @@ def diagnose(
         from aetfx.diagnosis.session import run_request
 
         return run_request(request, directory, progress=progress, keep=out is not None)
+
+
+def _targets(
+    rows: Rows, y_train: Any, eval_rows: Rows | None, y_val: Any, features: Any
+) -> tuple[Rows | None, Rows | None]:
+    """Returns the targets of the train and the eval rows, checked; None where they are the rows themselves."""
+    targets = None if y_train is None else rows_from(y_train, features, empty_columns=True)
+    eval_targets = None if y_val is None else rows_from(y_val, features, empty_columns=True)
+    if targets is None and y_val is not None:
+        raise DataError("y_val: given without y_train. Give both, or neither to ask the rows themselves back.")
+    if targets is not None and eval_rows is not None and eval_targets is None:
+        raise DataError("y_val: missing. Give the targets of x_val too, as y_train was given.")
+    check_targets(rows, targets, "x_train", "y_train")
+    if eval_rows is not None:
+        check_targets(eval_rows, eval_targets, "x_val", "y_val")
+    return targets, eval_targets if eval_rows is not None else None
 
 
 def _finished(out: Path, inputs: str | None) -> bool:

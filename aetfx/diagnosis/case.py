@@ -16,21 +16,30 @@ import numpy as np
 
 from aetfx.comparison import reference
 from aetfx.comparison.lab import Lab
+from aetfx.comparison.row_changes import is_aligned
+from aetfx.comparison.splits import Part
+from aetfx.diagnosis import symptoms
 from aetfx.diagnosis.curvature import curved_share
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.evaluation import baselines
+from aetfx.evaluation.alignment import Alignment
+from aetfx.evaluation.separation import Separation, told_apart
 from aetfx.models.probing import KernelFacts, kernels, unit_spread
-from aetfx.models.reading import Architecture, read_architecture
+from aetfx.models.reading import Architecture, LayerFacts, read_architecture
 from aetfx.models.rewriting import can_rewrite
+from aetfx.models.variational import Heads, adds_losses, find_heads, inactive_units
 from aetfx.training.feed import updates_per_epoch
+from aetfx.training.numerics import first_non_finite
 from aetfx.training.range_test import range_test
 from aetfx.training.recipe import Recipe
 from aetfx.training.trial import Trial
 from aetfx.validation.findings import Finding
+from aetfx.validation.output_range import OutputRange
 from aetfx.validation.statistics import ColumnStatistics, range_ratio, summarize
 from aetfx.words import percent
 
 _PROBE_ROWS = 512
+_FEW_ROWS = 8
 
 
 @dataclass
@@ -83,7 +92,7 @@ class Case:
     @cached_property
     def spread(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
         """How far the answers of each unit are apart over some train rows, before training and after it."""
-        rows = self.trial.preprocessing.apply(self.lab.split().train[:_PROBE_ROWS])
+        rows = self.trial.preprocessing.apply(self.train_part.inputs[:_PROBE_ROWS])
         before = unit_spread(self.initial_model, self._initial_architecture, rows)
         names = self._names_of_initial
         after = unit_spread(self.trial.model, self.architecture, rows)
@@ -110,9 +119,28 @@ class Case:
         return can_rewrite(self.recipe.source.blueprint, self.architecture)
 
     @cached_property
+    def separation(self) -> Separation | None:
+        """How well the user's own eval rows are told from train rows, both as the recipe has them."""
+        if not self.recipe.rows or self.lab.separation is None:
+            return self.lab.separation
+        split = self.lab.split(0, self.recipe.rows)
+        return told_apart(split.train, split.evaluation().inputs, seed=self.lab.seed)
+
+    @property
+    def alignment(self) -> Alignment | None:
+        """The map that brings the user's own eval rows to the scale of train, where there is one."""
+        return None if is_aligned(self.recipe.rows) else self.lab.alignments[0]
+
+    @cached_property
     def fed_cells(self) -> np.ndarray:
         """Train rows as the core model sees them, (n, D) float64; cells that are not scored are NaN."""
         return reference.fed_cells(self.lab, self.trial.preprocessing)
+
+    @property
+    def dropped_columns(self) -> np.ndarray:
+        """Which columns the recipe's preprocessing leaves out, bool (D,)."""
+        dropped = self.trial.preprocessing.dropped
+        return np.zeros(math.prod(self.lab.shape), bool) if dropped is None else ~np.isnan(dropped)
 
     @cached_property
     def statistics(self) -> ColumnStatistics:
@@ -145,14 +173,26 @@ class Case:
         return float(np.nanmedian(statistics.mean)), float(np.nanmedian(spread))
 
     @cached_property
+    def outside(self) -> list[tuple[float, LayerFacts, OutputRange]]:
+        """For each output the share of its targets as fed that its activation cannot give, the worst first."""
+        found = []
+        for layer, output, columns in self.architecture.output_ranges:
+            fed = self.fed_cells[:, columns]
+            cells = fed[np.isfinite(fed)]
+            slack = 1e-6 * max(1.0, float(np.abs(cells).max(initial=0.0)))
+            beyond = (cells < output.low - slack) | (cells > output.high + slack)
+            found.append((float(beyond.mean()) if cells.size else 0.0, layer, output))
+        return sorted(found, key=lambda item: -item[0])
+
+    @property
     def outside_share(self) -> float:
-        """Share of the targets as fed that the output activation cannot give."""
-        cells = self.fed_cells[np.isfinite(self.fed_cells)]
-        output = self.architecture.output_range
-        if not cells.size:
-            return 0.0
-        slack = 1e-6 * max(1.0, float(np.abs(cells).max()))
-        return float(((cells < output.low - slack) | (cells > output.high + slack)).mean())
+        """Share of the targets as fed that the output activation cannot give; of several outputs the worst."""
+        return self.outside[0][0] if self.outside else 0.0
+
+    @property
+    def worst_output(self) -> OutputRange:
+        """What the output can give that misses most of its targets."""
+        return self.outside[0][2] if self.outside else self.architecture.output_range
 
     @cached_property
     def train_score(self) -> float:
@@ -173,15 +213,8 @@ class Case:
 
     @cached_property
     def fall(self) -> float:
-        """Relative fall of the train loss over the last fifth of the epochs (medians of a few epochs)."""
-        losses = self.trial.losses[np.isfinite(self.trial.losses)]
-        if len(losses) < 3:
-            return float((losses[0] - losses[-1]) / max(abs(losses[0]), 1e-12)) if len(losses) > 1 else 1.0
-        width = max(1, len(losses) // 20)
-        start = max(0, int(round(len(losses) * 0.8)) - 1)
-        before = float(np.median(losses[max(0, start - width + 1) : start + 1]))
-        after = float(np.median(losses[-width:]))
-        return (before - after) / max(abs(before), 1e-12)
+        """Relative fall of the train loss over the last fifth of the epochs."""
+        return symptoms.fall(self.trial.losses)
 
     @property
     def fall_in_words(self) -> str:
@@ -201,31 +234,86 @@ class Case:
         losses = self.trial.losses
         if self.trial.diverged:
             return f"the loss became NaN or infinite at epoch {len(losses)}"
-        if len(losses) < 4 or self.train_score <= self.thresholds.least_drop:
+        if self.train_score <= self.thresholds.least_drop:
             return None
-        lowest, last = float(losses.min()), float(np.median(losses[-max(1, len(losses) // 20) :]))
-        if last > lowest + (self.thresholds.rise - 1) * abs(lowest):
-            return f"the loss rose from {lowest:.4g} to {last:.4g}"
-        late = losses[-max(4, len(losses) // 3) :]
-        steps = np.diff(late) / np.maximum(np.abs(late[:-1]), 1e-12)
-        turns = float((np.sign(steps[1:]) != np.sign(steps[:-1])).mean())
-        size = float(np.median(np.abs(steps)))
-        if size > self.thresholds.oscillation and turns > 0.4:
-            return f"the loss jumps by {percent(size)} from epoch to epoch"
-        return None
+        return symptoms.rising(losses, self.thresholds) or symptoms.oscillating(losses, self.thresholds)
+
+    @cached_property
+    def heads(self) -> Heads | None:
+        """Mean and spread of the code of a variational model, else None."""
+        return find_heads(self.trial.model, self.lab.shape)
+
+    @cached_property
+    def inactive_units(self) -> tuple[int, int] | None:
+        """How many units of a variational code do not depend on the row, and how many there are."""
+        if self.heads is None or self.trial.diverged:
+            return None
+        fed = self.trial.preprocessing.apply(self.lab.split().train[: 4 * _PROBE_ROWS])
+        return inactive_units(self.heads.code_means(self.trial.model, fed), self.thresholds.inactive_variance)
+
+    @cached_property
+    def adds_losses(self) -> bool:
+        """Whether layers of the model add to its loss, beside penalties on weights."""
+        fed = self.trial.preprocessing.apply(self.lab.split().train[:_FEW_ROWS])
+        return adds_losses(self.recipe.source.build(), fed)
+
+    @property
+    def pca_is_reference(self) -> bool:
+        """Whether PCA says what a code of that width can do: not where codes are drawn (METHOD section 1)."""
+        return self.heads is None and not self.trial.stochastic
+
+    @cached_property
+    def numerics(self) -> tuple[str, ...]:
+        """Where the first value that is not a number came from, in a training that diverged; () for any other."""
+        if not self.trial.diverged:
+            return ()
+        try:
+            found = first_non_finite(self.trial, self.lab.split().train)
+        except Exception:  # a user's layer may run in a graph only; what is missing then is one sentence
+            return ()
+        return (found.sentence,) if found is not None else ()
 
     @cached_property
     def pca(self) -> float | None:
-        """Score of PCA at the code's width; None where PCA is no reference."""
+        """Score of PCA at the code's width; None where PCA is no reference, as for recurrent models of sequences."""
         k = self.architecture.code_width
         n, width = self.fed_cells.shape
-        if k is None or k > min(n, width) / 2:
+        if k is None or k > min(n, width) / 2 or self.is_denoising or self.is_recurrent:
             return None
         return self.pca_at(k)
 
     def pca_at(self, k: int) -> float | None:
         """Score of PCA with k components, fitted on the preprocessed train rows (METHOD section 1)."""
+        if not self.pca_is_reference:
+            return None
         return reference.pca_score(self.lab, self.trial.preprocessing, k, cells=self.fed_cells)
+
+    @property
+    def is_recurrent(self) -> bool:
+        """Whether rows are sequences and the model recurrent: it may use its code anew at every step, as PCA cannot."""
+        return self.architecture.over_time and self.architecture.is_recurrent
+
+    @cached_property
+    def sequence_scores(self) -> dict[str, float]:
+        """Scores of repeating each held-out sequence's last value, and its mean; empty where rows are no sequences."""
+        if not self.architecture.over_time:
+            return {}
+        scorer, held, judge = self.lab.scorer(), self.lab.split().held_out, self.lab.judge
+        return {
+            "last_value_score": baselines.last_value_score(scorer, held, judge),
+            "mean_sequence_score": baselines.mean_sequence_score(scorer, held, judge),
+        }
+
+    @cached_property
+    def pca_curve(self) -> dict[int, float]:
+        """Score of PCA by its number of components: powers of two, and half to four times the code's width."""
+        k = self.architecture.code_width
+        if k is None or self.pca is None:
+            return {}
+        most = min(self.fed_cells.shape) / 2
+        widths = {2**i for i in range(int(math.log2(max(most, 1))) + 1)} | {k // 2, k, 2 * k, 4 * k}
+        widths = {width for width in widths if 0 < width <= most}
+        return reference.pca_scores(self.lab, self.trial.preprocessing, widths, cells=self.fed_cells)
 
     @cached_property
     def spectrum(self) -> np.ndarray:
@@ -247,15 +335,18 @@ class Case:
     @cached_property
     def best_rate(self) -> tuple[float, dict[float, float]]:
         """Learning rate that a range test likes best, and the loss that each rate reached."""
+        assert len(self.trial.losses), "the range test trains: a plan, which must not, stops here"
         base = self.recipe.learning_rate
         factors = (1 / 30, 1 / 10, 1 / 3, 1, 3, 10, 30, 100, 300, 1000, 3000, 10000)
         rates = [base * f for f in factors if 1e-7 <= base * f <= 1.0] or [base]
+        part = self.train_part
         losses = range_test(
             self.recipe,
-            self.lab.split().train,
+            part.inputs,
             self.trial.preprocessing,
             rates,
             seed=self.lab.seed,
+            targets=part.targets,
             workshop=self.lab.workshop,
         )
         least = min(losses.values())
@@ -266,15 +357,12 @@ class Case:
     @property
     def usual_rate(self) -> bool:
         """Whether the learning rate is in the usual range of an adaptive optimizer."""
-        t = self.thresholds
-        adaptive = self.recipe.optimizer_name in ("adam", "adamw", "nadam", "adamax", "rmsprop", "lion")
-        return not adaptive or t.usual_rate_low <= self.recipe.learning_rate <= t.usual_rate_high
+        return symptoms.usual_rate(self.recipe.optimizer_name, self.recipe.learning_rate, self.thresholds)
 
     @property
     def large_batch(self) -> bool:
         """Whether a batch holds so many of the train rows that updates are few."""
-        t = self.thresholds
-        return self.recipe.batch_size >= max(self.n_train * t.large_batch_share, t.good_batch + 1)
+        return symptoms.large_batch(self.recipe.batch_size, self.n_train, self.thresholds)
 
     @property
     def updates(self) -> int:
@@ -283,7 +371,18 @@ class Case:
 
     @property
     def n_train(self) -> int:
-        return len(self.lab.split().train)
+        return len(self.train_part)
+
+    @property
+    def train_part(self) -> Part:
+        """The train rows of the recipe, with what is asked back for them."""
+        return self.lab.trained_on(self.recipe)
+
+    @property
+    def is_denoising(self) -> bool:
+        """Whether something else than the inputs is asked back, and scored."""
+        part = self.train_part
+        return part.targets is not part.inputs and not self.lab.scores_inputs
 
     def found(self, code: str) -> list[Finding]:
         """Findings of the train split whose code is `code` or finer."""

@@ -18,6 +18,7 @@ from aetfx.comparison.paired import (
     holm,
     pooled_log_variance,
 )
+from aetfx.comparison.pool import Job
 from aetfx.diagnosis.causes import REGISTRY, Experiment
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.evaluation.score import paired_row_variance
@@ -99,7 +100,8 @@ class Confirmation:
         first = self.lab.seed + 1
         if self.resplit:
             return [(first + i, 1 + i) for i in range(_RESPLITS + self.extra)]
-        few = len(self.lab.split().held_out) < self.thresholds.few_rows
+        # Where eval is unlike train no row may change sides: five seeds stand for five re-splits (METHOD section 2).
+        few = self.lab.reserve or len(self.lab.split().held_out) < self.thresholds.few_rows
         return [(first + i, 0) for i in range((_SEEDS_FEW_ROWS if few else _SEEDS) + self.extra)]
 
     def cost(self, candidates: list[Experiment]) -> float:
@@ -147,6 +149,7 @@ class Confirmation:
     def measure_baseline(self) -> None:
         """Trains the baseline on all pairs, where that has not been done."""
         rows = "held_out" if self.resplit and not self.baseline.early_stopping else "confirm"
+        self._prepare([], self.pairs())
         for seed, index in self.pairs():
             if (seed, index) not in self.pools.get(self.baseline.identity, {}):
                 self._score(self.baseline, seed, index, rows)
@@ -155,12 +158,28 @@ class Confirmation:
         stops = any(c.experiment.recipe.early_stopping for c in candidates) or self.baseline.early_stopping
         rows = "held_out" if self.resplit and not stops else "confirm"
         for i, (seed, index) in enumerate(self.pairs()):
+            if i in (0, _REJECT_AFTER):  # what two pairs rule out is not trained any further
+                self._prepare([c for c in candidates if not self._hopeless(c)], self._wave(i))
             before = self._score(self.baseline, seed, index, rows)
             for candidate in candidates:
                 if len(candidate.after) > i or self._hopeless(candidate):
                     continue
                 candidate.before.append(before)
                 candidate.after.append(self._score(candidate.experiment.recipe, seed, index, rows))
+
+    def _wave(self, first: int) -> list[tuple[int, int]]:
+        return self.pairs()[:_REJECT_AFTER] if first == 0 else self.pairs()[_REJECT_AFTER:]
+
+    def _prepare(self, candidates: list[Candidate], pairs: list[tuple[int, int]]) -> None:
+        """Has the trainings of some pairs done side by side."""
+        recipes = [self.baseline, *(c.experiment.recipe for c in candidates)]
+        known = [set(self.pools.get(recipe.identity, {})) for recipe in recipes]
+        self.lab.prepare(
+            Job(recipe, seed, index)
+            for seed, index in pairs
+            for recipe, done in zip(recipes, known, strict=True)
+            if (seed, index) not in done
+        )
 
     def _score(self, recipe: Recipe, seed: int, index: int, rows: str) -> float:
         trial = self.lab.trial(recipe, seed=seed, index=index)
@@ -217,14 +236,14 @@ class Confirmation:
         """Variance of ln(before / after) over redrawn confirm rows; re-splits redraw the rows themselves."""
         if self.resplit:
             return 0.0
-        rows = self.lab.split().confirm
-        scorer = self.lab.scorer()
-        if self.lab.judge:
-            rows = rows[scorer.inlier_rows(rows)]
+        scorer, after = self.lab.scorer(), candidate.experiment.recipe
         seed, index = self.pairs()[0]
-        before = self.lab.trial(self.baseline, seed=seed, index=index).predict(rows)
-        after = self.lab.trial(candidate.experiment.recipe, seed=seed, index=index).predict(rows)
-        return paired_row_variance(scorer, rows, before, after, seed=self.lab.seed)
+        predictions = []
+        for recipe in (self.baseline, after):
+            trial = self.lab.trial(recipe, seed=seed, index=index)
+            truth, predicted = self.lab.compared(recipe, trial.predict, "confirm")
+            predictions.append(predicted)
+        return paired_row_variance(scorer, truth, *predictions, seed=self.lab.seed, rows=self.lab.judge)
 
     def _alike(self, a: Candidate, b: Candidate) -> bool:
         """Whether two fixes repair the same: no sure difference, or one too small to be a fault by itself."""

@@ -11,11 +11,13 @@ from aetfx.comparison.lab import Lab
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import REGISTRY, Admission, Experiment, in_order
 from aetfx.diagnosis.confirm import Candidate, Confirmation, Pools
+from aetfx.diagnosis.more_rows import Promise, promise_of_more_rows
 from aetfx.diagnosis.pairs import pair_experiments
 from aetfx.diagnosis.result import CauseVerdict
 from aetfx.diagnosis.screen import Plan, Screened, checkpoints, leaders, plan, screen
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.training.recipe import Recipe
+from aetfx.training.trial import OutOfTime
 from aetfx.validation.findings import Finding
 from aetfx.words import percent
 
@@ -25,16 +27,17 @@ _SCREEN_SHARE = 0.5  # of the remaining budget; the rest is for confirming
 
 @dataclass
 class Step:
-    """All that one step of the chain did."""
+    """All that one step of the chain did, filled in as it goes on: what an early end leaves behind is still true."""
 
     case: Case
     admissions: dict[str, Admission]
-    plan: Plan
-    screened: list[Screened]
-    candidates: list[Candidate]
-    named: Candidate | None
-    equivalents: list[Candidate]
     confirmation: Confirmation
+    plan: Plan = field(default_factory=lambda: Plan([], 1.0, [], 0.0))
+    screened: list[Screened] = field(default_factory=list)
+    candidates: list[Candidate] = field(default_factory=list)
+    named: Candidate | None = None
+    equivalents: list[Candidate] = field(default_factory=list)
+    promise: Promise | None = None
 
 
 @dataclass
@@ -47,6 +50,8 @@ class Outcome:
       steps: what was done.
       recipe: the last recipe of the chain: the user's own, or the repaired one.
       short_of_budget: something was admitted that could not be paid for.
+      truncated: the time, and not the plan, ended the chain.
+      only_signs: no experiment was run; what is suspected rests on signs alone.
     """
 
     causes: list[CauseVerdict] = field(default_factory=list)
@@ -55,7 +60,14 @@ class Outcome:
     steps: list[Step] = field(default_factory=list)
     recipe: Recipe | None = None
     short_of_budget: bool = False
+    truncated: bool = False
+    only_signs: bool = False
     pools: Pools = field(default_factory=dict)
+
+    @property
+    def repaired(self) -> bool:
+        """Whether some cause was mended: more rows, which may be asked for, are not to be had here."""
+        return any(cause.verdict == "verified" for cause in self.causes)
 
 
 def run_chain(
@@ -66,6 +78,8 @@ def run_chain(
     target: float,
     budget: float,
     thresholds: Thresholds,
+    experiments: bool = True,
+    interruptible: bool = False,
 ) -> Outcome:
     """Diagnoses a recipe.
 
@@ -76,20 +90,36 @@ def run_chain(
       target: score that counts as good.
       budget: in units of the user's own training.
       thresholds: the numbers of the method.
+      experiments: False trains the user's recipe once and tells what its signs suggest.
+      interruptible: an interrupt (Ctrl-C) ends the chain early, as the end of the time does, and is not passed on.
+
+    Raises:
+      OutOfTime, KeyboardInterrupt: before the user's own recipe was trained once.
     """
-    outcome = Outcome(recipe=recipe)
-    lab.planned = budget
+    outcome = Outcome(recipe=recipe, only_signs=not experiments)
+    lab.planned = budget if experiments else lab.cost(recipe)
     fixed: frozenset[str] = frozenset()
+    endings = (OutOfTime, KeyboardInterrupt) if interruptible else (OutOfTime,)
     for number in range(1, int(thresholds.most_steps) + 1):
-        trial = lab.trial(recipe, score_at=checkpoints(recipe.epochs))
-        case = Case(lab, recipe, trial, thresholds, target, findings, fixed, number)
-        step = _run_step(case, outcome, budget)
-        outcome.steps.append(step)
-        _collect(step, outcome)
-        if step.named is None:
-            # The noise between seeds says what a verdict could have seen, so it is always measured.
-            step.confirmation.measure_baseline()
-            _open_the_rest(step, outcome, budget)
+        try:
+            trial = lab.trial(recipe, score_at=checkpoints(recipe.epochs))
+            step = _open_step(Case(lab, recipe, trial, thresholds, target, findings, fixed, number), outcome)
+            if not experiments:
+                outcome.suspected += [_suspicion(step, code) for code in _signs(step)]
+                break
+            _run_step(step, outcome, budget)
+            _collect(step, outcome)
+            if step.named is None:
+                # The noise between seeds says what a verdict could have seen, so it is always measured.
+                step.confirmation.measure_baseline()
+                _ask_for_more_rows(step, outcome, budget)
+                _open_the_rest(step, outcome, budget)
+                break
+        except endings:
+            if not outcome.steps:
+                raise
+            outcome.truncated = True
+            _keep_what_was_seen(outcome)
             break
         fixed |= {step.named.experiment.code, *step.named.experiment.also}
         recipe = step.named.experiment.recipe
@@ -97,47 +127,64 @@ def run_chain(
     return outcome
 
 
-def _run_step(case: Case, outcome: Outcome, budget: float) -> Step:
-    lab, t = case.lab, case.thresholds
-    admissions = {cause.code: _admit(case, cause.code) for cause in in_order()}
-    admitted = [code for code, admission in admissions.items() if admission.admitted]
-    experiments = _experiments(case, admitted)
+def _open_step(case: Case, outcome: Outcome) -> Step:
+    admissions = {cause.code: admit(case, cause.code) for cause in in_order()}
     generous = frozenset(code for code, cause in REGISTRY.items() if cause.is_generous(case))
-    confirmation = Confirmation(lab, case.recipe, t, case.step, outcome.pools, case.target, generous)
+    confirmation = Confirmation(case.lab, case.recipe, case.thresholds, case.step, outcome.pools, case.target, generous)
+    step = Step(case, admissions, confirmation)
+    outcome.steps.append(step)
+    return step
+
+
+def _run_step(step: Step, outcome: Outcome, budget: float) -> None:
+    case, confirmation = step.case, step.confirmation
+    lab, t = case.lab, case.thresholds
+    admitted = [code for code, admission in step.admissions.items() if admission.admitted]
+    experiments = possible_experiments(case, admitted)
     left = max(0.0, budget - lab.spent)
-    planned = plan(case, [e for e in experiments if not e.last_resort], left * _SCREEN_SHARE)
+    step.plan = planned = plan(case, [e for e in experiments if not e.last_resort], left * _SCREEN_SHARE)
     lab.planned = lab.spent + planned.cost + min(left, confirmation.cost(experiments[:2]))
-    screened = screen(case, planned)
-    if max((s.gain for s in screened), default=0.0) < t.least_gain and not case.is_noise:
+    _screen_into(step, planned)
+    if max((s.gain for s in step.screened), default=0.0) < t.least_gain and not case.is_noise:
         resort = plan(case, [e for e in experiments if e.last_resort], (budget - lab.spent) * _SCREEN_SHARE)
-        screened += screen(case, resort) if resort.share == 1.0 else []
-    report_only = {code for code, admission in admissions.items() if admission.report_only}
-    chosen = leaders(case, screened, report_only)
+        if resort.share == 1.0:
+            _screen_into(step, resort)
+    report_only = {code for code, admission in step.admissions.items() if admission.report_only}
+    chosen = leaders(case, step.screened, report_only)
     first = [item for item in chosen if item.score <= _ALIKE_AT_MOST * min(s.score for s in chosen)]
-    candidates: list[Candidate] = []
     for group in (first, [item for item in chosen if item not in first]):
         # Those far behind the leader cannot be its equal; they have their turn in the next step, or when it fails.
-        if any(c.decision == "verified" for c in candidates):
+        if any(c.decision == "verified" for c in step.candidates):
             break
         asked = [Candidate(item.experiment, item.gain) for item in group]
         paid = _affordable(case, confirmation, asked, budget)
         outcome.short_of_budget |= len(paid) < len(asked)
-        candidates += paid
+        step.candidates += paid
         lab.planned = lab.spent + confirmation.cost([c.experiment for c in paid])
-        confirmation.run(candidates)
+        confirmation.run(step.candidates)
     outcome.short_of_budget |= any(e.code not in {k.code for k in planned.experiments} for e in planned.dropped)
     unusual = {code for code, cause in REGISTRY.items() if cause.unusual(case)}
-    named, equivalents = confirmation.best(candidates, unusual)
+    named, step.equivalents = confirmation.best(step.candidates, unusual)
     if named is None and case.select_score > case.target and not case.is_noise:
-        named = _try_pairs(case, confirmation, screened, candidates, budget)
-    return Step(case, admissions, planned, screened, candidates, named, equivalents, confirmation)
+        named = _try_pairs(case, confirmation, step.screened, step.candidates, budget)
+    step.named = named
 
 
-def _experiments(case: Case, codes: list[str]) -> list[Experiment]:
+def _screen_into(step: Step, planned: Plan) -> list[Screened]:
+    """Screens a plan; each result is kept at once, in the order of the plan when all are there."""
+    place = {experiment.recipe.identity: i for i, experiment in enumerate(planned.experiments)}
+    start = len(step.screened)
+    for item in screen(step.case, planned):
+        step.screened.append(item)
+    step.screened[start:] = sorted(step.screened[start:], key=lambda s: place[s.experiment.recipe.identity])
+    return step.screened[start:]
+
+
+def possible_experiments(case: Case, codes: list[str]) -> list[Experiment]:
     """Returns the experiments of some causes, without changes that change nothing or do not fit the model."""
     found: dict[str, Experiment] = {}
     for code in codes:
-        for experiment in REGISTRY[code].experiments(case):
+        for experiment in REGISTRY[code].experiments(case) if REGISTRY[code].screened else ():
             identity = experiment.recipe.identity
             if identity != case.recipe.identity and identity not in found and _buildable(case.lab, experiment):
                 found[identity] = experiment
@@ -159,7 +206,7 @@ def _try_pairs(
     """Tries two admitted changes together where none helps alone; adds the pair to the candidates."""
     pairs = [pair for pair in pair_experiments(case, screened) if _buildable(case.lab, pair)]
     planned = plan(case, pairs, max(0.0, budget - case.lab.spent) * _SCREEN_SHARE)
-    tried = screen(case, planned)
+    tried = list(screen(case, planned))
     singles = min((s.score for s in screened), default=case.select_score)
     best = min(tried, key=lambda s: s.score, default=None)
     # Both changes must be needed: the pair has to beat the better of the two by as much as a cause must.
@@ -171,7 +218,8 @@ def _try_pairs(
     return pair if pair.decision == "verified" else None
 
 
-def _admit(case: Case, code: str) -> Admission:
+def admit(case: Case, code: str) -> Admission:
+    """Asks a cause whether it may be tried at this step of the chain."""
     if case.step > 1 and REGISTRY[code].is_generous(case) and case.select_score <= case.target:
         return Admission.no(f"the score of {case.select_score:.3f} is good by now; more would be a choice")
     if code in case.fixed and code != "model.capacity_too_small":
@@ -202,27 +250,68 @@ def _collect(step: Step, outcome: Outcome) -> None:
         if candidate.decision == "improvement":
             outcome.improvements.append(_verdict(step, candidate, "improvement"))
         elif candidate.decision == "suspected" and candidate.gain is not None:
-            cause = REGISTRY[candidate.experiment.code]
-            low = candidate.lower
-            outcome.suspected.append(
-                {
-                    "code": cause.code,
-                    "title": cause.title,
-                    "evidence": [
-                        *step.admissions[cause.code].evidence,
-                        (
-                            f"{candidate.experiment.recipe.name} gained {percent(candidate.gain.gain)}, but the lower "
-                            f"bound of that is only {percent(low)}"
-                        ),
-                    ],
-                    "gain": candidate.gain.gain,
-                    "gain_interval": list(candidate.gain.interval),
-                    "experiment": candidate.experiment.recipe.identity,
-                    "experiment_name": candidate.experiment.recipe.name,
-                    "remedy": candidate.experiment.remedy,
-                    "step": step.case.step,
-                }
+            seen = (
+                f"{candidate.experiment.recipe.name} gained {percent(candidate.gain.gain)}, but the lower "
+                f"bound of that is only {percent(candidate.lower)}"
             )
+            outcome.suspected.append(_suspicion(step, candidate.experiment.code, candidate.experiment, seen,
+                                                candidate.gain.gain, candidate.gain.interval))  # fmt: skip
+
+
+def _suspicion(
+    step: Step,
+    code: str,
+    experiment: Experiment | None = None,
+    seen: str | None = None,
+    gain: float | None = None,
+    interval: tuple[float, float] | None = None,
+) -> dict[str, Any]:
+    """Words one suspected cause; see DESIGN section 8 for the fields."""
+    admission = step.admissions[code]
+    return {
+        "code": code,
+        "title": REGISTRY[code].title,
+        "evidence": [*(admission.evidence if admission.admitted else ()), *([seen] if seen else [])],
+        "gain": gain,
+        "gain_interval": None if interval is None else list(interval),
+        "experiment": experiment.recipe.identity if experiment else None,
+        "experiment_name": experiment.recipe.name if experiment else None,
+        "remedy": experiment.remedy if experiment else REGISTRY[code].meaning,
+        "step": step.case.step,
+    }
+
+
+def _signs(step: Step) -> list[str]:
+    """Returns the causes that have a sign, those first that win ties."""
+    found = [code for code, admission in step.admissions.items() if admission.admitted and admission.has_sign]
+    found = [code for code in found if not step.admissions[code].report_only]
+    return sorted(found, key=lambda code: (not REGISTRY[code].unusual(step.case), REGISTRY[code].order))
+
+
+def _keep_what_was_seen(outcome: Outcome) -> None:
+    """After an early end: what gained enough in a screen, or in too few seeds, is a suspicion and nothing more."""
+    step = outcome.steps[-1]
+    best: dict[str, Screened] = {}
+    for item in sorted(step.screened, key=lambda s: -s.gain):
+        if item.gain >= step.case.thresholds.least_gain and not item.experiment.late:
+            best.setdefault(item.experiment.code, item)
+    outcome.suspected += [
+        _suspicion(
+            step, code, item.experiment, f"{item.experiment.recipe.name} gained {percent(item.gain)} in one training",
+            item.gain,
+        )
+        for code, item in best.items()
+        if not step.admissions[code].report_only
+    ]  # fmt: skip
+
+
+def _ask_for_more_rows(step: Step, outcome: Outcome, budget: float) -> None:
+    """Sees what more rows promise, where nothing that can be changed was verified."""
+    left = max(0.0, budget - step.case.lab.spent)
+    step.promise = promise_of_more_rows(step.case, step.confirmation, step.screened, left)
+    outcome.short_of_budget |= step.promise.short_of_budget
+    if step.promise.verdict is not None:
+        outcome.causes.append(step.promise.verdict)
 
 
 def _open_the_rest(step: Step, outcome: Outcome, budget: float) -> None:
@@ -235,31 +324,15 @@ def _open_the_rest(step: Step, outcome: Outcome, budget: float) -> None:
     if outcome.causes or outcome.suspected or case.select_score <= case.target or good or case.is_noise:
         return
     rest = [code for code, admission in step.admissions.items() if not admission.admitted]
-    experiments = _experiments(case, rest)
+    experiments = possible_experiments(case, rest)
     planned = plan(case, experiments, max(0.0, budget - case.lab.spent))
     if planned.share < 1.0:
         outcome.short_of_budget = True
         return
-    opened = screen(case, planned)
-    step.screened.extend(opened)
-    for item in opened:
+    for item in _screen_into(step, planned):
         if item.gain >= t.least_gain and not REGISTRY[item.experiment.code].is_generous(case):
-            cause = REGISTRY[item.experiment.code]
-            outcome.suspected.append(
-                {
-                    "code": cause.code,
-                    "title": cause.title,
-                    "evidence": [
-                        f"nothing pointed to it, but {item.experiment.recipe.name} gained {percent(item.gain)} once"
-                    ],
-                    "gain": item.gain,
-                    "gain_interval": None,
-                    "experiment": item.experiment.recipe.identity,
-                    "experiment_name": item.experiment.recipe.name,
-                    "remedy": item.experiment.remedy,
-                    "step": case.step,
-                }
-            )
+            seen = f"nothing pointed to it, but {item.experiment.recipe.name} gained {percent(item.gain)} once"
+            outcome.suspected.append(_suspicion(step, item.experiment.code, item.experiment, seen, item.gain))
 
 
 def _verdict(step: Step, candidate: Candidate, verdict: str, code: str | None = None) -> CauseVerdict:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from typing import Any
 
@@ -10,7 +11,12 @@ import numpy as np
 from aetfx.comparison.lab import Lab
 from aetfx.diagnosis.causes import REGISTRY, Cause, in_order
 from aetfx.diagnosis.engine import Outcome, Step
+from aetfx.diagnosis.halves import Halves
+from aetfx.diagnosis.more_rows import CODE as MORE_ROWS
+from aetfx.diagnosis.opaque import not_rewritable
+from aetfx.diagnosis.order import RowOrder
 from aetfx.diagnosis.status import Status
+from aetfx.evaluation.baselines import knee
 from aetfx.training.recipe import Recipe
 from aetfx.words import percent
 
@@ -26,13 +32,15 @@ def build_record(
     data: dict[str, Any],
     seconds: float,
     score_as_given: float | None,
+    halves: Halves | None = None,
+    order: RowOrder | None = None,
 ) -> dict[str, Any]:
     """Builds the whole record. See DESIGN section 8 for the fields."""
     first, last = outcome.steps[0], outcome.steps[-1]
     split = lab.split()
     scorer = lab.scorer()
     before = measured(lab, outcome, first.case.recipe)
-    after = measured(lab, outcome, outcome.recipe) if outcome.causes else None
+    after = measured(lab, outcome, outcome.recipe) if outcome.repaired else None
     detectable = last.confirmation.detectable()
     return {
         "schema_version": SCHEMA_VERSION,
@@ -48,25 +56,36 @@ def build_record(
             "binary": scorer.metric == "deviance",
             "excluded": list(scorer.excluded),
             "judged_on": lab.judge or "all",
+            "padding": lab.padding,
         },
         "model": describe_recipe(first),
         "causes": [cause.to_json() for cause in outcome.causes],
         "improvements": [item.to_json() for item in outcome.improvements],
         "suspected": outcome.suspected,
-        "notes": _notes(first),
-        "statements": status.statements,
+        "notes": [*_notes(first), *(["row_order"] if order is not None else [])],
+        "row_order": None if order is None else dataclasses.asdict(order),
+        "statements": [
+            *status.statements,
+            *not_rewritable(outcome),
+            *(part.sentence for part in (halves, order) if part is not None),
+        ],
+        "halves": None if halves is None else dataclasses.asdict(halves),
         "ruled_out": ruled_out(outcome),
         "experiments": [item for step in outcome.steps for item in experiments(step)],
         "code_curve": code_curve(last),
+        "code_knee": _knee(last),
+        "learning_curve": last.promise.points if last.promise else [],
         "baseline": {
             "score": before[0],
             "score_interval": list(before[1]),
             "pca_score": first.case.pca,
             "bottleneck": first.case.architecture.code_width,
             "mean_score": 1.0,
+            **first.case.sequence_scores,
             "score_as_given": score_as_given,
             "train_score": first.case.train_score,
         },
+        **_parts(lab, outcome),
         "fixed": None
         if after is None
         else {
@@ -87,7 +106,8 @@ def build_record(
         "cost": {"training_multiple": round(lab.spent, 2), "seconds": round(seconds, 1)},
         "trials": len(lab.trials),
         "seed": lab.seed,
-        "truncated": False,
+        "truncated": outcome.truncated,
+        "next": _next(outcome),
     }
 
 
@@ -117,7 +137,7 @@ def describe_recipe(step: Step) -> dict[str, Any]:
         "widths": architecture.widths,
         "bottleneck": architecture.code_width,
         "parameters": architecture.n_parameters,
-        "activations": [layer.activation for layer in architecture.layers[:-1]],
+        "activations": [layer.activation for layer in architecture.inner],
         "output_activation": architecture.output.activation if architecture.output else None,
         "loss": recipe.loss_name,
         "optimizer": recipe.optimizer_name,
@@ -162,6 +182,8 @@ def _why_out(outcome: Outcome, cause: Cause) -> dict[str, Any]:
             "gain": best.gain,
             "reason": f"{admission.evidence[0]}; tried: {others}",
         }
+    elif step.promise is not None and cause.code == MORE_ROWS:
+        entry["reason"] = step.promise.reason
     elif admission.admitted and any(e.code == cause.code for e in step.plan.dropped):
         entry["reason"] = "admitted, but the budget did not allow the experiment"
     elif admission.admitted:
@@ -208,16 +230,23 @@ def experiments(step: Step) -> list[dict[str, Any]]:
 
 
 def code_curve(step: Step) -> list[dict[str, Any]]:
-    """Returns score against code width, with PCA's, where wider codes were tried."""
+    """Returns score against code width: PCA's at many widths, the model's at its own and at those that were tried."""
     case = step.case
-    width = case.architecture.code_width
-    if width is None:
+    code = case.architecture.code
+    if code is None:
         return []
-    points = {width: case.select_score}
+    points = {code.width: case.select_score}
     for s in step.screened:
-        if s.experiment.late:
-            points[int(s.experiment.study["model.bottleneck"])] = s.score
-    return [{"bottleneck": k, "score": score, "pca": case.pca_at(k)} for k, score in sorted(points.items())]
+        if s.experiment.late:  # a filter of a convolution is as many values as the map has places
+            points[int(s.experiment.study["model.bottleneck"]) * code.width // code.units] = s.score
+    pca = case.pca_curve or ({k: case.pca_at(k) for k in points} if case.pca is not None else {})
+    return [{"bottleneck": k, "score": points.get(k), "pca": pca.get(k)} for k in sorted({*points, *pca})]
+
+
+def _knee(step: Step) -> int | None:
+    """Returns the width behind which PCA gains little."""
+    curve = step.case.pca_curve
+    return knee(list(curve), list(curve.values()))
 
 
 def histories(lab: Lab, outcome: Outcome) -> dict[str, Any]:
@@ -234,9 +263,51 @@ def histories(lab: Lab, outcome: Outcome) -> dict[str, Any]:
     return found
 
 
+def _next(outcome: Outcome) -> str | None:
+    """Says what to do where the user ended the work early; None leaves it to the report."""
+    if outcome.truncated:
+        return "Give it more time (diagnosis.max_seconds) and run the same command again: finished trials are kept."
+    if outcome.only_signs:
+        return "These are signs and no causes: nothing was verified. Run it with experiments to know."
+    return None
+
+
+def _parts(lab: Lab, outcome: Outcome) -> dict[str, Any]:
+    """Scores of each part of the rows, as they are and repaired, for models with several inputs."""
+    if lab.parts is None:
+        return {}
+    scorer = lab.scorer()
+    before = lab.score(lab.trial(outcome.steps[0].case.recipe), "held_out").per_part
+    after = lab.score(lab.trial(outcome.recipe), "held_out").per_part if outcome.repaired and outcome.recipe else {}
+    pooled = set(scorer.part_of_group or ()) - {
+        name for name in scorer.part_of_group or () if (scorer.part_of_group or ()).count(name) > 1
+    }
+    return {
+        "parts": [
+            {
+                "name": part.name,
+                "shape": list(part.shape),
+                "scored": part.scored,
+                "features": "tensor" if part.declared_shape or part.name in pooled else "table",
+                "score": before.get(part.name),
+                "score_after": after.get(part.name),
+            }
+            for part in lab.parts.parts
+        ]
+    }
+
+
 def _notes(step: Step) -> list[str]:
-    width = step.case.architecture.code_width
-    return ["no_bottleneck"] if width is not None and width >= math.prod(step.case.lab.shape) else []
+    architecture, found = step.case.architecture, []
+    width = architecture.code_width
+    if architecture.bypassed:
+        found.append("skip_connections")
+    elif width is not None and width >= math.prod(step.case.lab.shape):
+        found.append("no_bottleneck")
+    # Keras counts how often the largest value of a row is predicted to be the largest: a question about classes.
+    if any("acc" in name.lower() for name in step.case.recipe.metrics):
+        found.append("accuracy_metric")
+    return found
 
 
 def _signed(gain: float) -> str:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aetfx.errors import RunError
-from aetfx.run import atomic, read_json, write_bytes, write_json
+from aetfx.run import read_json, write_bytes, write_json
 from aetfx.words import percent
+
+if TYPE_CHECKING:
+    from aetfx.diagnosis.repair.apply import Repair
+    from aetfx.diagnosis.repair.recipes import Recipes
 
 
 @dataclass(frozen=True)
@@ -66,17 +72,36 @@ class Diagnosis:
 
     Attributes:
       record: the content of `diagnosis.json`.
-      fixed_model: the repaired, trained Keras model (raw rows in, raw rows out), or None.
+      trained: the repaired Keras model where this process trained it; `fixed_model` reads it from a run as well.
       directory: the run directory, if there is one.
       samples: rows, reconstructions and figures for the report (arrays by name).
       files: content of the run's small files by name, where there is no run directory to copy them from.
+      objects: the user's own classes and functions in the model, by name, where this process was given the model.
     """
 
     record: dict[str, Any]
-    fixed_model: Any = None
+    trained: Any = None
     directory: Path | None = None
     samples: dict[str, Any] = field(default_factory=dict)
     files: dict[str, bytes] = field(default_factory=dict)
+    objects: dict[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def fixed_model(self) -> Any:
+        """The repaired, trained Keras model (raw rows in, raw rows out), or None where nothing was verified.
+
+        Of a run that was read back it is loaded when first asked for.
+
+        Raises:
+          ModelError: the run's model cannot be loaded here; the message says what is missing.
+        """
+        if self.trained is not None or self.directory is None or not self.record.get("fixed"):
+            return self.trained
+        from aetfx.diagnosis.repair.load import load_fixed
+
+        recipes = self._recipes
+        own = dict(recipes.after.recipe.source.objects) if recipes is not None and recipes.after is not None else {}
+        return load_fixed(self.directory / "fixed" / "model.keras", own)
 
     @property
     def status(self) -> str:
@@ -107,6 +132,63 @@ class Diagnosis:
         """Causes that were excluded, each with its reason and, where one was needed, its experiment."""
         return list(self.record["ruled_out"])
 
+    def diff(self) -> str:
+        """Returns the repair as a unified diff of model, compile, fit and preprocessing, and as Keras code to paste.
+
+        Raises:
+          RunError: the run is too old to hold what the diff is made from.
+        """
+        from aetfx.diagnosis.repair.diff import diff
+        from aetfx.diagnosis.repair.recipes import repaired
+
+        if not self.causes:
+            return f"no change: no cause was verified (status: {self.status})\n"
+        return diff(*repaired(self._recipes), self.causes)
+
+    def apply(self, model: Any = None) -> Repair:
+        """Makes the repaired model, fresh and compiled, with what prepares its rows. `model` is left as it is.
+
+        Args:
+          model: the model that was diagnosed, or a function that returns one. It is needed where a saved run meets
+            classes that this process has not imported, or layers whose weights are fixed.
+
+        Returns:
+          A `Repair`: `.fit(x)` trains it; `.model`, `.prepare`, `.targets`, `.restore` and `.fit_arguments` are its
+          parts.
+
+        Raises:
+          RunError: there is no repair, or the run is too old.
+          ModelError: `model` is another one, or it is needed and missing.
+        """
+        from aetfx.diagnosis.repair.apply import apply
+        from aetfx.diagnosis.repair.recipes import repaired
+
+        return apply(*repaired(self._recipes), model, seed=int(self.record.get("seed", 0)))
+
+    def repro(self) -> str:
+        """Returns a script of plain Keras and NumPy that shows the fault and its fix.
+
+        Raises:
+          RunError: there is no repair, or the run is too old.
+          ModelError: the model cannot be written down.
+        """
+        from aetfx.diagnosis.repair.recipes import repaired
+        from aetfx.diagnosis.repair.repro import repro
+
+        before, after = repaired(self._recipes)
+        assert self._recipes is not None
+        return repro(before, after, self._recipes.rows, self.causes, self.directory)
+
+    @cached_property
+    def _recipes(self) -> Recipes | None:
+        from aetfx.diagnosis.repair.recipes import FILE, from_json
+
+        if FILE in self.files:
+            return from_json(json.loads(self.files[FILE]), self.objects)
+        if self.directory is None or not (self.directory / FILE).exists():
+            return None
+        return from_json(read_json(self.directory / FILE), self.objects)
+
     def save(self, directory: str | Path) -> Path:
         """Writes the diagnosis as a run directory: JSON, samples and the repaired model; a kept run is copied whole.
 
@@ -130,9 +212,10 @@ class Diagnosis:
         for name, content in self.files.items():
             write_bytes(directory / name, content)
         write_samples(directory / "samples.npz", self.samples)
-        if self.fixed_model is not None:
-            with atomic(directory / "fixed" / "model.keras") as temporary:
-                self.fixed_model.save(temporary)
+        if self.trained is not None:
+            from aetfx.training.whole import save_raw
+
+            save_raw(self.trained, directory / "fixed")
         write_json(directory / "diagnosis.json", self.record)
         return directory
 
@@ -142,7 +225,7 @@ class Diagnosis:
 
 
 def load_run(directory: str | Path) -> Diagnosis:
-    """Reads a finished run. The repaired model is not loaded: see `fixed/model.keras` in the run.
+    """Reads a finished run. The repaired model is loaded when `fixed_model` is first asked for.
 
     Raises:
       RunError: the directory holds no diagnosis.

@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from aetfx.comparison.lab import Lab
+from aetfx.data.padding import without_padding
 from aetfx.diagnosis.case import Case
 from aetfx.evaluation.baselines import pca
 from aetfx.models.reading import layer_outputs
@@ -29,11 +31,12 @@ def collect_samples(case: Case, fixed: Trial | None) -> dict[str, Any]:
       Arrays by name; those that end in `_before` and `_after` belong to the user's recipe and the repaired one.
     """
     lab = case.lab
-    rows = lab.split().held_out
     scorer = lab.scorer()
     rng = np.random.default_rng(lab.seed)
     trials = {"before": case.trial} | ({"after": fixed} if fixed is not None else {})
-    predictions = {when: trial.predict(rows) for when, trial in trials.items()}
+    predictions = {}
+    for when, trial in trials.items():
+        rows, predictions[when] = lab.compared(trial.recipe, trial.predict, "held_out")
     errors = {when: scorer.row_errors(rows, predicted) for when, predicted in predictions.items()}
     # A row whose error is not a number is the worst there is.
     order = np.argsort(np.nan_to_num(errors["before"], nan=np.inf), kind="stable")
@@ -47,7 +50,7 @@ def collect_samples(case: Case, fixed: Trial | None) -> dict[str, Any]:
         "row_kind": np.array([kind for kind, index in picks.items() for _ in index]),
         "row_index": chosen,
         "quantile_levels": np.array(QUANTILES),
-        "quantiles_raw": summarize(lab.split().train, lab.names).quantiles,
+        "quantiles_raw": summarize(_there(lab, lab.split().train), lab.names).quantiles,
     }
     few = rng.permutation(len(rows))[:_MOST_LATENT]
     for when, trial in trials.items():
@@ -55,9 +58,9 @@ def collect_samples(case: Case, fixed: Trial | None) -> dict[str, Any]:
         found[f"error_{when}"] = errors[when][chosen]
         found[f"errors_{when}"] = errors[when]
         found[f"feature_score_{when}"] = scorer.score(rows, predictions[when], rows=lab.judge).per_feature
-        fed = trial.preprocessing.apply(lab.split().train).reshape(len(lab.split().train), -1)
+        fed = _there(lab, trial.preprocessing.apply(lab.split().train))
         found[f"quantiles_fed_{when}"] = summarize(fed).quantiles
-        latent = _latent(case, trial, rows[few])
+        latent = _latent(case, trial, lab.judged_on(trial.recipe, "held_out")[0][few])
         if latent is not None:
             found[f"latent_{when}"], found[f"latent_explained_{when}"] = latent
             found[f"latent_error_{when}"] = errors[when][few]
@@ -68,6 +71,11 @@ def write_samples(path: Path, samples: dict[str, Any]) -> None:
     """Writes the arrays atomically, without pickles."""
     with atomic(path) as temporary:
         np.savez_compressed(temporary, **samples)
+
+
+def _there(lab: Lab, rows: np.ndarray) -> np.ndarray:
+    """Returns rows flattened to (n, D), with NaN in place of padding."""
+    return without_padding(rows.reshape(len(rows), -1), lab.padding, lab.shape)
 
 
 def _latent(case: Case, trial: Trial, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

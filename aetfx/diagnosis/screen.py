@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+from aetfx.comparison.pool import Job
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import REGISTRY, Experiment
 from aetfx.training.recipe import Recipe
@@ -65,9 +67,9 @@ def _fill(case: Case, experiments: list[Experiment], share: float, allowance: fl
     return [e for e in experiments if e in kept], spent
 
 
-def screen(case: Case, planned: Plan) -> list[Screened]:
+def screen(case: Case, planned: Plan) -> Iterator[Screened]:
     """Trains each planned experiment once, the longest of a kind first so that shorter ones are read off it."""
-    found: dict[str, Screened] = {}
+    case.lab.prepare(_jobs(case, planned))
     for experiment in sorted(planned.experiments, key=lambda e: -e.recipe.epochs):
         recipe = shortened(experiment, planned.share)
         epochs = recipe.epochs
@@ -76,15 +78,24 @@ def screen(case: Case, planned: Plan) -> list[Screened]:
         )
         score = case.lab.score_of_prefix(recipe)
         if score is None:
-            shorter = [
-                other.recipe.epochs for other in planned.experiments if _continues(experiment, other)
-            ]  # fmt: skip
-            trial = case.lab.trial(recipe, score_at=shorter)
+            trial = case.lab.trial(recipe, score_at=_shorter(planned, experiment))
             score = case.lab.score(trial, "select").value
         floor = case.thresholds.score_floor
         gain = 1 - max(score, floor) / max(before, floor)
-        found[experiment.recipe.identity] = Screened(experiment, before, score, gain)
-    return [found[e.recipe.identity] for e in planned.experiments]
+        yield Screened(experiment, before, score, gain)
+
+
+def _shorter(planned: Plan, experiment: Experiment) -> list[int]:
+    """Returns the epochs at which other experiments are read off this one."""
+    return [other.recipe.epochs for other in planned.experiments if _continues(experiment, other)]
+
+
+def _jobs(case: Case, planned: Plan) -> list[Job]:
+    """Returns the trainings of a plan; those that are read off a longer one need none."""
+    own = [e for e in planned.experiments if not any(_continues(longer, e) for longer in planned.experiments)]
+    return [
+        Job(shortened(e, planned.share), case.lab.seed, 0, tuple(_shorter(planned, e))) for e in own
+    ]  # fmt: skip
 
 
 def checkpoints(epochs: int) -> list[int]:
@@ -114,7 +125,8 @@ def leaders(case: Case, screened: list[Screened], report_only: set[str]) -> list
             if variants and code not in report_only:
                 gains = {s.experiment.recipe.name: s.gain for s in variants}
                 best = min(s.score for s in variants)
-                mildest = next(s for s in variants if s.score <= best * _NEAR_BEST)
+                wanted = max(best * _NEAR_BEST, case.target if REGISTRY[code].enough else 0.0)
+                mildest = next(s for s in variants if s.score <= wanted)
                 if late:
                     mildest = _code_width(case, variants) or mildest
                 if mildest.gain >= t.screen_gain and REGISTRY[code].may_be_named(case, gains):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from aetfx.diagnosis.case import Case
+from aetfx.diagnosis.divergence import collapse, has_divergence
 from aetfx.diagnosis.engine import Outcome
-from aetfx.evaluation.baselines import linear_bound
+from aetfx.evaluation.baselines import entropy_floor, linear_bound
 
 _PCA_HEALTHY = 1.1  # no worse than this times PCA at the same width
 _PCA_LIMITED = 1.5  # worse than this times PCA is a symptom, so the width alone does not explain the score
@@ -29,12 +32,20 @@ def decide(outcome: Outcome, case: Case, score: float) -> Status:
       case: of its last step.
       score: of the last recipe, on rows nobody selected on.
     """
-    statements = _noise_statements(outcome, case, score)
+    statements = [*_noise_statements(outcome, case, score), *_entropy_statements(case)]
+    if outcome.truncated:
+        statements.append(
+            "The work was ended before the plan was done: what was not tried is neither named nor ruled out."
+        )
     if outcome.causes:
         return Status("faulty", statements)
     if outcome.suspected:
         codes = ", ".join(item["code"] for item in outcome.suspected)
+        if outcome.only_signs:
+            return Status("inconclusive", [*statements, f"Signs were seen of {codes}."])
         return Status("inconclusive", [*statements, f"A suspicion is left that these rows could not settle: {codes}."])
+    if outcome.truncated:
+        return Status("inconclusive", statements)
     pca = case.pca
     if score <= case.target:
         return Status("healthy", [*statements, f"The score of {score:.3f} is below the target of {case.target:g}."])
@@ -43,6 +54,8 @@ def decide(outcome: Outcome, case: Case, score: float) -> Status:
     if pca is not None and score <= _PCA_HEALTHY * pca:
         sentence = f"The model does as well as PCA with the same code width ({score:.3f} against {pca:.3f})."
         return Status("healthy", [*statements, sentence])
+    if trade_off := _divergence_statement(outcome, score):
+        return Status("limited", [*statements, trade_off])
     if outcome.short_of_budget:
         return Status(
             "inconclusive",
@@ -60,6 +73,24 @@ def decide(outcome: Outcome, case: Case, score: float) -> Status:
             *statements,
             "Nothing that was tried changes the score enough, and the score is not good. More rows would tell more.",
         ],
+    )
+
+
+def _divergence_statement(outcome: Outcome, score: float) -> str:
+    """Says what a divergence (KL) under which the code lives on costs: a choice and no fault; "" without one."""
+    if not outcome.steps:
+        return ""
+    step = outcome.steps[-1]
+    if not has_divergence(step.case) or collapse(step.case):
+        return ""
+    tried = [s for s in step.screened if s.experiment.code == "model.regularization"]
+    best = max(tried, key=lambda s: s.gain, default=None)
+    if best is None or best.gain < step.case.thresholds.least_gain:
+        return ""
+    return (
+        f"The KL divergence in the loss explains the score of {score:.3f}: the same model with "
+        f"{best.experiment.recipe.name} reaches {best.score:.3f}. No unit of the code is lost to it, and less of it "
+        "always lowers the error, so how much to keep is a choice."
     )
 
 
@@ -91,3 +122,17 @@ def _noise_statements(outcome: Outcome, case: Case, score: float) -> list[str]:
                     f"{step.case.architecture.output_range.name} output: {before:.3f} as given, {s.score:.3f} scaled."
                 )
     return statements
+
+
+def _entropy_statements(case: Case) -> list[str]:
+    """On grey values cross-entropy cannot reach 0: what looks like a loss that is stuck may be all there is to it."""
+    cells = case.fed_cells[np.isfinite(case.fed_cells)]
+    grey = cells.size > 0 and cells.min() >= 0 and cells.max() <= 1 and not case.is_binary
+    if case.recipe.loss_name != "bce" or not grey or case.trial.diverged:
+        return []
+    floor, last = entropy_floor(cells), float(case.trial.losses[-1])
+    sentence = (
+        f"Binary cross-entropy on grey values cannot fall below their own entropy, {floor:.3f} here; the training "
+        f"ended at {last:.3f}. The distance between the two counts, not the distance from 0."
+    )
+    return [sentence]

@@ -43,8 +43,12 @@ class Thresholds:
     far_mean: float = 3.0  # |mean| in sd that marks uncentred data
     pca_close: float = 1.1  # PCA within 10 % of the model, or better
     overfit_ratio: float = 1.5  # eval score over train score
+    closed_gap: float = 0.5  # of the gap between held-out and train score: a smaller model does what rows would
     oscillation: float = 0.05  # median relative step of the loss between late epochs that keeps changing sign
     rise: float = 1.10  # last loss over the lowest one
+    constant_weight: float = 0.02  # of the squared values as fed in (nearly) constant columns: one column in fifty
+    constant_undue: float = 3.0  # times the weight that the score gives them
+    shift_auc: float = 0.6  # lower bound; 0.5 is chance, a mean 0.36 sd away in one normal column gives 0.6
     curved_gain: float = 0.05  # held-out share of the PCA residual that squares of the codes explain
     usual_rate_low: float = 1e-4  # Adam's usual learning rates
     usual_rate_high: float = 1e-2
@@ -62,6 +66,12 @@ class Thresholds:
     )
     silenced_share: float = 0.75  # of a penalised layer's units
     silenced_spread: float = 1e-3  # of their spread before training
+    hardly_moved: float = (
+        0.05  # relative change of the kernels since they were drawn; training moves them by their size
+    )
+    watch_patience: float = 3  # ends of epochs in a row at which the loss must look unsteady while it is being watched
+    inactive_share: float = 0.75  # of a variational code's units
+    inactive_variance: float = 0.01  # over rows, of a unit's mean; Burda et al. (2016), section 5.2
     shrunk: float = 0.01  # sd of a kernel against that before training
     # Code width (section 5)
     doubling_gain: float = 0.25  # gain that each doubling of the code must bring

@@ -1,6 +1,7 @@
-"""What a reconstruction can be compared with: the mean, and principal components.
+"""What a reconstruction can be compared with: the mean, one value of a sequence repeated, and principal components.
 
-Predicting the train mean scores 1 by definition of the score. PCA at the code width is a reference and a symptom,
+Predicting the train mean scores 1 by definition of the score. A sequence can also be answered with one of its own
+values all along: what an LSTM that learnt little does. PCA at the code width is a reference and a symptom,
 never a verdict (METHOD §1). Its spectrum tells whether more code could buy anything, and what a linear code of k
 numbers can do at best on data without any structure.
 """
@@ -8,7 +9,7 @@ numbers can do at best on data without any structure.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -23,15 +24,15 @@ _LEAST_ROWS = 50
 _MOST_COLUMNS_PER_ROW = 10.0
 
 
-def pca_score(
+def pca_scores(
     scorer: Scorer,
     x_train_fed: np.ndarray,
     y_held_out_fed: np.ndarray,
     y_held_out_raw: np.ndarray,
     invert: Callable[[np.ndarray], np.ndarray],
-    k: int,
-) -> float:
-    """Scores the reconstruction of held-out rows from k principal components.
+    widths: Sequence[int],
+) -> list[float]:
+    """Scores the reconstruction of held-out rows from their principal components, for several numbers of them.
 
     Args:
       scorer: of the study.
@@ -39,12 +40,76 @@ def pca_score(
       y_held_out_fed: (m, *shape), the held-out rows as fed; missing cells likewise, with the train mean.
       y_held_out_raw: (m, *shape), the same rows in raw units.
       invert: from the fed to the raw units, e.g. `Preprocessing.invert`.
-      k: code width; cut to the number of directions there are.
+      widths: numbers of components; each is cut to the number of directions there are.
     """
-    mean, directions = pca(x_train_fed, k)
-    held_out = _filled(y_held_out_fed, mean)
-    rebuilt = (held_out - mean) @ directions.T @ directions + mean
-    return scorer.score(y_held_out_raw, invert(rebuilt.reshape(np.shape(y_held_out_fed)))).value
+    mean, directions = pca(x_train_fed, max(widths))
+    held_out = _filled(y_held_out_fed, mean) - mean
+    found = []
+    for k in widths:
+        rebuilt = held_out @ directions[:k].T @ directions[:k] + mean
+        found.append(scorer.score(y_held_out_raw, invert(rebuilt.reshape(np.shape(y_held_out_fed)))).value)
+    return found
+
+
+def knee(widths: Sequence[int], scores: Sequence[float]) -> int | None:
+    """Returns the width behind which more of it buys little: the knee of a falling curve.
+
+    The point farthest below the chord from the first to the last one, over the logarithm of the width (Satopaa et al.
+    2011, section III). None for fewer than three points or a curve without a bend.
+
+    >>> knee([1, 2, 4, 8, 16], [1.0, 0.5, 0.1, 0.09, 0.08])
+    4
+    """
+    if len(widths) < 3:
+        return None
+    x = np.log(np.asarray(widths, dtype=np.float64))
+    y = np.asarray(scores, dtype=np.float64)
+    chord = y[0] + (y[-1] - y[0]) * (x - x[0]) / (x[-1] - x[0])
+    below = chord - y
+    best = int(np.argmax(below))
+    return int(widths[best]) if below[best] > 0.05 * abs(y[0] - y[-1]) else None
+
+
+def last_value_score(scorer: Scorer, y_raw: np.ndarray, rows: str | np.ndarray | None = None) -> float:
+    """Scores the answer that repeats each sequence's last value of each feature at all its steps.
+
+    Args:
+      scorer: of the study; its padding and its missing cells are no values.
+      y_raw: (n, T, ...), raw units.
+      rows: as for `Scorer.score`.
+    """
+    values, known = _known_values(scorer, y_raw)
+    steps = values.shape[1]
+    last = steps - 1 - known[:, ::-1].argmax(axis=1)
+    picked = np.take_along_axis(values, last[:, None], axis=1)
+    return _repeated_score(scorer, y_raw, picked, known, rows)
+
+
+def mean_sequence_score(scorer: Scorer, y_raw: np.ndarray, rows: str | np.ndarray | None = None) -> float:
+    """Scores the answer that repeats each sequence's own mean over time of each feature; arguments as above.
+
+    The mean over the train rows at each step is what scores 1.
+    """
+    values, known = _known_values(scorer, y_raw)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        mean = np.where(known, values, 0.0).sum(axis=1, keepdims=True) / known.sum(axis=1, keepdims=True)
+    return _repeated_score(scorer, y_raw, mean, known, rows)
+
+
+def _known_values(scorer: Scorer, y_raw: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns sequences as float64 (n, T, F) and which of their cells are scored."""
+    values = np.asarray(y_raw, dtype=np.float64)
+    known = scorer.mask(y_raw)
+    return values.reshape(*values.shape[:2], -1), known.reshape(*values.shape[:2], -1)
+
+
+def _repeated_score(
+    scorer: Scorer, y_raw: np.ndarray, value: np.ndarray, known: np.ndarray, rows: str | np.ndarray | None
+) -> float:
+    """Scores one value per sequence and feature, (n, 1, F); features that a sequence never shows get the train mean."""
+    mean = np.nan_to_num(scorer.train_mean).reshape(1, *known.shape[1:])
+    answer = np.where(known.any(axis=1, keepdims=True), value, mean)
+    return scorer.score(y_raw, answer.reshape(np.shape(y_raw)), rows=rows).value
 
 
 def pca(x_fed: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
@@ -91,6 +156,19 @@ def spectrum_ratio(eigenvalues: np.ndarray, k: int) -> float:
     if len(rest) <= k or rest.sum() <= 0:
         return 1.0
     return float(rest[:k].mean() / rest.mean())
+
+
+def entropy_floor(values: np.ndarray) -> float:
+    """Returns the least binary cross-entropy (nats per value) that any prediction of values in [0, 1] can have.
+
+    It is reached by giving every value back exactly: `mean(-x ln x - (1 - x) ln(1 - x))`, 0 for zeros and ones only.
+
+    >>> round(entropy_floor(np.array([0.5, 0.0, 1.0])), 4)
+    0.231
+    """
+    from scipy.special import entr
+
+    return float((entr(values) + entr(1 - np.asarray(values))).mean())
 
 
 def linear_bound(D: int, k: int) -> float:

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from aetfx.data.padding import padded_cells
 from aetfx.errors import DataError
+from aetfx.preprocessing.constant import LEAST_DIFFERING, SAME
 from aetfx.validation.statistics import range_ratio
 
 UNLIKE = 30.0  # range ratio above which columns (or channels) count as being in unlike units; METHOD §1
-LEAST_DIFFERING = 0.05  # part of the rows that must differ from the median of a table's column; METHOD §8
-# Values closer to the median than this part of it are equal to it for a float32 network (its resolution is 1.2e-7).
-_SAME = 1e-7
 _QUANTILE_ROWS = 20_000  # rows that ranges are estimated from: their ratio is compared with 30, two digits are plenty
 
 
@@ -49,7 +48,7 @@ class ColumnFacts:
         high = (flat if full else np.where(kept, flat, -np.inf)).max(axis=0)
         middle, ranges = _middle_and_ranges(flat, kept, low, high)
         with np.errstate(invalid="ignore"):
-            differs = np.abs(flat - middle) > _SAME * np.abs(middle)
+            differs = np.abs(flat - middle) > SAME * np.abs(middle)
         bits = (flat == 0) | (flat == 1) | ~kept
         return cls(
             mean=mean,
@@ -82,6 +81,12 @@ def scored_cells(flat: np.ndarray, sentinels: dict[int, tuple[float, ...]]) -> n
                 rounded = float(np.float32(value))  # the rows may have passed through float32 since it was found
             kept[:, column] &= (flat[:, column] != value) & (flat[:, column] != rounded)
     return kept
+
+
+def there(flat: np.ndarray, padding: float | None, shape: tuple[int, ...]) -> np.ndarray | None:
+    """Returns which cells of (n, D) rows are no padding, bool (n, D); None where all are."""
+    padded = padded_cells(flat, padding, shape)
+    return None if padded is None else ~padded
 
 
 def as_fences(fences: tuple[np.ndarray, np.ndarray] | None) -> tuple[np.ndarray, np.ndarray] | None:

@@ -7,23 +7,27 @@ of a study. 0 is a perfect reconstruction, 1 is as good as predicting the train 
   scorer.score(x_held_out, model.predict(x_held_out)).value
 
 Terms: n rows of shape `shape` are flattened to D columns. A *scored cell* is finite and not a sentinel; masked
-cells count neither in the error nor in the denominator. *Fences* are bounds per column, fitted on train.
+cells count neither in the error nor in the denominator, and neither do the padded steps of a sequence. *Fences*
+are bounds per column, fitted on train.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from aetfx.data.parts import Part, Parts
 from aetfx.errors import DataError, ModelError
 from aetfx.evaluation import columns
+from aetfx.evaluation.groups import group_columns
 from aetfx.evaluation.interval import FLOOR, paired_row_variance, score_interval
-from aetfx.evaluation.sums import CAP, RowSums, add_up
+from aetfx.evaluation.sums import CAP, RowSums, add_up, mean_over_groups
 
-__all__ = ["CAP", "FLOOR", "Score", "Scorer", "paired_row_variance", "score_interval"]
+__all__ = ["CAP", "FLOOR", "Score", "Scorer", "mean_score", "paired_row_variance", "score_interval"]
 
 PROBABILITY_MARGIN = 1e-3  # outputs and means are clipped to [margin, 1 - margin] for the deviance
 # A held-out column whose mean denominator is below this part of its train variance has nothing to be scored against.
@@ -44,6 +48,7 @@ class Score:
       n_rows: rows that were scored.
       recall: for binary data the fraction of ones predicted above 0.5, else None.
       sums: per-row sums for bootstraps.
+      per_part: score of each part of the rows by its name; empty for rows of one part.
     """
 
     value: float
@@ -55,6 +60,33 @@ class Score:
     n_rows: int
     recall: float | None
     sums: RowSums
+    per_part: dict[str, float] = field(default_factory=dict)
+
+
+def mean_score(scores: Sequence[Score]) -> Score:
+    """Returns the mean of the scores of several draws of a stochastic model on the same rows (METHOD §1).
+
+    It is not the score of the mean output: a model that answers the same row in many ways is no better for it.
+    """
+    if len(scores) == 1:
+        return scores[0]
+    first = scores[0]
+    recalls = [score.recall for score in scores if score.recall is not None]
+
+    def mean(name: str) -> np.ndarray:
+        return np.asarray(np.mean([getattr(score, name) for score in scores], axis=0))
+
+    return Score(
+        value=float(mean("value")),
+        raw=float(mean("raw")),
+        per_feature=mean("per_feature"),
+        raw_per_feature=mean("raw_per_feature"),
+        per_group=mean("per_group"),
+        diverged=any(score.diverged for score in scores),
+        n_rows=first.n_rows,
+        recall=float(np.mean(recalls)) if recalls else None,
+        sums=dataclasses.replace(first.sums, error=np.mean([score.sums.error for score in scores], axis=0)),
+    )
 
 
 @dataclass(frozen=True)
@@ -62,7 +94,8 @@ class Scorer:
     """How rows of one study are scored. Make one with `Scorer.fit`.
 
     Attributes:
-      features: "table" (mean over columns) or "tensor" (pooled, or the mean over channels).
+      features: "table" (mean over columns), "tensor" (pooled, or the mean over channels), or "parts" where parts of
+        the rows differ in that.
       metric: "fvu" (fraction of variance unexplained) or "deviance" (fraction of Bernoulli deviance unexplained).
       shape: shape of one row.
       names: D column names.
@@ -75,6 +108,8 @@ class Scorer:
       group: int (D,), the group of each column, -1 where excluded.
       sentinels: values per column that stand for "missing".
       fences: (low, high), float64 (D,) each, or None.
+      padding: value of the padded steps at the end of sequences (`aetfx.data.padding`), or None.
+      part_of_group: for rows of several parts, the part of each group; None for rows of one part.
     """
 
     features: str
@@ -90,6 +125,8 @@ class Scorer:
     group: np.ndarray
     sentinels: dict[int, tuple[float, ...]]
     fences: tuple[np.ndarray, np.ndarray] | None
+    padding: float | None = None
+    part_of_group: tuple[str, ...] | None = None
 
     @classmethod
     def fit(
@@ -101,6 +138,8 @@ class Scorer:
         sentinels: dict[int, tuple[float, ...]] | None = None,
         fences: tuple[np.ndarray, np.ndarray] | None = None,
         names: Sequence[str] | None = None,
+        padding: float | None = None,
+        parts: Parts | None = None,
     ) -> Scorer:
         """Chooses the score from the train rows.
 
@@ -112,6 +151,9 @@ class Scorer:
           sentinels: flat column number to the values that stand for "missing".
           fences: (low, high), shape (D,) each; NaN or infinite where a column has none.
           names: D column names; by default "0", "1", ...
+          padding: value of the padded steps at the end of rows (T, ...), which are not scored.
+          parts: of flat rows that hold several inputs: each is scored as its own shape and scales ask for, and the
+            score is the mean over those that the model gives back.
 
         Raises:
           DataError: no rows, or no column with variance.
@@ -126,19 +168,21 @@ class Scorer:
         fences = columns.as_fences(fences)
         sentinels = {int(j): tuple(float(v) for v in values) for j, values in (sentinels or {}).items() if len(values)}
         kept = columns.scored_cells(flat, sentinels)
+        present = columns.there(flat, padding, shape)
+        if present is not None:
+            kept &= present
         if fences is not None:
             kept &= columns.inside(flat, fences)
         facts = columns.ColumnFacts.of(flat, kept)
-        if features == "auto":
-            features = "tensor" if declared_shape or facts.range_ratio <= columns.UNLIKE else "table"
-        binary = facts.binary()
-        included = facts.varies if features == "tensor" or binary else facts.varies & facts.often_differs
+        scored = parts.scored if parts is not None else ()
+        binary = facts.binary() if not scored else _all_binary(facts, scored)
+        groups = group_columns(flat, kept, facts, shape, features, declared_shape, binary, scored)
+        included = groups.included
         if not included.any():
             raise DataError(
                 f"train: none of the {flat.shape[1]} columns varies enough to be scored (constant, or over 95 % of "
                 f"the rows at one value). Check the file, or choose other columns with data.features."
             )
-        channels = features == "tensor" and columns.unlike_channels(flat, kept, included, shape)
         mean = facts.mean
         if binary:
             clipped = np.clip(mean, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
@@ -146,24 +190,36 @@ class Scorer:
         else:
             spread = facts.variance
         return cls(
-            features=features,
+            features=groups.features,
             metric="deviance" if binary else "fvu",
             shape=shape,
             names=names,
             included=included,
             excluded=tuple(name for name, kept_column in zip(names, included, strict=True) if not kept_column),
             range_ratio=facts.range_ratio,
-            channels=channels,
+            channels=groups.channels,
             train_mean=mean,
             train_spread=spread,
-            group=_groups(included, features, shape[-1] if channels else 0),
+            group=groups.group,
             sentinels=sentinels,
             fences=fences,
+            padding=padding,
+            part_of_group=groups.parts,
         )
 
+    @property
+    def group_weights(self) -> np.ndarray | None:
+        """Share of each group in the score, float64 (G,): all parts count the same, and in a part all groups do."""
+        if self.part_of_group is None:
+            return None
+        names = list(self.part_of_group)
+        return np.array([1 / names.count(name) for name in names]) / len(set(names))
+
     def mask(self, y: np.ndarray) -> np.ndarray:
-        """Returns which cells are scored: finite and not a sentinel, bool (n, D). `included` has no say in it."""
-        return columns.scored_cells(columns.flatten(y), self.sentinels)
+        """Returns which cells are scored: finite, no sentinel, no padding, bool (n, D). `included` has no say in it."""
+        flat = columns.flatten(y)
+        kept, present = columns.scored_cells(flat, self.sentinels), columns.there(flat, self.padding, self.shape)
+        return kept if present is None else kept & present
 
     def inlier_rows(self, y: np.ndarray) -> np.ndarray:
         """Returns the rows whose scored cells all lie inside the fences, bool (n,); all rows without fences."""
@@ -199,6 +255,8 @@ class Scorer:
             sentinels=self.sentinels,
             negligible=NEGLIGIBLE * self.train_spread,
             bits=self.metric == "deviance",
+            padding=self.padding,
+            weights=self.group_weights,
         )
         ratios = totals.sums.ratios()[0]
         if np.isnan(ratios).all():
@@ -208,8 +266,8 @@ class Scorer:
             )
         per_group = np.minimum(ratios, CAP)
         return Score(
-            value=CAP if totals.diverged else float(np.nanmean(per_group)),
-            raw=math.inf if totals.diverged else float(np.nanmean(ratios)),
+            value=CAP if totals.diverged else float(mean_over_groups(per_group[None], self.group_weights)[0]),
+            raw=math.inf if totals.diverged else float(mean_over_groups(ratios[None], self.group_weights)[0]),
             per_feature=np.minimum(totals.per_column, CAP),
             raw_per_feature=totals.per_column,
             per_group=per_group,
@@ -217,6 +275,7 @@ class Scorer:
             n_rows=len(y_true),
             recall=totals.recall,
             sums=totals.sums,
+            per_part=self._per_part(per_group),
         )
 
     def row_errors(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
@@ -244,8 +303,10 @@ class Scorer:
             bottom = np.stack([bottom[:, group == g].sum(axis=1) for g in range(n_groups)], axis=1)
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.where(bottom > 0, top / bottom, np.nan)
-            known = ~np.isnan(ratio)
-            return np.where(known, ratio, 0.0).sum(axis=1) / np.where(known.any(axis=1), known.sum(axis=1), np.nan)
+        weights = self.group_weights
+        if weights is not None and n_groups == len(group):
+            weights = weights[group]
+        return mean_over_groups(ratio, weights)
 
     def _pair(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
@@ -268,6 +329,12 @@ class Scorer:
             return self.inlier_rows(y_true)
         return np.asarray(rows)
 
+    def _per_part(self, per_group: np.ndarray) -> dict[str, float]:
+        """Returns the mean over the groups of each part, NaN where nothing of it could be scored."""
+        names = np.array(self.part_of_group or ())
+        mine = {str(name): per_group[names == name][None] for name in dict.fromkeys(names)}
+        return {name: float(mean_over_groups(ratios, None)[0]) for name, ratios in mine.items()}
+
     def _cells(self, truth: np.ndarray, guess: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns the error and the denominator of each cell for the `chosen` columns, float64."""
         mean = self.train_mean[chosen]
@@ -282,14 +349,9 @@ def _deviance(truth: np.ndarray, probability: np.ndarray) -> np.ndarray:
     return -(truth * np.log(p) + (1 - truth) * np.log1p(-p))
 
 
-def _groups(included: np.ndarray, features: str, n_channels: int) -> np.ndarray:
-    """Numbers the groups 0, 1, ... without gaps; -1 for columns that are not scored."""
-    if features == "table":
-        wanted = np.arange(len(included))
-    elif n_channels:
-        wanted = np.arange(len(included)) % n_channels  # the last axis is the fastest
-    else:
-        wanted = np.zeros(len(included), dtype=np.int64)
-    group = np.full(len(included), -1, dtype=np.int64)
-    group[included] = np.unique(wanted[included], return_inverse=True)[1]
-    return group
+def _all_binary(facts: columns.ColumnFacts, scored: Sequence[Part]) -> bool:
+    chosen = np.zeros(len(facts.varies), dtype=bool)
+    for part in scored:
+        chosen[part.columns] = True
+    varies = facts.varies & chosen
+    return bool(varies.any() and facts.only_bits[varies].all())

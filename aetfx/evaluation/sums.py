@@ -31,6 +31,7 @@ class RowSums:
       count: float64 (n, C), number of scored cells (0 or 1), or None where every cell is scored.
       group: int (C,), the group that each part belongs to.
       n_groups: number of groups.
+      weights: float64 (n_groups,), share of each group in the score; None where all count the same.
     """
 
     error: np.ndarray
@@ -38,6 +39,7 @@ class RowSums:
     count: np.ndarray | None
     group: np.ndarray
     n_groups: int
+    weights: np.ndarray | None = None
 
     def ratios(self, weights: np.ndarray | None = None) -> np.ndarray:
         """Returns error over denominator per group for each row weighting, not capped.
@@ -62,11 +64,7 @@ class RowSums:
 
     def scores(self, weights: np.ndarray | None = None) -> np.ndarray:
         """Returns the capped score for each row weighting, float64 (B,); NaN where no group can be scored."""
-        capped = np.minimum(self.ratios(weights), CAP)
-        known = np.isfinite(capped)
-        total = np.where(known, capped, 0.0).sum(axis=1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.where(known.any(axis=1), total / known.sum(axis=1), np.nan)
+        return mean_over_groups(np.minimum(self.ratios(weights), CAP), self.weights)
 
     def _by_group(self, parts: np.ndarray) -> np.ndarray:
         """Adds up the parts of each group: (B, C) to (B, n_groups)."""
@@ -76,6 +74,16 @@ class RowSums:
         for g in range(self.n_groups):
             summed[:, g] = parts[:, self.group == g].sum(axis=1)
         return summed
+
+
+def mean_over_groups(ratios: np.ndarray, weights: np.ndarray | None) -> np.ndarray:
+    """Returns the (weighted) mean of (B, n_groups) ratios over the groups that are known, (B,); NaN where none is."""
+    known = ~np.isnan(ratios)
+    share = known.astype(np.float64) if weights is None else np.where(known, weights, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(
+            known.any(axis=1), (np.where(known, ratios, 0.0) * share).sum(axis=1) / share.sum(axis=1), np.nan
+        )
 
 
 @dataclass(frozen=True)
@@ -105,6 +113,8 @@ def add_up(
     sentinels: dict[int, tuple[float, ...]],
     negligible: np.ndarray,
     bits: bool,
+    padding: float | None = None,
+    weights: np.ndarray | None = None,
 ) -> Totals:
     """Adds up errors over rows and over columns, a block of rows at a time.
 
@@ -116,7 +126,11 @@ def add_up(
       sentinels: values per column that stand for "missing".
       negligible: float64 (D,), a mean denominator up to this is nothing to be scored against.
       bits: whether to count the recall of ones.
+      padding: value of padded steps. They add to neither sum and still count as cells, so that all steps that are
+        there weigh the same: error and denominator are pooled over time.
+      weights: float64 (n_groups,), share of each group in the score, or None.
     """
+    shape = tuple(y_true.shape[1:])
     n, inner = len(y_true), group[included]
     n_groups = int(inner.max()) + 1
     step = max(1, _BLOCK_CELLS // len(included))
@@ -137,6 +151,11 @@ def add_up(
             error, denominator = cells(truth, guess, included)
         bad = ~np.isfinite(error) | ~np.isfinite(guess)
         one = truth == 1
+        present = columns.there(whole, padding, shape)
+        if present is not None:
+            present = present[:, included]
+            error, denominator = np.where(present, error, 0.0), np.where(present, denominator, 0.0)
+            bad, one = bad & present, one & present
         if row_count is None:
             count += len(truth)
         else:
@@ -164,7 +183,7 @@ def add_up(
     per_column = np.full(len(included), np.nan)
     per_column[included] = np.divide(error_sum, denominator_sum, out=np.full(len(inner), np.nan), where=usable)
     return Totals(
-        sums=RowSums(row_error, row_denominator, row_count, np.arange(parts) if collapse else inner, n_groups),
+        sums=RowSums(row_error, row_denominator, row_count, np.arange(parts) if collapse else inner, n_groups, weights),
         per_column=per_column,
         diverged=diverged,
         recall=found / ones if ones else None,

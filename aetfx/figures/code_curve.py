@@ -37,12 +37,20 @@ def code_curve(diagnosis: dict[str, Any]) -> dict[str, Any] | None:
                 "hovertemplate": f"{name}, %{{x}} units: %{{y:.3g}}<extra></extra>",
             }
         )
+    knee = diagnosis.get("code_knee")
     mine = (diagnosis.get("baseline") or {}).get("bottleneck")
     marked = mine in widths
     return figure(
         traces,
         title="Score against code width",
-        caption="The dotted line is your width." if marked else "",
+        caption=" ".join(
+            sentence
+            for sentence in (
+                "The dotted line is your width." if marked else "",
+                f"Behind {knee} units PCA gains little more." if knee else "",
+            )
+            if sentence
+        ),
         height=340,
         showlegend=True,
         margin={"l": 8, "r": 16, "t": 34, "b": 44},

@@ -82,7 +82,7 @@ def _rungs(diagnosis: dict[str, Any]) -> list[dict[str, Any]]:
         last = index == len(causes) - 1 and fixed.get("score") == cause["score_after"]
         steps.append(
             {
-                "name": ("then " if index else "with ") + str(cause.get("experiment_name") or cause.get("code")),
+                "name": ("then " if index else "with ") + _change(cause),
                 "value": cause["score_after"],
                 "role": "after",
                 "interval": fixed.get("interval") if last else None,
@@ -90,7 +90,14 @@ def _rungs(diagnosis: dict[str, Any]) -> list[dict[str, Any]]:
             }
         )
     # PCA on the rows as the shown model gets them; on unscaled rows it keeps the large columns only.
-    pca = fixed.get("pca_score") if causes else baseline.get("pca_score")
+    pca = fixed.get("pca_score") if fixed else baseline.get("pca_score")
     if pca is not None:
         steps.append({"name": "PCA with the same code width", "value": pca, "role": "muted"})
     return steps
+
+
+def _change(cause: dict[str, Any]) -> str:
+    """Names what was changed; more rows are foreseen and not changed."""
+    if cause.get("verdict") == "supported":
+        return "twice the rows (foreseen)"
+    return str(cause.get("experiment_name") or cause.get("code"))

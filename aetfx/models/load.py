@@ -17,6 +17,7 @@ from typing import Any
 
 from aetfx.errors import ModelError
 from aetfx.models.dense import build_dense
+from aetfx.models.passing import reconstruct
 from aetfx.study import ModelSection
 
 _RESAVE = "Load it where it was made and save it again with model.save('model.keras') under Keras 3."
@@ -82,6 +83,11 @@ def load_model(section: ModelSection, shape: tuple[int, ...]) -> Any:
     return model
 
 
+def factory_of(section: ModelSection) -> Callable[[], Any] | None:
+    """Returns the function that a study names, or None."""
+    return _import_factory(section.factory) if section.factory else None
+
+
 def from_factory(factory: Callable[[], Any], label: str = "the factory") -> Any:
     """Calls a zero-argument function that returns a Keras model.
 
@@ -131,6 +137,8 @@ def from_file(path: Path) -> Any:
 def check_shapes(model: Any, shape: tuple[int, ...]) -> None:
     """Runs two rows of zeros through the model: an autoencoder gives back the shape that it got.
 
+    A model with several outputs is let through.
+
     Raises:
       ModelError: the model does not accept such rows, or gives another shape back.
     """
@@ -138,12 +146,19 @@ def check_shapes(model: Any, shape: tuple[int, ...]) -> None:
 
     name = type(model).__name__
     try:
-        output = model(np.zeros((2, *shape), "float32"), training=False)
+        output = reconstruct(model, np.zeros((2, *shape), "float32"))
+    except NotImplementedError as error:
+        raise ModelError(
+            f"{name} cannot be called: {_one_line(error)}. Give it a call() that returns the reconstruction, or the "
+            "attributes 'encoder' and 'decoder'."
+        ) from error
     except Exception as error:
         raise ModelError(
             f"{name} does not take rows of shape {shape}: {_one_line(error)}. "
             f"Give the model an input of shape {shape}, or reshape the data."
         ) from error
+    if isinstance(output, dict | list | tuple):  # of several, `aetfx.models.packing` picks one
+        return
     got = tuple(getattr(output, "shape", ()))[1:]
     if got != shape:
         raise ModelError(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from aetfx.models.drafts import wrapped
 from aetfx.models.reading import Architecture, layer_outputs
 from aetfx.models.serial import leaf_layers
 
@@ -40,7 +43,8 @@ def kernels(model: Any, architecture: Architecture) -> list[KernelFacts]:
     layers, found = leaf_layers(model), []
     for facts in architecture.layers:
         layer = layers[facts.name]
-        kernel = getattr(getattr(layer, "cell", layer), "kernel", None)
+        inner = wrapped(layer)
+        kernel = getattr(getattr(inner, "cell", inner), "kernel", None)
         if kernel is None or len(kernel.shape) < 2 or not layer.trainable:
             continue
         values = np.asarray(kernel)
@@ -58,7 +62,7 @@ def kernels(model: Any, architecture: Architecture) -> list[KernelFacts]:
 
 
 def unit_spread(model: Any, architecture: Architecture, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns how far the answers of each unit are apart, for each weighted layer but the last.
+    """Returns how far the answers of each unit are apart, for each weighted layer but the outputs.
 
     Args:
       model: built.
@@ -70,9 +74,33 @@ def unit_spread(model: Any, architecture: Architecture, rows: np.ndarray) -> dic
     """
     outputs = layer_outputs(model, rows)
     found = {}
-    for facts in architecture.layers[:-1]:
+    for facts in architecture.inner:
         values = np.asarray(outputs.get(facts.last, outputs[facts.name]), np.float64)
         if values.shape[-1] != facts.units:  # flattened on the way
             values = np.asarray(outputs[facts.name], np.float64)
         found[facts.name] = values.reshape(-1, values.shape[-1]).std(axis=0)
     return found
+
+
+@contextlib.contextmanager
+def same_draws(model: Any) -> Iterator[None]:
+    """Lets a live model draw, after a pass inside, the random numbers that it would have drawn without.
+
+    Args:
+      model: a Keras model; its own seed generators, and Keras's global one, are put back to where they were.
+    """
+    from keras.src.backend.common import global_state  # there is no public way to the global generator
+
+    states = [variable for variable in model.variables if variable.name == "seed_generator_state"]
+    shared = global_state.get_global_attribute("global_seed_generator")
+    if shared is not None:
+        states.append(shared.state)
+    values = [np.array(state) for state in states]
+    try:
+        yield
+    finally:
+        for state, value in zip(states, values, strict=True):
+            state.assign(value)
+        made = global_state.get_global_attribute("global_seed_generator")
+        if shared is None and made is not None:
+            made.state.assign(np.array([made._initial_seed, 0]))

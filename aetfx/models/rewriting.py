@@ -14,6 +14,8 @@ from aetfx.models.reading import Architecture
 from aetfx.models.serial import Blueprint, dictionaries
 
 _WIDTH_KEYS = ("units", "filters")
+_WRAPPED_KEYS = ("layer", "backward_layer", "cell")
+_BOUNDED = ("tanh", "sigmoid", "hard_sigmoid", "softsign")
 _PENALTIES = ("L1", "L2", "L1L2", "ActivityRegularization")
 _PENALTY_KEYS = {"l1", "l2"}
 
@@ -25,45 +27,80 @@ def set_widths(blueprint: Blueprint, widths: Mapping[str, int]) -> Blueprint:
     """
     new_widths: dict[int, set[int]] = {}
     for node in dictionaries(blueprint):
-        if "units" in node and "name" in node:
-            new_widths.setdefault(node["units"], set()).add(int(widths.get(node["name"], node["units"])))
+        for key in set(_WIDTH_KEYS) & set(node):
+            if "name" in node:
+                new_widths.setdefault(node[key], set()).add(int(widths.get(node["name"], node[key])))
 
-    def change(config: dict[str, Any]) -> None:
+    def change(config: dict[str, Any], name: str) -> None:
         for key in _WIDTH_KEYS:
             if key in config:
-                config[key] = int(widths[config["name"]])
+                config[key] = int(widths[name])
 
     changed = _edit(blueprint, set(widths), change)
-    for submodel in changed["config"].get("layers", []):
-        for node in dictionaries(submodel.get("config", {}).get("layers", [])):
-            shape = node["config"]["batch_shape"] if node.get("class_name") == "InputLayer" else []
-            if len(shape) == 2 and len(new_widths.get(shape[1], ())) == 1:
-                node["config"]["batch_shape"] = [shape[0], *new_widths[shape[1]]]
+    of_rows = _inputs_of(changed)
+    for node in dictionaries(changed["config"]):
+        if not isinstance(node.get("config"), dict) or "layers" not in node["config"]:
+            continue
+        for config in _inputs_of(node):
+            shape = config["batch_shape"]
+            taken = new_widths.get(shape[-1], set()) if shape else set()
+            if len(taken) == 1 and not any(shape[1:] == rows["batch_shape"][1:] for rows in of_rows):
+                config["batch_shape"] = [*shape[:-1], *taken]
     return changed
 
 
 def set_activations(blueprint: Blueprint, architecture: Architecture, activation: str, names: set[str]) -> Blueprint:
-    """Gives the named weighted layers another activation, wherever it is written."""
-    separate = {layer.activation_layer for layer in architecture.layers if layer.name in names} - {None}
+    """Gives the named weighted layers another activation, wherever it is written.
 
-    def change(config: dict[str, Any]) -> None:
+    Left as they are: activations that stand in code, activation layers that other layers share, and recurrent
+    layers unless the new activation is bounded (gates expect `tanh`; with an unbounded one states blow up).
+    """
+    facts = {layer.name: layer for layer in architecture.layers}
+    shared = {layer.activation_layer for layer in architecture.layers if layer.name not in names} - {None}
+    chosen = {
+        name
+        for name in names & set(facts)
+        if not facts[name].activation_fixed or facts[name].activation_layer is not None
+        if facts[name].activation_layer not in shared
+        if not facts[name].recurrent or activation in _BOUNDED
+    }
+    separate = {facts[name].activation_layer for name in chosen} - {None}
+
+    def change(config: dict[str, Any], name: str) -> None:
         if "activation" in config:
-            config["activation"] = activation
+            config["activation"] = "linear" if facts[name].activation_layer in separate else activation
 
-    changed = _edit(blueprint, names, change)
+    changed = _edit(blueprint, chosen, change)
     for name in separate:
         changed = _replace_layer(changed, str(name), "Activation", {"activation": activation})
-    if not separate:
-        return changed
-    plain = {layer.name for layer in architecture.layers if layer.activation_layer in separate}
-    return _edit(changed, plain, lambda config: config.update(activation="linear") if "activation" in config else None)
+    return changed
+
+
+def put_dense_behind(blueprint: Blueprint, name: str, units: int) -> Blueprint:
+    """Puts a linear dense layer behind a layer, which is what lets a recurrent output reach every value."""
+    import keras
+
+    result = copy.deepcopy(blueprint)
+    for node in list(dictionaries(result)):
+        config = node.get("config")
+        if isinstance(config, dict) and "class_name" in node and config.get("name") == name:
+            dense = keras.saving.serialize_keras_object(keras.layers.Dense(units, name=f"{name}_values"))
+            inner = {
+                key: copy.deepcopy(node[key])
+                for key in ("module", "class_name", "config", "registered_name")
+                if key in node
+            }
+            node.update(module="keras", class_name="Sequential", registered_name=None)
+            node["config"] = {"name": name, "trainable": True, "layers": [inner, dense]}
+            break
+    return result
 
 
 def set_kernel_penalty(blueprint: Blueprint, names: set[str], l2: float) -> Blueprint:
     """Puts an L2 penalty on the kernels of the named layers (weight decay)."""
     penalty = {"module": "keras.regularizers", "class_name": "L2", "config": {"l2": l2}, "registered_name": None}
 
-    def change(config: dict[str, Any]) -> None:
+    def change(config: dict[str, Any], name: str) -> None:
         if "kernel_regularizer" in config:
             config["kernel_regularizer"] = copy.deepcopy(penalty)
 
@@ -76,13 +113,34 @@ def can_rewrite(blueprint: Blueprint, architecture: Architecture) -> bool:
     return not architecture.opaque and {layer.name for layer in architecture.layers} <= names
 
 
-def _edit(blueprint: Blueprint, names: set[str], change: Callable[[dict[str, Any]], Any]) -> Blueprint:
+def _edit(blueprint: Blueprint, names: set[str], change: Callable[[dict[str, Any], str], Any]) -> Blueprint:
+    """Changes the settings of the named layers; of a wrapper also those of what it wraps."""
     result = copy.deepcopy(blueprint)
     for node in dictionaries(result):
         config = node.get("config")
         if isinstance(config, dict) and "class_name" in node and config.get("name") in names:
-            change(config)
+            name = config["name"]
+            change(config, name)
+            for key in _WRAPPED_KEYS:
+                inner = config.get(key)
+                if isinstance(inner, dict) and isinstance(inner.get("config"), dict):
+                    change(inner["config"], name)
     return result
+
+
+def _inputs_of(node: dict[str, Any]) -> list[dict[str, Any]]:
+    """Returns the settings of the input layers of a model in a blueprint."""
+    layers = node["config"].get("layers") or []
+    return [layer["config"] for layer in layers if layer.get("class_name") == "InputLayer"]
+
+
+def _references(value: Any) -> Iterator[list[Any]]:
+    """Yields the references [layer, node, tensor] in a model's list of inputs or outputs."""
+    if isinstance(value, list) and value and isinstance(value[0], str):
+        yield value
+    elif isinstance(value, list | dict):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _references(item)
 
 
 def _replace_layer(blueprint: Blueprint, name: str, class_name: str, settings: dict[str, Any]) -> Blueprint:
@@ -99,9 +157,9 @@ def _replace_layer(blueprint: Blueprint, name: str, class_name: str, settings: d
 def set_initializers(blueprint: Blueprint, kernels: Mapping[str, str]) -> Blueprint:
     """Lets the kernels of the named layers start from Keras's initialiser of that name, and their biases from zero."""
 
-    def change(config: dict[str, Any]) -> None:
+    def change(config: dict[str, Any], name: str) -> None:
         if "kernel_initializer" in config:
-            config["kernel_initializer"] = kernels[config["name"]]
+            config["kernel_initializer"] = kernels[name]
         if config.get("bias_initializer") is not None:
             config["bias_initializer"] = "zeros"
 

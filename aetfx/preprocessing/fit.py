@@ -6,13 +6,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from aetfx.data.padding import padded_cells
 from aetfx.errors import DataError
 from aetfx.preprocessing import spec as specs
+from aetfx.preprocessing.constant import constant_by_statistics, constant_columns
 from aetfx.preprocessing.transform import Preprocessing, Sentinels, missing_cells
 from aetfx.validation.statistics import ColumnStatistics
 
@@ -48,17 +51,21 @@ def fit_rows(
     sentinels: Sentinels | None = None,
     fences: Fences | None = None,
     names: Sequence[str] | None = None,
+    padding: float | None = None,
+    pools: np.ndarray | None = None,
 ) -> Preprocessing:
     """Fits a preprocessing on train rows.
 
     Args:
-      spec: scaling none|standard|minmax|robust, missing none|mean|median|zero, outliers none|clip.
+      spec: scaling none|standard|minmax|robust, missing none|mean|median|zero, outliers none|clip, constant none|drop.
       x_train: (n, *shape), raw units, any numeric dtype.
       scope: "column", or "pooled" for one centre and scale for the whole tensor (images). Fill values stay
         per column.
       sentinels: flat column number to values that stand for "missing"; with `missing: none` they are ordinary values.
       fences: (low, high), (D,) each, for clipping; by default Tukey's outer fences of the cells that are left.
       names: D column names, for messages.
+      padding: value of the padded steps at the end of rows (T, ...): they enter no figure and stay as they are.
+      pools: int (D,), with scope "pooled": columns of one number share centre and scale; None pools all.
 
     Raises:
       StudyError: an unknown key or value in `spec`.
@@ -70,16 +77,21 @@ def fit_rows(
     marks = sentinels if sentinels and chosen["missing"] != "none" else {}
     # Infinite cells never enter a figure: with `missing: none` they stay what they are, and alone wreck their rows.
     missing = missing_cells(flat, marks)
+    padded = padded_cells(flat, padding, shape)
+    if padded is not None:
+        missing |= padded
     low = high = None
     if chosen["outliers"] == "clip":
         low, high = _clean(fences) if fences is not None else _outer_fences(_figures(flat, missing, quartiles=True))
         flat = np.clip(flat, low, high)
-    quartiles = chosen["scaling"] == "robust" or chosen["missing"] == "median"
+    constant = constant_columns(flat, missing) if chosen["constant"] == "drop" else None
+    quartiles = chosen["scaling"] == "robust" or chosen["missing"] == "median" or constant is not None
     columns = _figures(flat, missing, quartiles)
     scaled_by = columns
     if scope == "pooled":
-        scaled_by = _figures(flat.reshape(-1, 1), missing.reshape(-1, 1), quartiles)
-    return _assemble(chosen, shape, columns, scaled_by, low, high, marks, names)
+        kept = np.ones(flat.shape[1], bool) if constant is None or constant.all() else ~constant
+        scaled_by = _pooled_figures(flat, missing, quartiles, pools, kept)
+    return _assemble(chosen, shape, columns, scaled_by, low, high, marks, names, constant, padding)
 
 
 def fit(
@@ -125,8 +137,9 @@ def fit(
                 for name, values in vars(columns).items()
             }
         )
-    scaled_by = _pool(statistics, columns) if scope == "pooled" else columns
-    return _assemble(chosen, tuple(shape), columns, scaled_by, low, high, marks, names or statistics.names)
+    constant = constant_by_statistics(statistics) if chosen["constant"] == "drop" else None
+    scaled_by = _pool(statistics, columns, constant) if scope == "pooled" else columns
+    return _assemble(chosen, tuple(shape), columns, scaled_by, low, high, marks, names or statistics.names, constant)
 
 
 def _assemble(
@@ -138,13 +151,22 @@ def _assemble(
     high: np.ndarray | None,
     sentinels: Sentinels,
     names: Sequence[str] | None,
+    constant: np.ndarray | None,
+    padding: float | None = None,
 ) -> Preprocessing:
     size = int(np.prod(shape))
-    fill = center = scale = None
+    fill = center = scale = dropped = None
+    if constant is not None and constant.any():
+        # A column without any value comes back as 0: whoever divided by a spread of zero had 0 in mind.
+        dropped = np.where(constant, np.nan_to_num(columns.median), np.nan)
     if chosen["missing"] == "zero":
         fill = np.zeros(size)
     elif chosen["missing"] != "none":
         fill = columns.mean if chosen["missing"] == "mean" else columns.median
+        if dropped is not None:
+            fill = np.where(np.isnan(dropped), fill, dropped)
+        if padding is not None:  # a step that no train row reaches
+            fill = np.where(np.isnan(fill), padding, fill)
         empty = np.flatnonzero(np.isnan(fill))
         if len(empty):
             name = names[empty[0]] if names is not None else str(empty[0])
@@ -163,7 +185,9 @@ def _assemble(
         high=high,
         center=center,
         scale=scale,
+        dropped=dropped,
         sentinels={int(j): tuple(map(float, values)) for j, values in sentinels.items()},
+        padding=padding,
     )
 
 
@@ -209,9 +233,31 @@ def _figures(flat: np.ndarray, missing: np.ndarray, quartiles: bool) -> _Figures
     )
 
 
-def _pool(statistics: ColumnStatistics, columns: _Figures) -> _Figures:
-    """Merges the figures of all columns into those of one, shape (1,)."""
-    count = (statistics.n_rows - statistics.n_missing - statistics.n_infinite).astype(np.float64)
+def _pooled_figures(
+    flat: np.ndarray, missing: np.ndarray, quartiles: bool, pools: np.ndarray | None, kept: np.ndarray
+) -> _Figures:
+    """Figures over all cells of each pool, handed to each of its columns; of one cell each where all are one pool.
+
+    Columns that are not kept have no say in them, unless their pool holds no others.
+    """
+    if pools is None:
+        return _figures(flat[:, kept].reshape(-1, 1), missing[:, kept].reshape(-1, 1), quartiles)
+    names = [field.name for field in dataclasses.fields(_Figures)]
+    found = {name: np.empty(flat.shape[1]) for name in names}
+    for pool in np.unique(pools):
+        member = pools == pool
+        heard = member & kept if (member & kept).any() else member
+        figures = _figures(flat[:, heard].reshape(-1, 1), missing[:, heard].reshape(-1, 1), quartiles)
+        for name in names:
+            found[name][member] = getattr(figures, name)[0]
+    return _Figures(**found)
+
+
+def _pool(statistics: ColumnStatistics, columns: _Figures, constant: np.ndarray | None) -> _Figures:
+    """Merges the figures of all columns that are kept into those of one, shape (1,)."""
+    count = statistics.n_finite.astype(np.float64)
+    if constant is not None and not constant.all():
+        count = np.where(constant, 0.0, count)
     known = count > 0
     share = count[known] / count.sum()
     mean = float(share @ columns.mean[known])
@@ -224,7 +270,7 @@ def _pool(statistics: ColumnStatistics, columns: _Figures) -> _Figures:
     order = np.argsort(curves, axis=None)
     weight = np.cumsum(np.repeat(share, len(levels))[order]) / len(levels)
     quartiles = np.interp([0.25, 0.5, 0.75], weight, curves.reshape(-1)[order])
-    one = (mean, variance**0.5, np.nanmin(columns.minimum), np.nanmax(columns.maximum), *quartiles)
+    one = (mean, variance**0.5, columns.minimum[known].min(), columns.maximum[known].max(), *quartiles)
     return _Figures(*(np.array([value]) for value in one))
 
 

@@ -95,6 +95,10 @@ class Prepare(_Step):
             x = ops.where(missing, self._constant("fill"), x)
         if "scale" in self.arrays:
             x = (x - self._constant("center")) / self._constant("scale")
+        if "dropped" in self.arrays:
+            x = ops.where(np.isnan(self.arrays["dropped"]), x, ops.zeros_like(x))
+        if "padding" in self.packed:
+            x = _keep_padding(inputs, x, self.packed["padding"])
         return ops.cast(x, "float32")
 
     def _constant(self, name: str) -> Any:
@@ -103,14 +107,34 @@ class Prepare(_Step):
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
 class Restore(_Step):
-    """What the network gives back to raw units, float64: `Preprocessing.invert` as a layer."""
+    """What the network gives back to raw units, float64: `Preprocessing.invert` as a layer.
 
-    def call(self, inputs: Any) -> Any:
+    Where sequences are padded it is called with the raw rows as well, and gives their padding back.
+    """
+
+    def compute_output_spec(self, inputs: Any, rows: Any = None) -> keras.KerasTensor:
+        return super().compute_output_spec(inputs)
+
+    def call(self, inputs: Any, rows: Any = None) -> Any:
         y = ops.cast(inputs, "float64")
         if "scale" in self.arrays:
             scale, center = (ops.convert_to_tensor(self.arrays[name], "float64") for name in ("scale", "center"))
             y = y * scale + center
-        return y
+        if "dropped" in self.arrays:
+            dropped = self.arrays["dropped"]
+            y = ops.where(np.isnan(dropped), y, ops.convert_to_tensor(np.nan_to_num(dropped), "float64"))
+        return y if rows is None else _keep_padding(rows, y, self.packed["padding"])
+
+
+def _keep_padding(rows: Any, changed: Any, value: float) -> Any:
+    """Returns `changed` with the padding of `rows` (n, T, ...) where that has steps which are padding."""
+    rows = ops.cast(rows, "float64")
+    same = ops.logical_or(ops.equal(rows, value), ops.equal(rows, float(np.float32(value))))
+    steps = ops.all(ops.reshape(same, (ops.shape(rows)[0], rows.shape[1], -1)), axis=-1)
+    # Padding runs to the end: the number of steps behind that are none must be 0.
+    behind = ops.flip(ops.cumsum(ops.flip(ops.cast(ops.logical_not(steps), "int32"), axis=1), axis=1), axis=1)
+    padded = ops.reshape(ops.equal(behind, 0), (-1, rows.shape[1], *([1] * (len(rows.shape) - 2))))
+    return ops.where(padded, ops.cast(value, changed.dtype), changed)
 
 
 @keras.saving.register_keras_serializable(package=_PACKAGE)
@@ -154,8 +178,9 @@ def wrap(core: keras.Model, preprocessing: Preprocessing) -> keras.Model:
     config = preprocessing.to_config()
     shape = list(preprocessing.shape)
     rows = keras.Input(preprocessing.shape, dtype="float64", name="raw_rows")
-    steps = {name: config[name] for name in ("fill", "low", "high", "center", "scale") if config[name] is not None}
-    fed = Prepare({**steps, "sentinels": config["sentinels"]}, shape, name="prepare")(rows)
+    padding = {} if preprocessing.padding is None or len(shape) < 2 else {"padding": preprocessing.padding}
+    steps = {name: value for name, value in config.items() if isinstance(value, dict) and name != "spec"}
+    fed = Prepare({**steps, **padding, "sentinels": config["sentinels"]}, shape, name="prepare")(rows)
     try:
         rebuilt = core(fed)
     except (ValueError, TypeError) as error:
@@ -166,5 +191,6 @@ def wrap(core: keras.Model, preprocessing: Preprocessing) -> keras.Model:
             f"model '{core.name}' gives back rows of shape {tuple(rebuilt.shape[1:])} for rows of shape "
             f"{preprocessing.shape}. The output layer of an autoencoder must match its input."
         )
-    scaling = {name: config[name] for name in ("center", "scale") if config[name] is not None}
-    return RawModel(rows, Restore(scaling, shape, name="restore")(rebuilt), name=f"raw_{core.name}")
+    back = {name: config[name] for name in ("center", "scale", "dropped") if config[name] is not None}
+    restore = Restore({**back, **padding}, shape, name="restore")
+    return RawModel(rows, restore(rebuilt, rows) if padding else restore(rebuilt), name=f"raw_{core.name}")

@@ -10,6 +10,7 @@ CHOICES = {
     "scaling": ("none", "standard", "minmax", "robust"),
     "missing": ("none", "mean", "median", "zero"),
     "outliers": ("none", "clip"),
+    "constant": ("none", "drop"),
 }
 
 

@@ -8,7 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from aetfx.data.padding import padded_cells
+
 Sentinels = dict[int, tuple[float, ...]]
+
+_ARRAYS = ("fill", "low", "high", "center", "scale", "dropped")
 
 
 @dataclass(frozen=True)
@@ -16,15 +20,18 @@ class Preprocessing:
     """What was fitted on the train rows. Arrays are float64 of shape (D,), or None where a step is left out.
 
     The steps, in order: missing cells (NaN, infinite, sentinels) are marked, the others clipped to [low, high],
-    the missing ones filled, and all scaled: `(x - center) / scale`. `invert` undoes the scaling alone.
+    the missing ones filled, all scaled: `(x - center) / scale`, and dropped columns put to 0. `invert` undoes the
+    scaling, and gives dropped columns back as they nearly always are.
 
     Attributes:
-      spec: keys scaling, missing, outliers.
+      spec: keys scaling, missing, outliers, constant.
       shape: shape of one row; D is its number of elements.
       fill: what missing cells become.
       low, high: bounds of the clipping; infinite where a column has none.
       center, scale: of the scaling; the scale of a constant column is 1.
+      dropped: what a dropped column comes back as; NaN for columns that are kept.
       sentinels: flat column number to the values that stand for "missing"; used where `spec["missing"]` is set.
+      padding: value of the padded steps at the end of sequences, which stay as they are; or None.
     """
 
     spec: dict[str, str]
@@ -34,21 +41,24 @@ class Preprocessing:
     high: np.ndarray | None = None
     center: np.ndarray | None = None
     scale: np.ndarray | None = None
+    dropped: np.ndarray | None = None
     sentinels: Sentinels = field(default_factory=dict)
+    padding: float | None = None
 
     @property
     def identity(self) -> bool:
         """Whether rows are fed as they are."""
-        return self.fill is None and self.low is None and self.scale is None
+        return self.fill is None and self.low is None and self.scale is None and self.dropped is None
 
     def apply(self, x: np.ndarray, *, impute: bool = True) -> np.ndarray:
         """Returns the rows as they are fed, float32 (n, *shape), computed in float64.
 
         Args:
           x: (n, *shape), raw units, any numeric dtype.
-          impute: False leaves missing cells NaN, which makes the targets of a masked loss.
+          impute: False leaves missing cells and dropped columns NaN, which makes the targets of a masked loss.
         """
         flat = self._flat(x)
+        padded = padded_cells(flat, self.padding, self.shape)
         missing = missing_cells(flat, self.sentinels)
         if self.low is not None:
             flat = np.clip(flat, self.low, self.high)
@@ -56,22 +66,38 @@ class Preprocessing:
             flat = np.where(missing, self.fill if impute else np.nan, flat)
         if self.scale is not None:
             flat = (flat - self.center) / self.scale
+        if self.dropped is not None:
+            flat = np.where(np.isnan(self.dropped), flat, 0.0 if impute else np.nan)
+        if padded is not None:
+            flat = np.where(padded, self.padding, flat)
         with np.errstate(over="ignore"):
             return flat.astype(np.float32).reshape(len(flat), *self.shape)
 
-    def invert(self, y: np.ndarray) -> np.ndarray:
-        """Returns what a network gave back in raw units, float64 (n, *shape)."""
+    def invert(self, y: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """Returns what a network gave back in raw units, float64 (n, *shape).
+
+        Args:
+          y: (n, *shape), what the network gave.
+          rows: the raw rows that it was given; where these are padded, so is the result.
+        """
         flat = self._flat(y)
         if self.scale is not None:
             with np.errstate(over="ignore", invalid="ignore"):
                 flat = flat * self.scale + self.center
+        if self.dropped is not None:
+            flat = np.where(np.isnan(self.dropped), flat, self.dropped)
+        padded = None if rows is None else padded_cells(rows, self.padding)
+        if padded is not None:
+            flat = np.where(padded, self.padding, flat)
         return flat.reshape(len(flat), *self.shape)
 
     def to_config(self) -> dict[str, Any]:
         """Returns plain JSON-able data; `from_config` restores every bit."""
-        arrays = {name: _pack(getattr(self, name)) for name in ("fill", "low", "high", "center", "scale")}
+        arrays = {name: _pack(getattr(self, name)) for name in _ARRAYS}
         sentinels = [[column, list(values)] for column, values in sorted(self.sentinels.items())]
-        return {"spec": dict(self.spec), "shape": list(self.shape), **arrays, "sentinels": sentinels}
+        return {"spec": dict(self.spec), "shape": list(self.shape), **arrays, "sentinels": sentinels} | (
+            {} if self.padding is None else {"padding": self.padding}
+        )
 
     @classmethod
     def from_config(cls, config: Mapping[str, Any]) -> Preprocessing:
@@ -83,10 +109,11 @@ class Preprocessing:
             spec=dict(config["spec"]),
             shape=shape,
             sentinels={int(column): tuple(values) for column, values in config["sentinels"]},
+            padding=config.get("padding"),
             **{
                 name: unpack(config[name], size, edges.get(name, np.nan))
-                for name in ("fill", "low", "high", "center", "scale")
-                if config[name] is not None
+                for name in _ARRAYS
+                if config.get(name) is not None
             },
         )
 

@@ -12,8 +12,9 @@ from aetfx.figures.theme import percent, short
 from aetfx.report import words
 from aetfx.report.lists import print_comparison, print_findings
 from aetfx.report.plain import output, plain, say
+from aetfx.report.plan import print_plan
 
-__all__ = ["about", "print_comparison", "print_diagnosis", "print_findings"]
+__all__ = ["about", "print_comparison", "print_diagnosis", "print_findings", "print_plan"]
 
 _STYLES = {"faulty": "bold red", "healthy": "bold green", "limited": "bold blue", "inconclusive": "bold yellow"}
 _BAR = 30  # characters of a score of 1
@@ -168,6 +169,10 @@ def _ruled_out(console: Console, diagnosis: dict[str, Any]) -> None:
 
 def _facts(console: Console, diagnosis: dict[str, Any], run_directory: Path | None) -> None:
     pairs = [("Rows", words.rows_line(diagnosis)), ("Cost", words.cost_line(diagnosis))]
+    if words.part_lines(diagnosis):
+        pairs.insert(0, ("Parts", "; ".join(words.part_lines(diagnosis))))
+    if words.sequence_line(diagnosis):
+        pairs.insert(0, ("Beside", words.sequence_line(diagnosis)))
     if diagnosis.get("causes") and words.sensitivity(diagnosis):
         pairs.append(("Limit", str(words.sensitivity(diagnosis))))
     if run_directory is not None:

@@ -39,7 +39,9 @@ def method(files: RunFiles) -> Markup:
             f"score {short(baseline.get('score'))}",
             words.interval(baseline.get("score_interval"), short),
             baseline.get("pca_score") is not None and f"PCA {short(baseline['pca_score'])}",
+            words.sequence_line(diagnosis),
         ],
+        "Parts": words.part_lines(diagnosis),
         "Cost": [words.cost_line(diagnosis), diagnosis.get("truncated") and "stopped by the budget"],
         "Sure how far": [words.sensitivity(diagnosis)],
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import Any
 
-from aetfx.figures.theme import percent
+from aetfx.figures.theme import percent, short
 
 STATUS = {
     "faulty": "Cause found",
@@ -16,7 +16,10 @@ STATUS = {
 
 NOTES = {
     "no_bottleneck": "The code is as wide as the data: the model can copy its input and need not learn anything.",
-    "row_order": "The rows are in an order: holding out the last ones gives another score than random ones.",
+    "accuracy_metric": "Accuracy counts how often the largest value of a row is predicted to be the largest. It says "
+    "nothing about a reconstruction; watch the loss, or the score above.",
+    "skip_connections": "Skip connections carry the rows past the narrowest layer: its width is no bottleneck, and the "
+    "score says little about what that layer keeps.",
 }
 
 
@@ -41,7 +44,9 @@ def before_after(diagnosis: dict[str, Any]) -> tuple[float | None, float | None]
     if not causes:
         return baseline, None
     before = causes[0].get("score_before")
-    return (baseline if before is None else before), causes[-1].get("score_after")
+    # What more rows would give is foreseen, and stands last, if anywhere.
+    proved = [cause for cause in causes if cause.get("verdict") != "supported"] or causes
+    return (baseline if before is None else before), proved[-1].get("score_after")
 
 
 def verdict(diagnosis: dict[str, Any]) -> str:
@@ -52,19 +57,22 @@ def verdict(diagnosis: dict[str, Any]) -> str:
         before, after = before_after(diagnosis)
         total = 1 - after / before if before and after is not None else causes[0].get("gain")
         names = [title(causes[0]), *(_lower(title(cause)) for cause in causes[1:])]
-        if causes[0].get("verdict") == "supported" and len(causes) == 1:
-            return f"{names[0]}: more would remove about {percent(total)} of the error."
-        if len(causes) == 1:
-            return f"{names[0]}: one change removes {percent(total)} of the error."
+        if causes[0].get("verdict") == "supported":
+            return f"{names[0]}: twice as many would remove about {percent(total)} of the error."
+        more = ""
+        if causes[-1].get("verdict") == "supported":
+            names, more = names[:-1], f" Still {names[-1]}."
+        if len(names) == 1:
+            return f"{names[0]}: one change removes {percent(total)} of the error.{more}"
         listed = ", then ".join(names) if len(names) < 3 else ", ".join(names[:-1]) + " and " + names[-1]
-        return f"{listed}: {_COUNT.get(len(names), len(names))} changes remove {percent(total)} of the error."
+        return f"{listed}: {_COUNT.get(len(names), len(names))} changes remove {percent(total)} of the error.{more}"
     if state == "healthy":
         return "This autoencoder is healthy: no single change was found that matters."
     if state == "limited":
         return "No fault: the width of the code and the data themselves set this score."
     suspects = len(diagnosis.get("suspected") or [])
     if diagnosis.get("truncated"):
-        return "The budget ran out before a cause could be proved."
+        return "It was ended before a cause could be proved."
     if suspects:
         if suspects == 1:
             return f"One suspect, not proved: {_lower(title(diagnosis['suspected'][0]))}."
@@ -81,8 +89,6 @@ def next_step(diagnosis: dict[str, Any]) -> str | None:
         return None
     if diagnosis.get("next"):
         return str(diagnosis["next"])
-    if diagnosis.get("truncated"):
-        return "Raise diagnosis.budget in the study and run the same command again: finished trials are kept."
     if diagnosis.get("suspected"):
         return "More held-out rows, or a higher diagnosis.budget, would prove or clear the suspects."
     return "Try another architecture, or change two things at once: everything that was tried alone is listed below."
@@ -90,9 +96,30 @@ def next_step(diagnosis: dict[str, Any]) -> str | None:
 
 def pca(diagnosis: dict[str, Any]) -> float | None:
     """Returns PCA's score on the rows as the shown model gets them: the repaired one's, where there is one."""
-    of = "fixed" if diagnosis.get("causes") else "baseline"
+    of = "fixed" if diagnosis.get("fixed") else "baseline"
     score = (diagnosis.get(of) or {}).get("pca_score")
     return float(score) if score is not None else None
+
+
+def sequence_line(diagnosis: dict[str, Any]) -> str:
+    """Says what repeating one value of each sequence scores; empty where rows are no sequences."""
+    found = diagnosis.get("baseline") or {}
+    last, mean = found.get("last_value_score"), found.get("mean_sequence_score")
+    if last is None or mean is None:
+        return ""
+    return f"repeating each sequence's last value scores {short(last)}, its mean {short(mean)}"
+
+
+def part_lines(diagnosis: dict[str, Any]) -> list[str]:
+    """Says what each part of the rows scores, for models with several inputs."""
+    said = []
+    for part in diagnosis.get("parts") or []:
+        if not part.get("scored"):
+            said.append(f"{part['name']}: given, not scored")
+        elif part.get("score") is not None:
+            after = f", fixed {short(part['score_after'])}" if part.get("score_after") is not None else ""
+            said.append(f"{part['name']}: {short(part['score'])}{after}")
+    return said
 
 
 def metric(diagnosis: dict[str, Any]) -> str:
@@ -149,7 +176,8 @@ def sensitivity(diagnosis: dict[str, Any]) -> str | None:
 def statements(diagnosis: dict[str, Any]) -> list[str]:
     """Returns the plain sentences of a diagnosis: its own, then those of its notes."""
     said = [str(sentence) for sentence in diagnosis.get("statements") or []]
-    return said + [NOTES.get(str(note), str(note)) for note in diagnosis.get("notes") or []]
+    # Notes that carry figures of their own are among the statements.
+    return said + [NOTES[note] for note in diagnosis.get("notes") or [] if note in NOTES]
 
 
 def data_line(diagnosis: dict[str, Any]) -> str:

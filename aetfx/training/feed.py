@@ -4,6 +4,9 @@ With several replicas a last, smaller batch would be split unevenly and each rep
 count the same. Such a batch is padded with rows of weight zero and its real rows are weighted up,
 which makes the gradient equal to that of one device. Activity penalties and batch normalisation have
 no weights: they see the padded rows, so that a last uneven batch moves their losses by about 1e-3.
+
+A model with a training step of its own gets no weights: it is trained on one device (`aetfx.training.step`), and
+where it is fed rows alone there are no targets either.
 """
 
 from __future__ import annotations
@@ -14,7 +17,9 @@ from typing import Any
 import numpy as np
 
 
-def batches(x: np.ndarray, y: np.ndarray, *, batch_size: int, seed: int, replicas: int = 1) -> Any:
+def batches(
+    x: np.ndarray, y: np.ndarray, *, batch_size: int, seed: int, replicas: int = 1, feeding: str = "pairs"
+) -> Any:
     """Returns an endless `tf.data.Dataset` of epochs; one epoch is ceil(n / batch_size) batches.
 
     Args:
@@ -23,6 +28,7 @@ def batches(x: np.ndarray, y: np.ndarray, *, batch_size: int, seed: int, replica
       batch_size: global batch.
       seed: decides the order of the rows.
       replicas: devices that share each batch.
+      feeding: "pairs" of rows and targets, or "rows" alone.
     """
     import tensorflow as tf
 
@@ -32,9 +38,11 @@ def batches(x: np.ndarray, y: np.ndarray, *, batch_size: int, seed: int, replica
     pad = needs_padding(n_rows, batch_size, replicas)
     padded_size = math.ceil(min(batch_size, n_rows) / replicas) * replicas
 
-    def gather(index: Any) -> tuple[Any, ...]:
+    def gather(index: Any) -> Any:
         if not pad:
             rows = tf.gather(inputs, index)
+            if feeding == "rows":
+                return rows
             return rows, rows if y is x else tf.gather(targets, index)
         n_real = tf.shape(index)[0]
         index = tf.gather(index, tf.math.floormod(tf.range(padded_size), n_real))

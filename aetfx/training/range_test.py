@@ -14,6 +14,8 @@ import numpy as np
 from aetfx.preprocessing.fit import Preprocessing
 from aetfx.training.feed import batches, needs_padding, updates_per_epoch
 from aetfx.training.recipe import Recipe
+from aetfx.training.step import loss_in
+from aetfx.training.trial import feed_of
 from aetfx.training.workshop import Workshop
 
 _LEAST_UPDATES = 50
@@ -28,6 +30,7 @@ def range_test(
     rates: Sequence[float],
     *,
     seed: int,
+    targets: np.ndarray | None = None,
     workshop: Workshop | None = None,
 ) -> dict[float, float]:
     """Returns the training loss that each rate reaches after the same few updates.
@@ -38,6 +41,7 @@ def range_test(
       preprocessing: fitted on these rows.
       rates: learning rates to try.
       seed: of the initial weights and the order of the rows.
+      targets: see `aetfx.training.trial.train`.
       workshop: see `aetfx.training.trial.train`.
 
     Returns:
@@ -49,19 +53,19 @@ def range_test(
     if isinstance(recipe.optimizer["config"].get("learning_rate"), dict):
         constant = {**recipe.optimizer["config"], "learning_rate": float(rates[0])}
         recipe = recipe.changed(optimizer={**recipe.optimizer, "config": constant})
-    fed = preprocessing.apply(rows)
-    target = preprocessing.apply(rows, impute=False) if recipe.masked_loss else fed
+    fed, target = feed_of(recipe, preprocessing, rows, targets)
     total = recipe.epochs * updates_per_epoch(len(fed), recipe.batch_size)
     part = math.ceil(min(max(total, _LEAST_UPDATES), _MOST_UPDATES) / _PARTS)
-    replicas = workshop.strategy.num_replicas_in_sync
-    bench = workshop.bench(recipe, n_rows=len(fed), padded=needs_padding(len(fed), recipe.batch_size, replicas))
+    replicas = workshop.replicas(recipe)
+    padded = needs_padding(len(fed), recipe.batch_size, replicas)
     keras.utils.set_random_seed(seed)
     fresh = recipe.source.build()
-    data = batches(fed, target, batch_size=recipe.batch_size, seed=seed, replicas=replicas)
+    data = batches(fed, target, batch_size=recipe.batch_size, seed=seed, replicas=replicas, feeding=recipe.step.feeding)
     found: dict[float, float] = {}
     for rate in rates:
+        bench = workshop.bench(recipe.with_learning_rate(rate), n_rows=len(fed), padded=padded)
         bench.reset(fresh, rate)
         history = bench.model.fit(data, epochs=_PARTS, steps_per_epoch=part, shuffle=False, verbose=0)
-        loss = history.history["loss"][-1]
+        loss = loss_in(history.history, recipe.step)[-1]
         found[rate] = float(loss) if np.isfinite(loss) else math.inf
     return found

@@ -15,6 +15,7 @@ from typing import Any
 
 from aetfx.models.serial import ModelSource, dictionaries
 from aetfx.run import content_hash
+from aetfx.training.step import KERAS_STEP, TrainStep
 
 _LOSS_NAMES = {
     "mean_squared_error": "mse", "meansquarederror": "mse", "mse": "mse",
@@ -40,7 +41,12 @@ class Recipe:
       preprocessing: spec of `aetfx.preprocessing.fit`, e.g. `{"scaling": "standard"}`.
       masked_loss: leave missing target cells out of the loss.
       early_stopping: keep the weights of the epoch that scored best on the select rows.
+      target: "given" asks back the targets that the user gave, "input" the rows themselves.
+      rows: how the rows differ from the study's; "" not at all. The laboratory knows what it means.
+      step: whether the model trains itself in its own way, and how it is fed then.
+      objective: what is changed in what the model minimises, `{}` for nothing (`aetfx.training.objective`).
       name: what differs from the baseline, for people; not part of the identity.
+      metrics: names of what the user has Keras report; not part of the identity.
     """
 
     source: ModelSource
@@ -51,11 +57,16 @@ class Recipe:
     preprocessing: Mapping[str, Any] = field(default_factory=dict)
     masked_loss: bool = False
     early_stopping: bool = False
+    target: str = "given"
+    rows: str = ""
+    step: TrainStep = KERAS_STEP
+    objective: Mapping[str, Any] = field(default_factory=dict)
     name: str = "baseline"
+    metrics: tuple[str, ...] = ()
 
     @cached_property
     def identity(self) -> str:
-        """Content hash (16 hex digits) of all but the name."""
+        """Content hash (16 hex digits) of all but the name and the metrics."""
         return content_hash(
             {
                 "source": self.source.identity,
@@ -66,12 +77,33 @@ class Recipe:
                 "preprocessing": dict(self.preprocessing),
                 "masked_loss": self.masked_loss,
                 "early_stopping": self.early_stopping,
+                "target": self.target,
+                "rows": self.rows,
+                "step": dataclasses.asdict(self.step),
+                "objective": dict(self.objective),
             }
         )
 
     def changed(self, **changes: Any) -> Recipe:
         """Returns a copy with fields replaced."""
         return dataclasses.replace(self, **changes)
+
+    def with_loss(self, loss: str) -> Recipe:
+        """Returns a copy with another loss; of several outputs each gets it, and keeps its weight."""
+        if isinstance(self.loss, dict) and self.loss.get("class_name") == "PartsLoss":
+            config = {**self.loss["config"], "losses": [loss] * len(self.loss["config"]["losses"])}
+            return self.changed(loss={**self.loss, "config": config})
+        return self.changed(loss=loss)
+
+    @property
+    def masks_targets(self) -> bool:
+        """Whether missing target cells can be left out of the loss: not where the model computes it itself."""
+        return self.masked_loss and self.loss is not None and not self.step.own
+
+    @property
+    def one_device(self) -> bool:
+        """Whether it must be trained on one device (`aetfx.training.step`)."""
+        return self.step.own or bool(self.objective)
 
     @property
     def loss_name(self) -> str:
@@ -108,6 +140,9 @@ def loss_name(loss: Any) -> str:
     """Returns the short name of a serialised loss."""
     if loss is None:
         return "none"
+    if isinstance(loss, dict) and loss.get("class_name") == "PartsLoss":
+        names = {loss_name(inner) for inner in loss["config"]["losses"]}
+        return names.pop() if len(names) == 1 else "custom"
     if isinstance(loss, dict):
         if loss.get("class_name") == "function" or isinstance(loss.get("config"), str):
             loss = loss["config"]

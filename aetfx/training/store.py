@@ -73,18 +73,16 @@ class TrialStore:
             },
         )
 
+    def holds(self, recipe: Recipe, seed: int, index: int, preprocessing: Preprocessing, rows: str = "") -> bool:
+        """Whether `load` would return a trial."""
+        return self._record(recipe, seed, index, preprocessing, rows) is not None
+
     def load(self, recipe: Recipe, seed: int, index: int, preprocessing: Preprocessing, rows: str = "") -> Trial | None:
         """Returns a trial that was finished before on the same rows, preprocessed in the same way; or None."""
-        if self.directory is None:
+        record = self._record(recipe, seed, index, preprocessing, rows)
+        if record is None:
             return None
         folder = self.folder(recipe, seed, index)
-        if not (folder / "trial.json").exists():
-            return None
-        record = read_json(folder / "trial.json")
-        if record["configuration"] != recipe.identity or record.get("rows", "") != rows:
-            return None
-        if record.get("preprocessing") != content_hash(preprocessing.to_config()):
-            return None
         model = recipe.source.build()
         with np.load(folder / "weights.npz", allow_pickle=False) as weights:
             model.set_weights([weights[name] for name in weights.files])
@@ -98,6 +96,20 @@ class TrialStore:
             best_epoch=record["best_epoch"],
             seconds=record["seconds"],
         )
+
+    def _record(
+        self, recipe: Recipe, seed: int, index: int, preprocessing: Preprocessing, rows: str
+    ) -> dict[str, Any] | None:
+        """Returns `trial.json` of a finished trial of the same content, or None."""
+        if self.directory is None:
+            return None
+        path = self.folder(recipe, seed, index) / "trial.json"
+        if not path.exists():
+            return None
+        record = read_json(path)
+        if record["configuration"] != recipe.identity or record.get("rows", "") != rows:
+            return None
+        return record if record.get("preprocessing") == content_hash(preprocessing.to_config()) else None
 
     def preprocessing(self, key: Any, fit: Callable[[], Preprocessing]) -> Preprocessing:
         """Returns what was fitted before, or fits it and keeps it: a resumed run uses the same to the last bit.
@@ -127,15 +139,16 @@ class TrialStore:
 
     def _save_model(self, trial: Trial, folder: Path) -> None:
         """Writes the weights, and the whole model where Keras can save it."""
-        from aetfx.preprocessing.layers import wrap
+        from aetfx.training.whole import CANNOT_BE_SAVED, Wrapped, raw_model
 
         with atomic(folder / "weights.npz") as temporary:
             np.savez(temporary, *trial.model.get_weights())
         # Opaque subclasses cannot be saved whole; their weights are, which is enough to go on.
-        with contextlib.suppress(TypeError, ValueError, NotImplementedError):
-            whole: Any = wrap(trial.model, trial.preprocessing)
-            with atomic(folder / "model.keras") as temporary:
-                whole.save(temporary)
+        whole = raw_model(trial)
+        if isinstance(whole, Wrapped):
+            return
+        with contextlib.suppress(*CANNOT_BE_SAVED), atomic(folder / "model.keras") as temporary:
+            whole.save(temporary)
 
 
 def configuration_folder(recipe: Recipe) -> str:

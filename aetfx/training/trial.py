@@ -6,21 +6,30 @@ progress is read once per epoch: that is where the time of small models goes.
 
 from __future__ import annotations
 
+import contextlib
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from aetfx.errors import ModelError
+from aetfx.models.passing import reconstruct
 from aetfx.preprocessing.fit import Preprocessing
+from aetfx.training.draws import DRAWS, drawing, is_stochastic, undisturbed
 from aetfx.training.feed import batches, needs_padding, updates_per_epoch
 from aetfx.training.recipe import Recipe
+from aetfx.training.step import loss_in
 from aetfx.training.workshop import Workshop
 
 _PREDICT_ROWS = 4096
+
+
+class OutOfTime(Exception):
+    """Raised where the wall clock, and not the plan, ends the work."""
 
 
 @dataclass
@@ -51,19 +60,32 @@ class Trial:
         """Whether the loss became NaN or infinite."""
         return bool(len(self.losses) == 0 or not np.isfinite(self.losses[-1]))
 
+    @cached_property
+    def stochastic(self) -> bool:
+        """Whether the model answers the same rows differently each time, though it is not training."""
+        shape = self.preprocessing.shape
+        return is_stochastic(self.model, np.random.default_rng(0).normal(size=(8, *shape)).astype("float32"))
+
     def predict(self, rows: np.ndarray) -> np.ndarray:
-        """Reconstructs raw rows (n, *shape) in original units, float64."""
-        return predict(self.model, self.preprocessing, rows)
+        """Reconstructs raw rows (n, *shape) in original units, float64; the first draw of a stochastic model."""
+        return next(self.draws(rows))
+
+    def draws(self, rows: np.ndarray) -> Iterator[np.ndarray]:
+        """Yields the reconstructions by which the model is scored: seeded draws of a stochastic one, else one."""
+        for number in range(DRAWS if self.stochastic else 1):
+            with drawing(self.model, number) if self.stochastic else contextlib.nullcontext():
+                drawn = predict(self.model, self.preprocessing, rows)
+            yield drawn
 
 
 def predict(model: Any, preprocessing: Preprocessing, rows: np.ndarray) -> np.ndarray:
     """Feeds raw rows through preprocessing, the core model and back; (n, *shape) float64."""
     fed = preprocessing.apply(rows)
     parts = [
-        np.asarray(model(fed[start : start + _PREDICT_ROWS], training=False))
+        np.asarray(reconstruct(model, fed[start : start + _PREDICT_ROWS]))
         for start in range(0, len(fed), _PREDICT_ROWS)
     ]
-    return preprocessing.invert(np.concatenate(parts))
+    return preprocessing.invert(np.concatenate(parts), rows)
 
 
 def train(
@@ -72,6 +94,7 @@ def train(
     preprocessing: Preprocessing,
     *,
     seed: int,
+    targets: np.ndarray | None = None,
     workshop: Workshop | None = None,
     score: Callable[[Callable[[np.ndarray], np.ndarray]], float] | None = None,
     score_at: Iterable[int] = (),
@@ -84,22 +107,24 @@ def train(
       rows: raw train rows (n, *shape).
       preprocessing: fitted on these rows.
       seed: of the initial weights and the order of the rows; shared by configurations that are compared.
+      targets: raw rows that are asked back, in the order of `rows`; None asks for the rows themselves.
       workshop: where compiled programs are used again, and which devices train; None for one device.
-      score: maps a predictor (raw rows to raw rows) to its score on the select rows.
+      score: maps a predictor (raw rows to raw rows) to its score on the select rows. In the middle of a training
+        a stochastic model gives one draw, which leaves its random state as it was.
       score_at: epochs (1-based) after which `score` is asked; early stopping adds its own.
-      on_epoch: called after each epoch with its number (1-based).
+      on_epoch: called after each epoch with its number (1-based); may raise `OutOfTime`.
 
     Raises:
+      OutOfTime: `on_epoch` did.
       ModelError: the model cannot be built, compiled or fitted.
     """
     import keras
 
     started = time.perf_counter()
     workshop = workshop or Workshop()
-    replicas = workshop.strategy.num_replicas_in_sync
+    replicas = workshop.replicas(recipe)
     keras.utils.set_random_seed(seed)
-    fed = preprocessing.apply(rows)
-    target = preprocessing.apply(rows, impute=False) if recipe.masked_loss else fed
+    fed, target = feed_of(recipe, preprocessing, rows, targets)
     model = recipe.source.build()
     padded = needs_padding(len(fed), recipe.batch_size, replicas)
     bench = workshop.bench(recipe, n_rows=len(fed), padded=padded)
@@ -108,25 +133,32 @@ def train(
     asked = set(score_at)
     if recipe.early_stopping:
         asked |= set(np.unique(np.linspace(1, recipe.epochs, min(recipe.epochs, 40)).round().astype(int)).tolist())
-    watch = _watcher(bench.model, preprocessing, score, asked, recipe.early_stopping, on_epoch)
+    watch = _watcher(bench.model, preprocessing, score, asked, recipe, on_epoch)
     try:
         history = bench.model.fit(
-            batches(fed, target, batch_size=recipe.batch_size, seed=seed, replicas=replicas),
+            batches(
+                fed,
+                target,
+                batch_size=recipe.batch_size,
+                seed=seed,
+                replicas=replicas,
+                feeding=recipe.step.feeding,
+            ),
             epochs=recipe.epochs,
             steps_per_epoch=updates_per_epoch(len(fed), recipe.batch_size),
             shuffle=False,  # the feed shuffles
             verbose=0,
             callbacks=[watch],
         )
-    except (KeyboardInterrupt, MemoryError):
+    except (KeyboardInterrupt, MemoryError, OutOfTime):
         raise
     except Exception as error:
         lines = [line.strip() for line in str(error).splitlines() if line.strip()]
         raise ModelError(
             f"training '{recipe.name}' stopped: {type(error).__name__}: {(lines or ['no message'])[0][:240]}. "
-            "Check that the model can be fitted with model.fit(x, x)."
+            f"Check that the model can be fitted with model.fit({'x' if recipe.step.feeding == 'rows' else 'x, x'})."
         ) from error
-    losses = np.array(history.history.get("loss", []), dtype=np.float64)
+    losses = np.array(loss_in(history.history, recipe.step) or [], dtype=np.float64)
     if "padding_correction" in history.history:
         losses += np.array(history.history["padding_correction"])
     model.set_weights(watch.best_weights if watch.best_weights is not None else bench.model.get_weights())
@@ -135,12 +167,23 @@ def train(
     )
 
 
+def feed_of(
+    recipe: Recipe, preprocessing: Preprocessing, rows: np.ndarray, targets: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Returns rows and targets as fed, float32; one array where they are the same."""
+    fed = preprocessing.apply(rows)
+    if targets is None or targets is rows:
+        return fed, preprocessing.apply(rows, impute=False) if recipe.masks_targets else fed
+    # Targets are reconstructions of the same things: in and out of the network they must have one scale.
+    return fed, preprocessing.apply(targets, impute=not recipe.masks_targets)
+
+
 def _watcher(
     model: Any,
     preprocessing: Preprocessing,
     score: Callable[[Callable[[np.ndarray], np.ndarray]], float] | None,
     asked: set[int],
-    keep_best: bool,
+    recipe: Recipe,
     on_epoch: Callable[[int], None] | None,
 ) -> Any:
     """Makes the callback that scores, keeps the best weights, and ends a training that became NaN."""
@@ -155,10 +198,11 @@ def _watcher(
 
         def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
             epoch += 1
-            loss = (logs or {}).get("loss")
+            loss = loss_in(logs, recipe.step)
             if score is not None and epoch in asked:
-                self.scores[epoch] = float(score(lambda rows: predict(model, preprocessing, rows)))
-                if keep_best and self.scores[epoch] <= min(self.scores.values()):
+                with undisturbed(model):
+                    self.scores[epoch] = float(score(lambda rows: predict(model, preprocessing, rows)))
+                if recipe.early_stopping and self.scores[epoch] <= min(self.scores.values()):
                     self.best_epoch, self.best_weights = epoch, model.get_weights()
             if on_epoch is not None:
                 on_epoch(epoch)

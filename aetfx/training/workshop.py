@@ -8,6 +8,7 @@ and never hands it out: a trial's result is copied into a model of its own.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import logging
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -18,7 +19,9 @@ import numpy as np
 from aetfx.models.serial import ModelSource, dictionaries
 from aetfx.run import content_hash
 from aetfx.training.feed import updates_per_epoch
+from aetfx.training.objective import apply_objective
 from aetfx.training.recipe import Recipe
+from aetfx.training.step import own_optimizers
 
 _MOST_KEPT = 8
 _MOST_STEPS_AT_ONCE = 256  # so that a huge epoch still reports progress and can be interrupted
@@ -44,8 +47,9 @@ class Bench:
         """Gives the model the weights and random states of `fresh`, and a new optimizer at `rate`."""
         for mine, other in zip(self.state, fresh.variables, strict=True):
             mine.assign(np.asarray(other))
-        for variable, value in zip(self.model.optimizer.variables, self.optimizer_start, strict=True):
-            variable.assign(value)
+        if self.optimizer_start:
+            for variable, value in zip(self.model.optimizer.variables, self.optimizer_start, strict=True):
+                variable.assign(value)
         if self.constant_rate:
             self.model.optimizer.learning_rate = rate
         self.model.stop_training = False
@@ -67,12 +71,22 @@ class Workshop:
         self.strategy = strategy or tf.distribute.get_strategy()
         self._benches: OrderedDict[str, Bench] = OrderedDict()
 
+    def replicas(self, recipe: Recipe) -> int:
+        """Returns how many devices share a batch of this recipe."""
+        return 1 if recipe.one_device else int(self.strategy.num_replicas_in_sync)
+
     def bench(self, recipe: Recipe, *, n_rows: int, padded: bool) -> Bench:
         """Returns a bench whose program fits the recipe, tracing a new one where there is none."""
+        import tensorflow as tf
+
+        if recipe.step.own_compile:
+            return _own_bench(recipe, n_rows)
         key = _program(recipe, n_rows, padded)
         if key not in self._benches:
-            with self.strategy.scope():
-                source = recipe.source if self.strategy.num_replicas_in_sync == 1 else _synchronized(recipe.source)
+            # Outside of any scope `tf.distribute` has a default strategy of one device.
+            strategy = tf.distribute.get_strategy() if recipe.one_device else self.strategy
+            with strategy.scope():
+                source = recipe.source if self.replicas(recipe) == 1 else _synchronized(recipe.source)
                 model = source.build()
                 state = list(model.variables)
                 compile_model(model, recipe, padded=padded, n_rows=n_rows)
@@ -86,16 +100,33 @@ class Workshop:
         return self._benches[key]
 
 
+def _own_bench(recipe: Recipe, n_rows: int) -> Bench:
+    """Returns a bench for one training of a model that its author's function has compiled (`TrainStep.own_compile`)."""
+    model = recipe.source.build()
+    if not recipe.step.eager:
+        model.steps_per_execution = min(updates_per_epoch(n_rows, recipe.batch_size), _MOST_STEPS_AT_ONCE)
+    optimizers = own_optimizers(model)
+    first = float(np.asarray(optimizers[0].learning_rate)) if optimizers else 0.0
+    for optimizer in optimizers if first else []:
+        if not hasattr(optimizer._learning_rate, "get_config"):  # schedules stay as they are
+            optimizer.learning_rate = float(np.asarray(optimizer.learning_rate)) * recipe.learning_rate / first
+    return Bench(model, list(model.variables), [], False)
+
+
 def compile_model(model: Any, recipe: Recipe, *, padded: bool, n_rows: int) -> None:
     """Compiles a freshly built model by its recipe; one execution is one epoch of small data."""
     import keras
+
+    import aetfx.training.parts_loss  # noqa: F401 - registers the loss of several outputs
+
+    apply_objective(model, recipe.objective)
 
     with keras.saving.custom_object_scope(dict(recipe.source.objects)):
         optimizer = keras.optimizers.deserialize(copy.deepcopy(recipe.optimizer))
         loss = recipe.loss
         if isinstance(loss, dict):
             loss = keras.saving.deserialize_keras_object(loss, safe_mode=False)
-    if recipe.masked_loss and loss is not None:
+    if recipe.masks_targets:
         from aetfx.training.losses import MaskedLoss
 
         loss = MaskedLoss(loss)
@@ -104,11 +135,13 @@ def compile_model(model: Any, recipe: Recipe, *, padded: bool, n_rows: int) -> N
         from aetfx.training.losses import PaddingCorrection
 
         metrics = [PaddingCorrection(loss, lambda: model.losses)]
+    steps = min(updates_per_epoch(n_rows, recipe.batch_size), _MOST_STEPS_AT_ONCE)
     model.compile(
         optimizer=optimizer,
         loss=loss,
         weighted_metrics=metrics,
-        steps_per_execution=min(updates_per_epoch(n_rows, recipe.batch_size), _MOST_STEPS_AT_ONCE),
+        steps_per_execution=1 if recipe.step.eager else steps,
+        run_eagerly=recipe.step.eager,
     )
 
 
@@ -138,4 +171,9 @@ def _program(recipe: Recipe, n_rows: int, padded: bool) -> str:
     if not isinstance(optimizer["config"].get("learning_rate"), dict):
         optimizer["config"]["learning_rate"] = None
     steps = min(updates_per_epoch(n_rows, recipe.batch_size), _MOST_STEPS_AT_ONCE)
-    return content_hash([recipe.source.identity, optimizer, recipe.loss, recipe.masked_loss, padded, steps])
+    return content_hash(
+        [
+            *(recipe.source.identity, optimizer, recipe.loss, recipe.masked_loss, padded, steps),
+            *(dataclasses.asdict(recipe.step), dict(recipe.objective)),
+        ]
+    )

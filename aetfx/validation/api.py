@@ -138,6 +138,7 @@ def validate(
     thresholds: Mapping[str, float] | Thresholds | None = None,
     beam_flags: Sequence[str] = (),
     report: Report | None = None,
+    empty_columns: bool = False,
 ) -> Validation:
     """Checks data for what makes autoencoders fail.
 
@@ -153,6 +154,7 @@ def validate(
       thresholds: overrides of `aetfx.validation.thresholds`, by name.
       beam_flags: Beam's own options, e.g. `--runner=FlinkRunner`; by default the work is done in this process.
       report: told `(what, shards done, shards in all)` while rows are read.
+      empty_columns: accept columns without a single number: whoever trains on them is to hear what comes of it.
 
     Raises:
       DataError: the data or the schema cannot be read or used.
@@ -174,6 +176,7 @@ def validate(
             found = compute(
                 train.with_others(text), None if evaluation is None else evaluation.with_others(text),
                 eval_fraction=eval_fraction, seed=seed, beam_flags=beam_flags, report=report,
+                empty_columns=empty_columns,
             )  # fmt: skip
             context = Context(output_range=output_range, declared_shape=train.declared_shape, thresholds=limits)
             findings = run_checks(found.statistics, context)

@@ -11,6 +11,7 @@ import apache_beam as beam
 import numpy as np
 import pyarrow as pa
 
+from aetfx.data.padding import without_padding
 from aetfx.data.sources import Quarantined, Source
 from aetfx.data.split import falls_below, row_hash
 from aetfx.errors import AetfxError
@@ -45,7 +46,7 @@ class ReadShard(beam.DoFn):
                 bad += batch.quarantined
                 n_rows += batch.n_rows
                 if batch.n_rows:
-                    yield from self._split(split, batch.values(), batch.others())
+                    yield from self._split(split, source, batch.values(), batch.others())
         except AetfxError as error:
             self._work.write(f"error-{number}-{place:08d}", str(error).encode("utf-8"))
             raise
@@ -55,10 +56,11 @@ class ReadShard(beam.DoFn):
         self._work.write(f"read-{number}-{place:08d}", str(n_rows + len(bad)).encode())
 
     def _split(
-        self, split: str, values: np.ndarray, others: pa.RecordBatch | None
+        self, split: str, source: Source, values: np.ndarray, others: pa.RecordBatch | None
     ) -> Iterator[tuple[str, np.ndarray] | beam.pvalue.TaggedOutput]:
         for name, rows in parts(split, values, self._fraction, self._seed):
-            yield name, values if rows is None else values[rows]
+            # Only now, because rows are split by a hash of all their numbers.
+            yield name, without_padding(values if rows is None else values[rows], source.padding, source.shape)
             if others is not None:
                 chosen = others if rows is None else others.filter(pa.array(rows))
                 yield beam.pvalue.TaggedOutput(OTHERS, (name, chosen))

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from aetfx.comparison.lab import Lab
+from aetfx.data.targets import SAME, relation
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import REGISTRY, in_order
 from aetfx.diagnosis.thresholds import Thresholds
+from aetfx.evaluation.separation import told_apart
 from aetfx.models.dense import build_dense
 from aetfx.models.serial import describe_model, dictionaries
 from aetfx.training.recipe import Recipe, plain_optimizer
@@ -22,7 +24,9 @@ from aetfx.validation.checks.outliers import inner_fences
 from aetfx.validation.statistics import summarize
 
 VOCABULARY = {
-    "data.scaling", "data.missing", "data.outliers", "model.capacity_too_small", "model.capacity_too_large",
+    "code.target_mismatch", "code.train_eval_preprocessing_mismatch", "data.scaling", "data.missing", "data.outliers",
+    "data.constant_features", "data.train_eval_shift", "data.too_few_rows", "model.capacity_too_small",
+    "model.capacity_too_large",
     "model.linear_activations", "model.output_activation", "loss.mismatch", "optimizer.learning_rate_too_high",
     "optimizer.learning_rate_too_low", "optimizer.batch_size", "optimizer.undertrained", "optimizer.choice",
     "model.dead_units", "model.initialization", "model.regularization",
@@ -32,9 +36,10 @@ _WORKSHOP: list[Workshop] = []
 
 def make_case(
     rows: np.ndarray, *, hidden=(12,), code=3, activation="relu", output="linear", optimizer="adam", rate=1e-3,
-    loss="mse", epochs=5, batch_size=16, target=0.3, edit=lambda blueprint: blueprint, **recipe_fields,
+    loss="mse", epochs=5, batch_size=16, target=0.3, edit=lambda blueprint: blueprint, evaluation=None, targets=None,
+    **recipe_fields,
 ) -> Case:  # fmt: skip
-    """Trains a small dense autoencoder and opens the case."""
+    """Trains a small dense autoencoder on rows, or from rows to targets, and opens the case."""
     import keras
 
     if not _WORKSHOP:
@@ -48,9 +53,10 @@ def make_case(
     statistics = summarize(rows)
     findings = run_checks({"train": statistics})
     outliers = any(f.code == "data.outliers" for f in findings)
+    separation = None if evaluation is None else told_apart(rows, evaluation)
     lab = Lab(
         rows=rows,
-        eval_rows=None,
+        eval_rows=evaluation,
         fraction=0.25,
         seed=0,
         features="auto",
@@ -61,6 +67,10 @@ def make_case(
         judge="inliers" if outliers else None,
         store=TrialStore(None),
         workshop=_WORKSHOP[0],
+        targets=targets,
+        relation=SAME if targets is None else relation(rows, targets),
+        separation=separation,
+        reserve=separation is not None and separation.low > Thresholds().shift_auc,
     )
     lab.unit_seconds = lab.nominal_seconds(recipe)
     return Case(lab, recipe, lab.trial(recipe), Thresholds(), target, findings)
@@ -71,6 +81,12 @@ PLANE = RNG.normal(size=(160, 3)) @ RNG.normal(size=(3, 8)) + 0.1 * RNG.normal(s
 ANGLE = RNG.uniform(-2, 2, size=(400, 1))
 CURVE = np.concatenate([np.sin(ANGLE * k) for k in (1, 2, 3)] + [np.cos(ANGLE * k) for k in (1, 2, 3)], axis=1)
 BINARY = (RNG.random((160, 20)) < 0.04).astype(float)
+
+
+def with_still_columns(rows: np.ndarray, n: int = 4) -> np.ndarray:
+    """Rows with further columns that stand at 5 but for one row in fifty."""
+    still = np.where(np.random.default_rng(2).random((len(rows), n)) < 0.02, 6.0, 5.0)
+    return np.concatenate([rows, still], axis=1)
 
 
 def with_cells(rows: np.ndarray, share: float, value) -> np.ndarray:
@@ -151,7 +167,15 @@ MODELS = {"one layer": one_layer, "a subclass": subclass, "convolutions": convol
 
 
 # For each cause: a case that admits it, and one that does not.
+STANDARD = {"scaling": "standard", "scope": "column"}
 ADMITTED = {
+    "code.target_mismatch": lambda: make_case(PLANE, targets=PLANE[::-1].copy()),
+    "code.train_eval_preprocessing_mismatch": lambda: make_case(PLANE[:90], evaluation=PLANE[90:] * 255),
+    "data.constant_features": lambda: make_case(with_still_columns(PLANE), preprocessing=STANDARD),
+    "data.train_eval_shift": lambda: make_case(PLANE[:90], evaluation=PLANE[90:] * np.linspace(0.2, 3, 8)),
+    "data.too_few_rows": lambda: make_case(
+        RNG.normal(size=(60, 8)), hidden=(128, 128), code=7, epochs=250, batch_size=8
+    ),
     "data.scaling": lambda: make_case(PLANE * np.logspace(-2, 3, 8)),
     "data.missing": lambda: make_case(with_cells(PLANE, 0.05, np.nan)),
     "data.outliers": lambda: make_case(with_cells(PLANE, 0.004, lambda n: 1e4 * np.linspace(1, 2, n))),
@@ -172,6 +196,13 @@ ADMITTED = {
     "model.regularization": lambda: make_case(PLANE, epochs=60, edit=layers_with(activity_regularizer=penalty(l1=5.0))),
 }
 NOT_ADMITTED = {
+    "code.target_mismatch": lambda: make_case(PLANE + RNG.normal(size=PLANE.shape), targets=PLANE),
+    "code.train_eval_preprocessing_mismatch": lambda: make_case(
+        PLANE[:90], evaluation=PLANE[90:] * np.linspace(0.2, 3, 8)
+    ),
+    "data.constant_features": lambda: make_case(with_still_columns(PLANE)),
+    "data.train_eval_shift": lambda: make_case(PLANE[:90], evaluation=PLANE[90:]),
+    "data.too_few_rows": lambda: make_case(PLANE),
     "data.scaling": lambda: make_case(PLANE),
     "data.missing": lambda: make_case(PLANE),
     "data.outliers": lambda: make_case(np.exp(PLANE / PLANE.std(axis=0))),
@@ -196,6 +227,11 @@ NOT_ADMITTED = {
 }
 # What an experiment of a cause may change in a recipe, beside its name.
 MAY_CHANGE = {
+    "code.target_mismatch": {"target"},
+    "code.train_eval_preprocessing_mismatch": {"rows"},
+    "data.constant_features": {"preprocessing", "masked_loss"},
+    "data.train_eval_shift": {"rows"},
+    "data.too_few_rows": {"rows", "epochs"},
     "data.scaling": {"preprocessing"},
     "data.missing": {"preprocessing", "masked_loss"},
     "data.outliers": {"preprocessing", "loss"},
@@ -213,6 +249,11 @@ MAY_CHANGE = {
     "model.initialization": {"source"},
     "model.regularization": {"source", "optimizer"},
 }
+
+
+RECIPE_FIELDS = (
+    "optimizer", "loss", "epochs", "batch_size", "preprocessing", "masked_loss", "early_stopping", "target", "rows",
+)  # fmt: skip
 
 
 def test_the_registry_is_the_vocabulary():
@@ -238,11 +279,7 @@ def test_an_admitted_cause_has_evidence_and_experiments(code):
         assert experiment.keras.strip()
         assert max(map(len, experiment.keras.splitlines())) <= 110
         assert experiment.recipe.identity != case.recipe.identity
-        changed = {
-            name
-            for name in ("optimizer", "loss", "epochs", "batch_size", "preprocessing", "masked_loss", "early_stopping")
-            if getattr(experiment.recipe, name) != getattr(case.recipe, name)
-        }
+        changed = {name for name in RECIPE_FIELDS if getattr(experiment.recipe, name) != getattr(case.recipe, name)}
         changed |= {"source"} if experiment.recipe.source.identity != case.recipe.source.identity else set()
         assert changed
         assert changed <= MAY_CHANGE[code]

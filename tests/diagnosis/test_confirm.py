@@ -58,6 +58,13 @@ class GivenLab:
         half = np.zeros((self.n_held // 2, 2))
         return _Rows(np.zeros((self.n_held * 4, 2)), half, half)
 
+    def judged_on(self, recipe, on="select", index=0):
+        rows = getattr(self.split(index), on)
+        return rows, rows
+
+    def prepare(self, jobs):
+        self.wanted = [(job.seed, job.index) for job in jobs]
+
     def scorer(self, index=0):
         return _Scorer()
 

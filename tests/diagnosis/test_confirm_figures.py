@@ -42,6 +42,13 @@ class TableLab:
         rows = np.random.default_rng(0).normal(size=(self.held, 3))
         return SimpleNamespace(train=np.zeros((4 * self.held, 3)), held_out=rows, confirm=rows[: self.held // 2])
 
+    def judged_on(self, recipe, on="select", index=0):
+        rows = getattr(self.split(index), on)
+        return rows, rows
+
+    def prepare(self, jobs):
+        self.wanted = [(job.seed, job.index) for job in jobs]
+
     def scorer(self, index=0):
         from aetfx.evaluation.score import Scorer
 

@@ -37,6 +37,10 @@ class CountingLab:
 
     scores: dict[str, float] = field(default_factory=dict)
     trained: list = field(default_factory=list)
+    seed: int = 0
+
+    def prepare(self, jobs):
+        self.wanted = [(job.recipe.name, job.recipe.epochs, list(job.score_at)) for job in jobs]
 
     def cost(self, recipe):
         return recipe.epochs / 10
@@ -144,7 +148,7 @@ def test_the_baseline_is_scored_where_screens_may_end():
 
 def test_gains_are_taken_at_equal_length():
     seen = case({"data.scaling": 0.4, "lr/3": 0.5, "lr/10": 1.2, "model.linear_activations": 0.8}, at={5: 2.0, 10: 1.0})
-    found = screen(seen, plan(seen, ALL, 3.0))
+    found = list(screen(seen, plan(seen, ALL, 3.0)))
     assert [s.experiment for s in found] == ALL, "in the order of the plan"
     assert [s.gain for s in found] == pytest.approx([1 - 0.4 / 2.0, 0.5, -0.2, 1 - 0.8 / 2.0])
     assert [s.before for s in found] == [2.0, 1.0, 1.0, 2.0]
@@ -160,8 +164,9 @@ def test_a_shorter_training_is_read_off_a_longer_one():
     made = make_case(PLANE, epochs=2)
     experiments = REGISTRY["optimizer.undertrained"].experiments(made)
     before = made.lab.trained
-    found = screen(made, plan(made, experiments[:2], 100.0))
+    found = list(screen(made, plan(made, experiments[:2], 100.0)))
     assert made.lab.trained == before + 1, "four times the epochs pass through twice the epochs"
+    found.sort(key=lambda s: s.experiment.recipe.epochs)
     assert [s.experiment.recipe.epochs for s in found] == [4, 8]
     alone = make_case(PLANE, epochs=2)
     (twice,) = screen(alone, plan(alone, experiments[:1], 100.0))
@@ -221,7 +226,7 @@ def test_a_wider_code_has_to_pay_at_each_doubling():
 def test_two_faults_that_hide_each_other_are_tried_together():
     made = make_case(PLANE, output="sigmoid", loss="bce", epochs=2)
     experiments = [e for code in ("loss.mismatch", "model.output_activation") for e in REGISTRY[code].experiments(made)]
-    singles = screen(made, plan(made, experiments, 100.0))
+    singles = list(screen(made, plan(made, experiments, 100.0)))
     pairs = pair_experiments(made, singles)
     assert pairs
     for pair in pairs:

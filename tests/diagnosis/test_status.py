@@ -13,7 +13,8 @@ from aetfx.diagnosis.status import decide
 
 def case(pca=None, target=0.3, noise=False, width=4, columns=20):
     return SimpleNamespace(
-        pca=pca, target=target, is_noise=noise, fed_cells=np.zeros((50, columns)), select_score=1.0,
+        pca=pca, target=target, is_noise=noise, is_binary=False, recipe=SimpleNamespace(loss_name="mse"),
+        fed_cells=np.zeros((50, columns)), select_score=1.0,
         architecture=SimpleNamespace(code_width=width, output_range=SimpleNamespace(name="linear")),
     )  # fmt: skip
 
@@ -61,3 +62,17 @@ def test_a_uniform_scale_on_noise_is_told_as_measured():
     assert status.statements[1] == (
         "A uniform scale did not matter to Adam with a linear output: 0.810 as given, 0.800 scaled."
     )
+
+
+def test_the_floor_of_cross_entropy_on_grey_values_is_told():
+    rng = np.random.default_rng(0)
+    grey = case()
+    grey.recipe, grey.fed_cells = SimpleNamespace(loss_name="bce"), rng.uniform(size=(4000, 5))
+    grey.trial = SimpleNamespace(diverged=False, losses=np.array([0.7, 0.55]))
+    [sentence] = [text for text in decide(Outcome(), grey, 0.2).statements if "entropy" in text]
+    assert "cannot fall below their own entropy, 0." in sentence
+    assert 0.48 < float(sentence.split("entropy, ")[1].split()[0]) < 0.52, "over [0, 1] it is a half on average"
+    assert "ended at 0.550" in sentence
+    grey.fed_cells = (grey.fed_cells > 0.5) * 1.0
+    grey.is_binary = True
+    assert not any("entropy" in text for text in decide(Outcome(), grey, 0.2).statements)

@@ -7,9 +7,10 @@ from sklearn.decomposition import PCA
 
 from aetfx.evaluation.baselines import (
     MEAN_SCORE,
+    knee,
     linear_bound,
     looks_like_noise,
-    pca_score,
+    pca_scores,
     pca_spectrum,
     spectrum_ratio,
 )
@@ -21,7 +22,7 @@ def test_pca_against_scikit_learn(rows, k):
     data = load_digits().data
     train, held_out = data[:rows], data[-200:]
     scorer = Scorer.fit(train)
-    ours = pca_score(scorer, train / 16, held_out / 16, held_out, lambda y: y * 16, k)
+    ours = pca_scores(scorer, train / 16, held_out / 16, held_out, lambda y: y * 16, [k])[0]
     theirs = PCA(k, svd_solver="full").fit(train)
     rebuilt = theirs.inverse_transform(theirs.transform(held_out))
     assert ours == pytest.approx(scorer.score(held_out, rebuilt).value, rel=1e-8)
@@ -32,8 +33,8 @@ def test_pca_against_scikit_learn(rows, k):
 def test_pca_of_width_zero_is_the_mean_and_of_full_width_perfect():
     data = load_wine().data
     scorer = Scorer.fit(data)
-    assert pca_score(scorer, data, data, data, lambda y: y, 0) == pytest.approx(MEAN_SCORE)
-    assert pca_score(scorer, data, data, data, lambda y: y, 99) == pytest.approx(0, abs=1e-8)
+    assert pca_scores(scorer, data, data, data, lambda y: y, [0])[0] == pytest.approx(MEAN_SCORE)
+    assert pca_scores(scorer, data, data, data, lambda y: y, [99])[0] == pytest.approx(0, abs=1e-8)
 
 
 def test_missing_cells_are_filled_with_the_train_mean():
@@ -43,7 +44,7 @@ def test_missing_cells_are_filled_with_the_train_mean():
     scorer = Scorer.fit(data)
     theirs = PCA(3, svd_solver="full").fit(filled)
     rebuilt = theirs.inverse_transform(theirs.transform(filled))
-    ours = pca_score(scorer, data, data, data, lambda y: y, 3)
+    ours = pca_scores(scorer, data, data, data, lambda y: y, [3])[0]
     assert ours == pytest.approx(scorer.score(data, rebuilt).value, rel=1e-8)
 
 
@@ -51,8 +52,8 @@ def test_images_keep_their_shape():
     images = load_digits().images
     scorer = Scorer.fit(images, declared_shape=True)
     flat = load_digits().data
-    ours = pca_score(scorer, images, images, images, lambda y: y, 10)
-    assert ours == pytest.approx(pca_score(Scorer.fit(flat), flat, flat, flat, lambda y: y, 10))
+    ours = pca_scores(scorer, images, images, images, lambda y: y, [10])[0]
+    assert ours == pytest.approx(pca_scores(Scorer.fit(flat), flat, flat, flat, lambda y: y, [10])[0])
 
 
 def test_spectrum_ratio_by_hand():
@@ -67,7 +68,7 @@ def test_linear_bound_is_what_pca_reaches_on_fresh_noise():
     rng = np.random.default_rng(0)
     train, fresh = rng.random((4000, 40)), rng.random((4000, 40))
     scorer = Scorer.fit(train)
-    reached = pca_score(scorer, train, fresh, fresh, lambda y: y, 8)
+    reached = pca_scores(scorer, train, fresh, fresh, lambda y: y, [8])[0]
     assert linear_bound(40, 8) == 0.8
     assert reached == pytest.approx(0.8, abs=0.02)
     assert reached >= 0.795
@@ -116,3 +117,23 @@ def standardised(data):
 )
 def test_no_false_alarm_of_noise(data):
     assert not looks_like_noise(pca_spectrum(data), *data.shape)
+
+
+def test_several_widths_at_once_are_each_as_alone():
+    data = np.random.default_rng(2).normal(size=(200, 6)) * [6, 5, 4, 3, 2, 1]
+    scorer = Scorer.fit(data)
+    together = pca_scores(scorer, data, data, data, lambda y: y, [1, 2, 4])
+    assert together == pytest.approx([pca_scores(scorer, data, data, data, lambda y: y, [k])[0] for k in (1, 2, 4)])
+    assert together == sorted(together, reverse=True)
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [([1, 0.5, 0.1, 0.09, 0.08], 4), ([1, 0.75, 0.5, 0.25, 0.0], None), ([1, 0.1, 0.09, 0.08, 0.07], 2)],
+)
+def test_the_knee_is_where_more_width_stops_paying(scores, expected):
+    assert knee([1, 2, 4, 8, 16], scores) == expected
+
+
+def test_two_points_have_no_knee():
+    assert knee([1, 2], [1.0, 0.1]) is None

@@ -96,7 +96,7 @@ def test_models_that_cannot_be_taken():
         (3, "model must be a compiled keras.Model, or a function that returns one, but got int"),
         (zoo.sequential(), "the model is not compiled"),
         (zoo.sequential, "the model is not compiled"),
-        (compiled(loss=["mse"]), "several losses"),
+        (compiled(loss=["mse", "mae"]), "several losses"),
     ]:
         with pytest.raises(ModelError, match=words):
             recipe_from_model(model, study(), (6,))

@@ -63,3 +63,11 @@ def test_the_activation_behind_a_layer_belongs_to_it():
     spread = unit_spread(model, architecture, rows)["first"]
     assert spread[0] == 0
     assert (spread[1:] > 0).all()
+
+
+def test_kernels_inside_wrappers_are_seen():
+    layers = [keras.layers.Bidirectional(keras.layers.GRU(3), name="both"), keras.layers.Dense(4)]
+    model = keras.Sequential([keras.Input((5, 4)), *layers])
+    first, _ = kernels(model, read_architecture(model, (5, 4)))
+    assert (first.layer, first.fan_in, first.fan_out) == ("both", 4, 9)
+    assert first.sd == pytest.approx(np.asarray(model.get_layer("both").forward_layer.cell.kernel).std(), rel=1e-5)

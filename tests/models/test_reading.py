@@ -25,7 +25,7 @@ def read():
 # Name: widths, code, hidden, activations, output range. Counted by hand from the zoo.
 FACTS = {
     "sequential": ("6-8-2-8-6", "code", ["wide", "back"], ["relu", "linear", "relu", "sigmoid"], (0, 1)),
-    "skip": ("6-8-2-8-6", "code", ["wide", "back"], ["relu", "linear", "linear", "linear"], (-INF, INF)),
+    "skip": ("6-8-2-8-6", None, ["wide", "code", "back"], ["relu", "linear", "linear", "linear"], (-INF, INF)),
     "nested": ("6-8-2-8-6", "code", ["wide", "back"], ["relu", "linear", "relu", "linear"], (-INF, INF)),
     "same_names": ("6-8-2-9-6", "code", ["hidden", "hidden#2"], ["relu", "linear", "tanh", "linear"], (-INF, INF)),
     "separate": ("6-8-2-8-6", "code", ["wide", "back"], ["relu", "linear", "leaky_relu", "tanh"], (-1, 1)),
@@ -39,6 +39,54 @@ FACTS = {
     "lstm": ("15-40-2-40-15", "code", ["read", "write"], ["tanh", "tanh", "tanh", "linear"], (-INF, INF)),
     "normalised": ("6-2-6", "code", [], ["linear", "linear"], (-INF, INF)),
     "custom": ("6-8-2-6", "code", ["wide"], ["twice", "linear", "linear"], (-INF, INF)),
+    # Two GRUs of two units side by side; sums of two tanh reach from -2 to 2, which no name stands for.
+    "bidirectional": (
+        "15-40-4-20-15",
+        "code",
+        ["read", "write"],
+        ["tanh", "tanh", "sum of two tanh", "linear"],
+        (-INF, INF),
+    ),
+    "functions": ("6-8-2-8-6", "code", ["wide", "back"], ["relu", "linear", "leaky_relu", "sigmoid"], (0, 1)),
+    "functions_in_call": ("6-8-2-8-6", "code", ["wide", "back"], ["relu", "linear", "elu", "sigmoid"], (0, 1)),
+    # The feed-forward layers are narrower than a row, too, but the connection beside them carries it on.
+    "transformer": (
+        "18-48-24-48-2-48-24-48-18",
+        "code",
+        ["embed", "encoder_up", "encoder_down", "spread", "decoder_up", "decoder_down"],
+        ["linear", "gelu", "linear", "linear", "relu", "gelu", "linear", "linear"],
+        (-INF, INF),
+    ),
+    # 8x8x4, pooled to 4x4x4; 4x4x6, pooled to 2x2x6; 2x2x2; 4x4x6.
+    "unet": (
+        "64-64-24-8-96-64",
+        None,
+        ["one", "two", "deep", "up"],
+        ["relu", "relu", "relu", "relu", "sigmoid"],
+        (0, 1),
+    ),
+    "pooled": (
+        "64-128-16-16-128-64",
+        "second",
+        ["first", "third", "fourth"],
+        ["relu", "relu", "relu", "relu", "sigmoid"],
+        (0, 1),
+    ),
+    "shared": (
+        "6-8-8-2-8-6",
+        "code",
+        ["wide", "again", "back"],
+        ["relu", "relu", "linear", "relu", "linear"],
+        (-INF, INF),
+    ),
+    "tied": ("6-8-2-8-6", "code", ["wide", "back"], ["relu", "linear", "relu", "linear"], (-INF, INF)),
+    # Both states of the LSTM, four numbers each, are handed over.
+    "states": ("15-8-20-15", "code", ["write"], ["tanh", "tanh", "linear"], (-INF, INF)),
+    "tanh_out": ("15-2-15", "code", [], ["tanh", "tanh"], (-1, 1)),
+    "nested_conv": ("64-64-8-64-64", "code", ["down", "up"], ["relu", "linear", "relu", "linear"], (-INF, INF)),
+    "frames": ("20-30-10-30-20", "code", ["wide", "back"], ["relu", "linear", "relu", "linear"], (-INF, INF)),
+    # The sigmoid is scaled to 0..255 behind the last weighted layer, so that its own range says nothing.
+    "rescaled": ("6-2-6", "code", [], ["linear", "sigmoid"], (-INF, INF)),
 }
 
 
@@ -47,12 +95,12 @@ def test_facts(read, name):
     widths, code, hidden, activations, output_range = FACTS[name]
     found = read[name]
     assert found.widths == widths
-    assert found.code is not None
-    assert found.code.name == code
+    assert (found.code.name if found.code else None) == code
+    assert found.bypassed == (code is None)
     assert [layer.name for layer in found.hidden] == hidden
     assert [layer.activation for layer in found.layers] == activations
     assert (found.output_range.low, found.output_range.high) == output_range
-    assert found.output_range.name == activations[-1]
+    assert found.output_range.name == (activations[-1] if found.output_seen else "unknown")
     assert not found.opaque
 
 
@@ -71,6 +119,67 @@ def test_activation_layers_belong_to_the_layer_before(read):
     assert (out.activation_layer, out.last) == ("squash", "squash")
     assert read["separate"].has_batch_norm
     assert not read["sequential"].has_batch_norm
+
+
+def test_what_cannot_be_changed_is_told(read):
+    fixed = {name: [layer.name for layer in found.layers if layer.activation_fixed] for name, found in read.items()}
+    assert {name: layers for name, layers in fixed.items() if layers} == {
+        "functions_in_call": ["wide", "back", "out"],
+        "rescaled": ["out"],
+    }
+    rigid = {name: [layer.name for layer in found.layers if not layer.resizable] for name, found in read.items()}
+    assert {name: layers for name, layers in rigid.items() if layers} == {
+        "conv": ["up"],  # a reshape to a fixed size follows
+        "transformer": ["spread"],
+        "tied": ["back", "out"],  # as wide as the layer whose kernel they use
+    }
+
+
+def test_rows_over_time(read):
+    over_time = {name for name, found in read.items() if found.over_time}
+    assert over_time == {"lstm", "bidirectional", "transformer", "states", "tanh_out"}
+    assert {name for name, found in read.items() if found.is_recurrent} == over_time - {"transformer"}
+
+
+def test_functions_stand_in_the_blueprint_as_layers_do(read):
+    assert [layer.activation_layer is None for layer in read["functions"].layers] == [False, True, False, False]
+
+
+def test_reading_does_not_depend_on_the_weights_and_puts_them_back():
+    model = zoo.unet()
+    before = read_architecture(model, (8, 8, 1))
+    for broken in (np.nan, 0.0):
+        weights = [np.full_like(weight, broken) for weight in model.get_weights()]
+        model.set_weights(weights)
+        assert read_architecture(model, (8, 8, 1)) == before
+        for now, then in zip(model.get_weights(), weights, strict=True):
+            np.testing.assert_array_equal(now, then)
+
+
+def test_the_two_halves_of_a_noisy_code_are_a_cut_together():
+    @keras.saving.register_keras_serializable("test_reading")
+    class Sampling(layers.Layer):
+        def __init__(self, **kwargs):
+            super().__init__(**kwargs)
+            self.seeds = keras.random.SeedGenerator(1)
+
+        def call(self, inputs):
+            mean, spread = inputs
+            return mean + keras.ops.exp(spread / 2) * keras.random.normal(keras.ops.shape(mean), seed=self.seeds)
+
+    rows = keras.Input((6,))
+    wide = layers.Dense(8, "relu")(rows)
+    code = Sampling()([layers.Dense(2, name="mean")(wide), layers.Dense(2, name="spread")(wide)])
+    model = keras.Model(rows, layers.Dense(6)(layers.Dense(8, "relu")(code)))
+    found = read_architecture(model, (6,))
+    assert (found.code.name, found.code_width, found.bypassed) == ("mean", 2, False)
+
+
+def test_a_decoder_that_is_fed_the_rows_has_no_bottleneck():
+    rows = keras.Input((5, 3))
+    _, h, c = layers.LSTM(2, return_state=True, name="code")(rows)
+    back = layers.LSTM(2, return_sequences=True)(rows, initial_state=[h, c])
+    assert read_architecture(keras.Model(rows, layers.Dense(3)(back)), (5, 3)).code_width == 10
 
 
 def test_parameters_are_counted(read):
@@ -107,7 +216,7 @@ def test_the_reference_family_is_what_the_study_says():
     assert model.output_shape == (None, 4, 2)
 
 
-@pytest.mark.parametrize("make", [zoo.separate, zoo.nested, zoo.same_names, zoo.lstm])
+@pytest.mark.parametrize("make", [zoo.separate, zoo.nested, zoo.same_names, zoo.lstm, zoo.bidirectional])
 def test_layer_outputs_are_those_of_the_pass_and_nothing_stays_hooked(make):
     model, shape = make(), zoo.SHAPES[make]
     rows = RNG.normal(size=(3, *shape)).astype("float32")

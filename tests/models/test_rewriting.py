@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import copy
 
+import numpy as np
 import pytest
 
+from aetfx.errors import ModelError
 from aetfx.models.reading import read_architecture
 from aetfx.models.rewriting import (
     can_rewrite,
     largest_noise,
     largest_penalty,
+    put_dense_behind,
     scale_noise,
     scale_penalties,
     set_activations,
@@ -133,6 +136,124 @@ def test_a_rebuilt_layer_keeps_initialiser_and_regulariser(read):
 def test_what_can_be_rewritten(read):
     can = {name: can_rewrite(source.blueprint, architecture) for name, (source, architecture) in read.items()}
     assert {name for name, yes in can.items() if not yes} == {"subclass", "same_names"}
+
+
+WIDER = {
+    "skip": "6-16-4-16-6",
+    "conv": "64-128-6-64-512-64",
+    "bidirectional": "15-80-8-40-15",
+    "functions": "6-16-4-16-6",
+    "functions_in_call": "6-16-4-16-6",
+    "transformer": "18-96-48-96-4-48-48-96-18",
+    "unet": "64-128-48-16-192-64",
+    "pooled": "64-256-32-32-256-64",
+    "shared": "6-16-16-4-16-6",
+    "tied": "6-16-4-16-6",
+    "states": "15-16-40-15",
+    "nested_conv": "64-128-16-128-64",
+    "frames": "20-60-20-60-20",
+}
+
+
+@pytest.mark.parametrize("name", WIDER)
+def test_all_layers_twice_as_wide(read, name):
+    source, architecture = read[name]
+    inner = [*architecture.hidden, architecture.code]
+    widths = {layer.name: 2 * layer.units for layer in inner if layer is not None and layer.resizable}
+    changed = source.with_blueprint(set_widths(source.blueprint, widths))
+    try:
+        model = changed.build()
+    except ModelError:
+        assert name == "transformer", "the other branch of a sum keeps its width"
+        return
+    assert read_architecture(model, source.shape).widths == WIDER[name]
+    one_step(model, source.shape)
+
+
+@pytest.mark.parametrize("name", sorted(make.__name__ for make in zoo.SHAPES))
+def test_every_rewriting_builds_and_trains(read, name):
+    source, architecture = read[name]
+    if not can_rewrite(source.blueprint, architecture):
+        pytest.skip("its layers cannot be found in its description")
+    names = {layer.name for layer in architecture.inner}
+    last = {layer.name for layer in architecture.outputs}
+    kernels = {layer.name: "he_normal" for layer in architecture.layers}
+    changes = {
+        "hidden": set_activations(source.blueprint, architecture, "elu", names),
+        "output": set_activations(source.blueprint, architecture, "linear", last),
+        "penalty": set_kernel_penalty(source.blueprint, names | last, 1e-3),
+        "initializers": set_initializers(source.blueprint, kernels),
+        "penalties": scale_penalties(source.blueprint, 0.1),
+    }
+    for what, blueprint in changes.items():
+        model = source.with_blueprint(blueprint).build()
+        one_step(model, source.shape)
+        found = read_architecture(model, source.shape)
+        for before, after in zip(architecture.layers, found.layers, strict=True):
+            chosen = before.name in (names if what == "hidden" else last if what == "output" else set())
+            free = chosen and not before.activation_fixed and not before.recurrent
+            wanted = {"hidden": "elu", "output": "linear"}[what] if free else before.activation
+            assert after.activation == wanted, (what, before.name)
+        penalised = [layer for layer in architecture.layers if layer.n_weights and layer.kind != "Transposed"]
+        if what == "penalty":
+            per_layer = 2 if name == "bidirectional" else 1
+            assert len(model.losses) >= len(penalised) * per_layer - (per_layer - 1)
+
+
+def one_step(model, shape):
+    rows = np.random.default_rng(0).uniform(size=(4, *shape)).astype("float32")
+    model.compile("sgd", "mse", run_eagerly=True)  # tracing each of them would take minutes
+    before = [weight.copy() for weight in model.get_weights()]
+    loss = model.fit(rows, rows, epochs=1, verbose=0).history["loss"][0]
+    assert np.isfinite(loss)
+    assert any((now != then).any() for now, then in zip(model.get_weights(), before, strict=True))
+
+
+def test_gates_and_recurrent_layers_keep_what_they_need(read):
+    source, architecture = read["lstm"]
+    names = {layer.name for layer in architecture.layers}
+    assert set_activations(source.blueprint, architecture, "relu", names - {"out"}) == source.blueprint
+    changed = set_activations(source.blueprint, architecture, "sigmoid", {"read"})
+    assert differences(source.blueprint, changed) == {"read.activation": ("tanh", "sigmoid")}
+
+
+def test_a_shared_activation_layer_is_changed_for_all_or_not_at_all(read):
+    source, architecture = read["shared"]
+    assert set_activations(source.blueprint, architecture, "elu", {"wide"}) == source.blueprint
+    changed = set_activations(source.blueprint, architecture, "elu", {"wide", "again", "back"})
+    built = read_architecture(source.with_blueprint(changed).build(), (6,))
+    assert [layer.activation for layer in built.layers] == ["elu", "elu", "linear", "elu", "linear"]
+
+
+def test_tied_weights_stay_tied(read):
+    source, _ = read["tied"]
+    model = source.with_blueprint(set_widths(source.blueprint, {"wide": 5})).build()
+    assert model.get_layer("out").dense is model.get_layer("wide")
+    assert model.count_params() == (6 * 5 + 5) + (5 * 2 + 2) + 5 + 6
+
+
+def test_a_recurrent_output_gets_a_dense_layer_behind_it(read):
+    source, _ = read["tanh_out"]
+    changed = source.with_blueprint(put_dense_behind(source.blueprint, "out", 3))
+    built = changed.build()
+    found = read_architecture(built, (5, 3))
+    assert [(layer.name, layer.activation) for layer in found.layers] == [
+        ("code", "tanh"), ("out", "tanh"), ("out_values", "linear"),
+    ]  # fmt: skip
+    assert found.output_range.low == -np.inf
+    one_step(built, (5, 3))
+    functional = describe_model(functional_tanh_out(), (5, 3))
+    built = functional.with_blueprint(put_dense_behind(functional.blueprint, "last", 3)).build()
+    assert built.output_shape == (None, 5, 3)
+    one_step(built, (5, 3))
+
+
+def functional_tanh_out():
+    import keras
+
+    rows = keras.Input((5, 3))
+    code = keras.layers.RepeatVector(5)(keras.layers.LSTM(2)(rows))
+    return keras.Model(rows, keras.layers.LSTM(3, return_sequences=True, name="last")(code))
 
 
 def regularised():

@@ -8,8 +8,9 @@ import pytest
 from keras import layers
 
 from aetfx.errors import ModelError
-from aetfx.models.rewriting import set_widths
-from aetfx.models.serial import describe_model
+from aetfx.models.reading import read_architecture
+from aetfx.models.rewriting import can_rewrite, set_widths
+from aetfx.models.serial import describe, describe_model
 from tests.models import zoo
 
 RNG = np.random.default_rng(0)
@@ -163,6 +164,13 @@ class NoConfig(keras.Model):
         return self.out(self.inner(inputs))
 
 
+class Unkept(NoConfig):
+    """Its argument cannot be asked for again."""
+
+    def __init__(self, units):
+        super().__init__(layers.Dense(units))
+
+
 def refusal(model) -> str:
     with pytest.raises(ModelError) as refused:
         describe_model(model, (6,)).build()
@@ -171,9 +179,66 @@ def refusal(model) -> str:
 
 
 def test_a_subclass_that_cannot_describe_itself():
-    said = refusal(NoConfig(layers.Dense(2)))
-    assert "cannot describe itself" in said
+    said = refusal(Unkept(2))
+    assert "cannot describe itself: Unkept does not keep its argument 'units'" in said
     assert "get_config()" in said
+    assert "a function that returns the compiled model" in said
+
+
+def test_a_subclass_without_get_config_is_built_by_its_constructor():
+    """Keras's VAE example is such a class: it takes its encoder and decoder, and keeps them."""
+    live = NoConfig(layers.Dense(2, "relu", name="inner"))
+    rows = RNG.normal(size=(4, 6)).astype("float32")
+    live(rows)
+    source = describe(live, (6,))
+    wider = source.with_blueprint(set_widths(source.blueprint, {"inner": 5})).build()
+    assert wider.inner.kernel.shape == (6, 5), "its layers can be rewritten"
+    built = source.build()
+    built.set_weights(live.get_weights())
+    np.testing.assert_allclose(built(rows), live(rows), rtol=1e-6)
+
+
+class Scaled(zoo.Subclass):
+    """Its `get_config` forgets an argument that has a default."""
+
+    def __init__(self, code=2, strength=1.0, **kwargs):
+        super().__init__(code, **kwargs)
+        self.strength = strength
+
+
+def test_a_copy_with_another_setting_is_refused_or_made_by_the_function():
+    live = Scaled(strength=0.3)
+    live(np.zeros((1, 6), "float32"))
+    with pytest.raises(ModelError, match=r"a copy differs in 'strength' \(0.3, not 1.0\)"):
+        describe(live, (6,))
+    assert describe(live, (6,), lambda: Scaled(strength=0.3)).build().strength == 0.3
+
+
+def test_an_opaque_model_is_made_by_its_function():
+    calls = []
+
+    def make():
+        calls.append(1)
+        return Unkept(3)
+
+    live = make()
+    live(np.zeros((1, 6), "float32"))
+    source = describe(live, (6,), make)
+    assert "does not keep its argument 'units'" in source.opaque_because
+    one, two = build(source, 1), build(source, 2)
+    assert len(calls) == 3
+    assert not np.array_equal(one.get_weights()[0], two.get_weights()[0])
+    assert not can_rewrite(source.blueprint, read_architecture(one, (6,)))
+    assert source.identity != describe(zoo.subclass(), (6,), make).identity
+
+
+def test_a_function_that_works_only_once_is_told():
+    made = [Unkept(3)]
+    made[0](np.zeros((1, 6), "float32"))
+    source = describe(made[0], (6,), made.pop)
+    source.build()
+    with pytest.raises(ModelError, match="worked once and then raised IndexError"):
+        source.build()
 
 
 @keras.saving.register_keras_serializable("tests")

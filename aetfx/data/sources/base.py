@@ -129,6 +129,7 @@ class Source:
       whole: which of the D numbers are integers by the file's own type: one answer for all, or one for each.
       selected: which of the numbers in the file are used; None for all.
       value_bytes: of one number in `Batch.values()`: 4 for float32, 8 for float64.
+      padding: value of the padded steps at the end of rows (T, ...), which no statistic counts; None for no padding.
     """
 
     extensions: ClassVar[tuple[str, ...]] = ()
@@ -143,6 +144,7 @@ class Source:
     value_bytes: int = 8
     others: tuple[str, ...] = ()
     whole: bool | tuple[bool, ...] = False
+    padding: float | None = None
 
     @classmethod
     def open(cls, path: str, files: tuple[str, ...], features: Features) -> Source:

@@ -22,15 +22,17 @@ class Admission:
       admitted: False rules the cause out without an experiment.
       evidence: sentences with figures; for a cause that is not admitted, the reason.
       report_only: run the experiments to tell their result, but never name the cause.
+      has_sign: False where the cause is tried although nothing points to it.
     """
 
     admitted: bool
     evidence: tuple[str, ...]
     report_only: bool = False
+    has_sign: bool = True
 
     @classmethod
-    def yes(cls, *evidence: str, report_only: bool = False) -> Admission:
-        return cls(True, evidence, report_only)
+    def yes(cls, *evidence: str, report_only: bool = False, has_sign: bool = True) -> Admission:
+        return cls(True, evidence, report_only, has_sign)
 
     @classmethod
     def no(cls, reason: str) -> Admission:
@@ -75,6 +77,9 @@ class Cause:
       meaning: what it means for the reconstruction, one sentence.
       order: rank among fixes that are alike (METHOD section 4); lower goes first.
       generous: whether the same change also helps healthy models, so that more gain is asked for.
+      screened: whether its experiments are tried as fixes; False where they only measure.
+      enough: whether more of the change always lowers the error, so that the mildest variant that reaches the target
+        stands for the cause, and not the best one.
     """
 
     code: ClassVar[str]
@@ -82,6 +87,8 @@ class Cause:
     meaning: ClassVar[str]
     order: ClassVar[int]
     generous: ClassVar[bool] = False
+    screened: ClassVar[bool] = True
+    enough: ClassVar[bool] = False
 
     def __init_subclass__(cls) -> None:
         for name in ("code", "title", "meaning", "order"):

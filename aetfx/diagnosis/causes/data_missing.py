@@ -18,12 +18,16 @@ class Missing(Cause):
     def admit(self, case: Case) -> Admission:
         if case.recipe.preprocessing.get("missing", "none") != "none":
             return Admission.no(f"missing cells are already filled ({case.recipe.preprocessing['missing']})")
-        rows = case.lab.split().train
-        missing = int((~np.isfinite(rows)).sum())
+        rows = case.train_part.inputs
+        cells = ~np.isfinite(rows).reshape(len(rows), -1)
+        nothing = cells.all(axis=0) | (case.dropped_columns & cells.any(axis=0))
+        cells = cells & ~nothing  # a column without any value is a constant one
+        missing = int(cells.sum())
         evidence = []
         if missing:
-            columns = int((~np.isfinite(rows)).reshape(len(rows), -1).any(axis=0).sum())
+            columns = int(cells.any(axis=0).sum())
             evidence.append(f"{missing:,} cells in {columns} columns of the train rows are NaN or infinite")
+            evidence += case.numerics
         for column, values in case.lab.sentinels.items():
             flat = rows.reshape(len(rows), -1)[:, column]
             listed = ", ".join(f"{value:g}" for value in values)
@@ -40,24 +44,35 @@ class Missing(Cause):
         )
 
     def experiments(self, case: Case) -> list[Experiment]:
+        changes = {"missing": "median"}
+        rows = case.train_part.inputs
+        empty = not np.isfinite(rows).any(axis=0).all()
+        if empty:  # there is no median to fill these with
+            changes["constant"] = "drop"
         recipe = case.recipe.changed(
             name="missing=median",
-            preprocessing={**case.recipe.preprocessing, "missing": "median"},
+            preprocessing={**case.recipe.preprocessing, **changes},
             masked_loss=True,
         )
+        name = case.recipe.loss_name
+        loss = "loss" if name in ("custom", "none") else f'keras.losses.get("{name}")'
         sentinel = next((values[0] for values in case.lab.sentinels.values()), None)
         lines = [] if sentinel is None else [f"x_train = np.where(x_train == {sentinel:g}, np.nan, x_train)"]
         lines += [
             "known = np.isfinite(x_train)",
             "filled = np.where(known, x_train, np.nanmedian(x_train, axis=0))",
-            "model.fit(filled, filled, sample_weight=known, ...)  # missing cells do not count in the loss",
+            "def loss_of_known(y, p):  # missing targets are NaN and do not count",
+            f"    return {loss}(keras.ops.where(keras.ops.isnan(y), keras.ops.stop_gradient(p), y), p)",
+            "model.compile(..., loss=loss_of_known)",
+            "model.fit(filled, np.where(known, x_train, np.nan), ...)",
         ]
         return [
             Experiment(
                 self.code,
                 recipe,
-                remedy="Fill missing cells with the column's median at the input and leave them out of the loss.",
+                remedy="Fill missing cells with the column's median at the input and leave them out of the loss."
+                + (" Leave out the columns that hold no value at all." if empty else ""),
                 keras="\n".join(lines),
-                study={"preprocessing.missing": "median"},
+                study={f"preprocessing.{key}": value for key, value in changes.items()},
             )
         ]

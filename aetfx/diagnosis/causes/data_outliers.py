@@ -52,7 +52,7 @@ class Outliers(Cause):
             experiments.append(
                 Experiment(
                     self.code,
-                    case.recipe.changed(name="loss=huber", loss="huber"),
+                    case.recipe.with_loss("huber").changed(name="loss=huber"),
                     remedy="Use the Huber loss, which grows linearly for large errors.",
                     keras='model.compile(optimizer=..., loss="huber")',
                     study={"training.loss": "huber"},

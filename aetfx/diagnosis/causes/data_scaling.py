@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+from aetfx.diagnosis import symptoms
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
 from aetfx.words import percent
@@ -35,19 +36,19 @@ class Scaling(Cause):
                 f"column ranges differ by a factor of {ranges[high] / ranges[low]:,.0f}: "
                 f"'{s.names[high]}' spans {ranges[high]:.4g}, '{s.names[low]}' spans {ranges[low]:.4g}"
             )
-        off_scale = (
-            abs(mean) > t.far_mean * sd
-            or not t.tiny_sd <= sd <= t.large_sd
-            or (np.nanmin(s.minimum) >= 0 and np.nanmax(s.maximum) > 2)
-        )
+        off_scale = symptoms.off_scale(mean, sd, float(np.nanmin(s.minimum)), float(np.nanmax(s.maximum)), t)
         if case.outside_share > t.outside_share and off_scale:
-            output = case.architecture.output_range
+            output = case.worst_output
             evidence.append(
                 f"{percent(case.outside_share)} of the values lie outside what a {output.name} output can give "
                 f"({output.low:g} to {output.high:g}); mean {mean:.4g}, sd {sd:.4g}"
             )
         if case.recipe.optimizer_name == "sgd" and not t.tiny_sd <= sd <= t.large_sd:
             evidence.append(f"values with sd {sd:.4g} under plain SGD, whose steps grow with the square of the scale")
+        if case.is_recurrent and (abs(mean) > t.far_mean * sd or sd > t.large_sd):
+            evidence.append(
+                f"values with mean {mean:.4g} and sd {sd:.4g} drive the gates of recurrent layers to their ends"
+            )
         if evidence:
             return Admission.yes(*evidence)
         if case.is_noise and not t.tiny_sd <= sd <= t.large_sd:
@@ -55,7 +56,7 @@ class Scaling(Cause):
         return Admission.no(f"scales are alike (range ratio {case.range_ratio:.1f}, sd {sd:.3g}) and fit the output")
 
     def experiments(self, case: Case) -> list[Experiment]:
-        bounded = case.architecture.output_range.bounded or case.recipe.loss_name == "bce"
+        bounded = any(o.bounded for _, o, _ in case.architecture.output_ranges) or case.recipe.loss_name == "bce"
         kind = "minmax" if bounded else "standard"
         scope = "column" if case.is_table else "pooled"
         recipe = case.recipe.changed(

@@ -20,6 +20,8 @@ class LossMismatch(Cause):
     order = 30
 
     def admit(self, case: Case) -> Admission:
+        if case.recipe.loss is None:
+            return Admission.no("the model computes its loss itself")
         s, loss = case.statistics, case.recipe.loss_name
         low, high = float(np.nanmin(s.minimum)), float(np.nanmax(s.maximum))
         if loss == "bce" and (low < -1e-6 or high > 1 + 1e-6):
@@ -40,15 +42,17 @@ class LossMismatch(Cause):
         return Admission.no(f"{loss} fits the data")
 
     def experiments(self, case: Case) -> list[Experiment]:
+        if case.recipe.loss is None:
+            return []
         if not case.is_binary:
-            recipe = case.recipe.changed(name="loss=mse", loss="mse")
+            recipe = case.recipe.with_loss("mse").changed(name="loss=mse")
             return [self._experiment(recipe, {"training.loss": "mse"}, "Use the mean squared error.")]
-        recipe = case.recipe.changed(name="loss=bce", loss="bce")
+        recipe = case.recipe.with_loss("bce").changed(name="loss=bce")
         study = {"training.loss": "bce"}
         remedy = "Use binary cross-entropy."
         output = case.architecture.output
         if output and output.activation != "sigmoid":
-            if not case.rewritable:
+            if not case.rewritable or output.activation_fixed or output.recurrent:
                 return []
             # Cross-entropy is defined for probabilities: the output activation is part of this loss.
             blueprint = set_activations(recipe.source.blueprint, case.architecture, "sigmoid", {output.name})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
 from aetfx.diagnosis.causes.keras_code import width_line
+from aetfx.models.reading import LayerFacts
 from aetfx.models.rewriting import set_kernel_penalty, set_widths
 
 
@@ -43,22 +44,26 @@ class CapacityTooLarge(Cause):
                 )
             )
         for divisor in (4, 16):
-            widths = {
-                layer.name: max(2 * (case.architecture.code_width or 1), layer.units // divisor)
-                for layer in case.architecture.hidden
-            }
-            if all(widths[layer.name] >= layer.units for layer in case.architecture.hidden):
+            hidden = [layer for layer in case.architecture.hidden if layer.resizable]
+            widths = {layer.name: max(_least_units(case, layer), layer.units // divisor) for layer in hidden}
+            if all(widths[layer.name] >= layer.units for layer in hidden):
                 continue
-            widths = {layer.name: min(widths[layer.name], layer.units) for layer in case.architecture.hidden}
+            widths = {layer.name: min(widths[layer.name], layer.units) for layer in hidden}
             blueprint = set_widths(recipe.source.blueprint, widths)
             found.append(
                 self._experiment(
                     recipe.changed(name=f"hidden=/{divisor}", source=recipe.source.with_blueprint(blueprint)),
                     f"Make the hidden layers {divisor} times narrower.",
-                    "\n".join(width_line(layer, widths[layer.name]) for layer in case.architecture.hidden),
+                    "\n".join(width_line(layer, widths[layer.name]) for layer in hidden),
                 )
             )
         return found
 
     def _experiment(self, recipe, remedy: str, keras: str) -> Experiment:  # type: ignore[no-untyped-def]
         return Experiment(self.code, recipe, remedy=remedy, keras=keras, shortenable=False)
+
+
+def _least_units(case: Case, layer: LayerFacts) -> int:
+    """Units at which a layer is twice as wide as the code; for convolutions and sequences a unit is many values."""
+    values_per_unit = max(1, layer.width // layer.units)
+    return max(1, -(-2 * (case.architecture.code_width or 1) // values_per_unit))

@@ -25,12 +25,13 @@ class CapacityTooSmall(Cause):
         return Admission.no(self._why_not(case))
 
     def experiments(self, case: Case) -> list[Experiment]:
-        if not case.rewritable or case.architecture.code is None:
+        code = case.architecture.code
+        if not case.rewritable or code is None:
             return []
         found = []
         if self._hidden_evidence(case):
             found += [self._widen_hidden(case, factor) for factor in (2, 4)]
-        if self._code_evidence(case):
+        if code.resizable and self._code_evidence(case):
             found += [self._widen_code(case, factor) for factor in (2, 4)]
         return found
 
@@ -64,6 +65,8 @@ class CapacityTooSmall(Cause):
         ]
 
     def _why_not(self, case: Case) -> str:
+        if case.architecture.bypassed:
+            return "skip connections carry the rows past the narrowest layer, so that no width limits them"
         if case.architecture.code_width is None:
             return "the layers cannot be seen in this model"
         pca = (
@@ -72,7 +75,7 @@ class CapacityTooSmall(Cause):
         return f"no sign that wider layers or a wider code of {case.architecture.code_width} are needed{pca}"
 
     def _widen_hidden(self, case: Case, factor: int) -> Experiment:
-        widths = {layer.name: layer.units * factor for layer in case.architecture.hidden}
+        widths = {layer.name: layer.units * factor for layer in case.architecture.hidden if layer.resizable}
         return self._experiment(
             case, widths, f"hidden=x{factor}", f"Make the hidden layers {factor} times as wide.", False
         )
@@ -82,9 +85,11 @@ class CapacityTooSmall(Cause):
         assert code is not None
         units = code.units * factor
         widths = {code.name: units}
+        if case.heads is not None and code.name in case.heads.layers:
+            widths |= dict.fromkeys(case.heads.layers, units)  # mean and spread are as wide as each other
         for layer in case.architecture.hidden:
             # A hidden layer narrower than twice the code would become the bottleneck itself (METHOD section 5).
-            if layer.width < 2 * code.width * factor:
+            if layer.name not in widths and layer.resizable and layer.width < 2 * code.width * factor:
                 widths[layer.name] = max(layer.units, -(-2 * code.width * factor * layer.units // layer.width))
         remedy = f"Widen the code from {code.units} to {units} (hidden layers at least twice as wide)."
         return self._experiment(case, widths, f"bottleneck={units}", remedy, True)

@@ -6,9 +6,8 @@ import numpy as np
 
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.models.activations import CAN_DIE
 from aetfx.models.rewriting import set_activations
-
-_CAN_DIE = ("relu", "relu6", "hard_sigmoid", "sigmoid", "tanh", "softsign")
 
 
 class DeadUnits(Cause):
@@ -32,11 +31,18 @@ class DeadUnits(Cause):
         return Admission.yes(*evidence) if evidence else Admission.no("hardly a unit died in training")
 
     def experiments(self, case: Case) -> list[Experiment]:
-        layers = [layer for layer in case.architecture.layers[:-1] if layer.activation in _CAN_DIE]
+        layers = [layer for layer in case.architecture.inner if layer.activation in CAN_DIE]
         if not case.rewritable or not layers:
             return []
         found = []
-        for activation in ("leaky_relu", "elu"):
+        # A recurrent layer with ReLU blows up or dies; its gates were made for tanh.
+        if any(layer.recurrent and layer.activation == "relu" for layer in layers):
+            layers = [layer for layer in layers if layer.recurrent]
+            choices = ("tanh",)
+        else:
+            layers = [layer for layer in layers if not layer.recurrent]
+            choices = ("leaky_relu", "elu") if layers else ()
+        for activation in choices:
             names = {layer.name for layer in layers}
             blueprint = set_activations(case.recipe.source.blueprint, case.architecture, activation, names)
             found.append(
@@ -45,7 +51,9 @@ class DeadUnits(Cause):
                     case.recipe.changed(
                         name=f"activation={activation}", source=case.recipe.source.with_blueprint(blueprint)
                     ),
-                    remedy=f"Use '{activation}', which keeps a gradient everywhere, in all layers but the last.",
+                    remedy=f"Use '{activation}' in all recurrent layers, whose gates are made for it."
+                    if activation == "tanh"
+                    else f"Use '{activation}', which keeps a gradient everywhere, in all layers but the last.",
                     keras=f'keras.layers.{layers[0].kind}({layers[0].units}, activation="{activation}")  # and so on',
                     study={"model.activation": activation},
                 )

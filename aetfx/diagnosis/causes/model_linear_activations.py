@@ -17,6 +17,8 @@ class LinearActivations(Cause):
 
     def admit(self, case: Case) -> Admission:
         hidden = case.architecture.hidden
+        if case.architecture.is_recurrent:
+            return Admission.no("recurrent layers are not linear: their gates multiply")
         if not hidden:
             return Admission.no("there is no hidden layer beside the code")
         if any(layer.activation != "linear" for layer in hidden):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
-from aetfx.models.rewriting import set_activations
+from aetfx.models.reading import LayerFacts
+from aetfx.models.rewriting import put_dense_behind, set_activations
 from aetfx.words import percent
 
 
@@ -15,7 +16,7 @@ class OutputActivation(Cause):
     order = 40
 
     def admit(self, case: Case) -> Admission:
-        output = case.architecture.output_range
+        output = case.worst_output
         if case.architecture.opaque:
             return Admission.no("the output layer cannot be seen in this model")
         if output.name == "softmax":
@@ -31,7 +32,11 @@ class OutputActivation(Cause):
         output = case.architecture.output
         if not case.rewritable or output is None:
             return []
-        blueprint = set_activations(case.recipe.source.blueprint, case.architecture, "linear", {output.name})
+        if output.recurrent:
+            return self._dense_behind(case, output)
+        missed = {layer.name for share, layer, _ in case.outside if share > case.thresholds.outside_share}
+        chosen = missed or {layer.name for layer in case.architecture.outputs}
+        blueprint = set_activations(case.recipe.source.blueprint, case.architecture, "linear", chosen)
         recipe = case.recipe.changed(
             name="output_activation=linear", source=case.recipe.source.with_blueprint(blueprint)
         )
@@ -42,5 +47,18 @@ class OutputActivation(Cause):
                 remedy="Make the last layer linear.",
                 keras=f'keras.layers.{output.kind}({output.units}, activation="linear")  # layer "{output.name}"',
                 study={"model.output_activation": "linear"},
+            )
+        ]
+
+    def _dense_behind(self, case: Case, output: LayerFacts) -> list[Experiment]:
+        """A recurrent layer without its tanh blows up; a dense layer behind it reaches every value."""
+        blueprint = put_dense_behind(case.recipe.source.blueprint, output.name, case.lab.shape[-1])
+        recipe = case.recipe.changed(name="output=dense", source=case.recipe.source.with_blueprint(blueprint))
+        return [
+            Experiment(
+                self.code,
+                recipe,
+                remedy=f"Put a linear dense layer behind '{output.name}': a recurrent layer gives -1 to 1 only.",
+                keras=f"keras.layers.TimeDistributed(keras.layers.Dense({case.lab.shape[-1]}))  # the last layer",
             )
         ]

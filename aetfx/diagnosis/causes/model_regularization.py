@@ -1,4 +1,4 @@
-"""A penalty, decay, dropout or noise so strong that it, and not the rows, rules what is learnt."""
+"""A penalty, divergence, decay, dropout or noise so strong that it, and not the rows, rules what is learnt."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any
 
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.diagnosis.divergence import collapse, has_divergence, weaker
 from aetfx.models.rewriting import largest_noise, largest_penalty, scale_noise, scale_penalties
 from aetfx.models.serial import dictionaries
 from aetfx.training.recipe import Recipe
@@ -22,12 +23,13 @@ class Regularization(Cause):
     title = "Regularisation too strong"
     meaning = "The cheapest way to lower this loss is to keep codes or weights near zero, whatever the rows are."
     order = 60
+    enough = True
 
     def admit(self, case: Case) -> Admission:
         penalty, noise, decay = _strengths(case.recipe)
-        if not (penalty or noise or decay):
-            return Admission.no("there is no penalty, decay, dropout or noise")
-        evidence = []
+        if not (penalty or noise or decay or has_divergence(case)):
+            return Admission.no("there is no penalty, divergence, decay, dropout or noise")
+        evidence = collapse(case)
         named = _named(penalty, decay)
         if named and case.at_the_mean:
             evidence.append(f"the train score is {case.train_score:.3f}, next to the mean, with {named}")
@@ -46,7 +48,7 @@ class Regularization(Cause):
 
     def experiments(self, case: Case) -> list[Experiment]:
         penalty, noise, decay = _strengths(case.recipe)
-        found = []
+        found = [self._experiment(way.recipe, way.recipe.name, way.remedy, way.keras) for way in weaker(case)]
         if decay or (case.rewritable and penalty):
             for factor in _FACTORS:
                 recipe = _with_penalties(case.recipe, factor, case.rewritable)
@@ -69,6 +71,10 @@ class Regularization(Cause):
                 )
                 found.append(self._experiment(recipe, _word("noise", factor), remedy, code))
         return found
+
+    def is_generous(self, case: Case) -> bool:
+        """Less of a divergence under which the code lives on lowers the error of any model."""
+        return has_divergence(case) and not collapse(case)
 
     def _experiment(self, recipe: Recipe, name: str, remedy: str, keras: str) -> Experiment:
         return Experiment(self.code, recipe.changed(name=name), remedy=remedy, keras=keras)

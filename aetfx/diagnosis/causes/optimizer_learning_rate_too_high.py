@@ -18,7 +18,7 @@ class LearningRateTooHigh(Cause):
     def admit(self, case: Case) -> Admission:
         rate = f"{case.recipe.optimizer_name} at learning rate {case.recipe.learning_rate:g}"
         if case.unsteady:
-            return Admission.yes(f"{rate}: {case.unsteady}")
+            return Admission.yes(f"{rate}: {case.unsteady}", *case.numerics)
         if case.at_the_mean and not case.usual_rate and case.recipe.learning_rate > case.thresholds.usual_rate_high:
             return Admission.yes(
                 f"{rate}: above the usual range, and nothing is learnt (train score {case.train_score:.2f})"
@@ -29,7 +29,7 @@ class LearningRateTooHigh(Cause):
             )
         if case.still_falling and case.best_rate[0] >= case.recipe.learning_rate / case.thresholds.range_test_share:
             return Admission.no(f"{rate}: the loss is calm, and a range test likes {case.best_rate[0]:.2g} better")
-        return Admission.yes(f"{rate}: lower rates are tried, though the loss is calm")
+        return Admission.yes(f"{rate}: lower rates are tried, though the loss is calm", has_sign=False)
 
     def experiments(self, case: Case) -> list[Experiment]:
         found = []

@@ -1,0 +1,230 @@
+"""Trials in parallel: helper processes that train beside this one and leave their trials in the run directory.
+
+Small models keep one core busy, whatever the machine has. A helper gets the laboratory once and then jobs, one at a
+time; it writes each finished trial where this process looks for it, so that nothing but names and progress goes over
+the pipe. A trial is the same to the last bit wherever it was trained, because seeds decide everything and TensorFlow
+runs with as many threads in a helper as here (measured with TensorFlow 2.16: convolutions differ with their number).
+
+Pipes of our own carry cloudpickle (a notebook's classes live in no module that another process could import).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import subprocess
+import sys
+import threading
+import weakref
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aetfx.comparison.lab import Lab
+    from aetfx.training.recipe import Recipe
+
+_POLL_SECONDS = 0.1
+_MOST_BYTES = 1 << 30  # of rows: each helper holds a copy
+# A helper's start costs about this much processor time (importing TensorFlow, building the laboratory).
+_START_SECONDS = 5.0
+
+
+@dataclass(frozen=True)
+class Job:
+    """One trial to be trained.
+
+    Attributes:
+      recipe, seed, index, score_at: as of `Lab.trial`.
+    """
+
+    recipe: Recipe
+    seed: int
+    index: int = 0
+    score_at: tuple[int, ...] = ()
+
+
+def helpers_for(lab: Lab) -> int:
+    """Returns how many helpers pay on this machine: one for each core beside this process's own."""
+    if os.name != "posix" or lab.store.directory is None:
+        return 0
+    wanted = lab.processes or _cores()
+    shared = lab.workshop is not None and (lab.workshop.strategy.num_replicas_in_sync > 1 or _has_gpu())
+    return 0 if shared or lab.rows.nbytes > _MOST_BYTES else max(0, wanted - 1)
+
+
+def is_worth_it(lab: Lab, jobs: Sequence[Job]) -> bool:
+    """Whether jobs take long enough to share them out."""
+    return len(jobs) > 1 and sum(lab.nominal_seconds(job.recipe) for job in jobs) > 2 * _START_SECONDS
+
+
+class Pool:
+    """Helper processes that share one queue of jobs with the process that owns them.
+
+    Args:
+      lab: what the helpers train in; sent once.
+      count: number of helpers.
+
+    Raises:
+      Exception: the laboratory holds something that cannot be sent to another process.
+    """
+
+    def __init__(self, lab: Lab, count: int):
+        from cloudpickle import dumps
+
+        state = dumps(lab.for_helper())
+        self._jobs: deque[Job] = deque()
+        self._done: dict[int, float] = {}
+        self._changed = threading.Condition()
+        self._busy = 0
+        self._helpers = [_Helper(state) for _ in range(count)]
+        self._finalizer = weakref.finalize(self, _close, self._helpers)
+        for helper in self._helpers:
+            threading.Thread(target=self._serve, args=(helper,), daemon=True).start()
+
+    def run(self, jobs: Sequence[Job], here: Callable[[Job], Any], tell: Callable[[float], Any]) -> None:
+        """Trains jobs in the helpers and in this process; returns when all are done.
+
+        Args:
+          jobs: dearest first.
+          here: trains one in this process; also those whose helper failed, so that the error is raised here.
+          tell: called now and then with the number of trainings, and parts of them, that helpers have done; may raise.
+        """
+        with self._changed:
+            self._jobs.extend(jobs)
+            self._done.clear()
+            self._changed.notify_all()
+        try:
+            while True:
+                with self._changed:
+                    if not self._jobs and not self._busy:
+                        return
+                    job = self._jobs.popleft() if self._jobs else None
+                    if job is None:
+                        self._changed.wait(_POLL_SECONDS)
+                if job is not None:
+                    here(job)
+                tell(sum(self._done.values()))
+        except BaseException:
+            self.close()  # what helpers are at is not wanted any more
+            raise
+
+    @property
+    def alive(self) -> bool:
+        """Whether any helper can still take a job."""
+        return any(helper.process.poll() is None for helper in self._helpers)
+
+    def close(self) -> None:
+        """Ends the helpers at once; the trials that they had finished are in the run directory."""
+        with self._changed:
+            self._jobs.clear()
+            self._changed.notify_all()
+        self._finalizer()
+
+    def _serve(self, helper: _Helper) -> None:
+        """Gives jobs to one helper and takes its news, in a thread of this process."""
+        while True:
+            with self._changed:
+                while not self._jobs:
+                    if helper.process.poll() is not None:
+                        return
+                    self._changed.wait(_POLL_SECONDS)
+                job = self._jobs.popleft()
+                self._busy += 1
+            finished = False
+            try:
+                finished = helper.train(job, lambda part, job=job: self._done.update({id(job): part}))
+            finally:
+                with self._changed:
+                    self._busy -= 1
+                    if finished:
+                        self._done[id(job)] = 1.0
+                    elif self._finalizer.alive:
+                        self._jobs.appendleft(job)
+                    self._changed.notify_all()
+            if not finished:
+                return
+
+
+class _Helper:
+    """One process and the two pipes to it."""
+
+    def __init__(self, state: bytes):
+        job_in, job_out = os.pipe()
+        news_in, news_out = os.pipe()
+        path = f"import sys; sys.path[:] = {sys.path!r}"
+        code = f"{path}; from aetfx.comparison.helper import main; main({job_in}, {news_out})"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", code],
+            pass_fds=(job_in, news_out),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        os.close(job_in)
+        os.close(news_out)
+        self._to, self._from = os.fdopen(job_out, "wb"), os.fdopen(news_in, "rb")
+        self._state: bytes | None = state
+
+    def train(self, job: Job, told: Callable[[float], Any]) -> bool:
+        """Has a job done; False where the helper cannot do it, or is gone."""
+        from cloudpickle import dumps
+
+        _ = job.recipe.identity  # hashed here, where the source of a notebook's classes can be read; it goes along
+        try:
+            if self._state is not None:
+                send(self._to, self._state)
+                self._state = None
+            send(self._to, dumps(job))
+            while True:
+                kind, part = receive(self._from)
+                if kind == "epoch":
+                    told(part)
+                else:
+                    return bool(kind == "done")
+        except Exception:
+            return False
+
+    def close(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        for stream in (self._to, self._from):
+            with contextlib.suppress(OSError, ValueError):
+                stream.close()
+
+
+def send(stream: Any, message: bytes) -> None:
+    """Writes one message: its length (8 bytes, little-endian) and its bytes."""
+    stream.write(len(message).to_bytes(8, "little"))
+    stream.write(message)
+    stream.flush()
+
+
+def receive(stream: Any) -> Any:
+    """Reads one message.
+
+    Raises:
+      EOFError: the other side is gone.
+    """
+    from cloudpickle import loads
+
+    head = stream.read(8)
+    if len(head) < 8:
+        raise EOFError
+    return loads(stream.read(int.from_bytes(head, "little")))
+
+
+def _close(helpers: list[_Helper]) -> None:
+    for helper in helpers:
+        helper.close()
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _has_gpu() -> bool:
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))

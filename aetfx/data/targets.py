@@ -1,0 +1,139 @@
+"""How the targets of a `fit(x, y)` relate to its inputs: the same rows, cleaner rows, or the wrong ones.
+
+An autoencoder asks its inputs back. Where `fit` got something else, it is either denoising (each target is a cleaner
+form of its input) or a mistake: rows in another order, on another scale, moved along an axis, or of other things.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_MOST_ROWS = 4096
+_AFFINE_R2 = 0.999  # noise that denoising is meant for leaves less than that
+_MOST_SHIFT = 3  # places along an axis
+_SAME_ROWS = 0.95  # of the targets that are found among the inputs
+_PERMUTATIONS = 200
+_LEAST_Z = 3.0  # of the pairs' mean correlation among those of permuted pairs
+
+
+@dataclass(frozen=True)
+class Relation:
+    """What targets are to their inputs.
+
+    Attributes:
+      kind: same | denoising | permuted | affine | shifted | unrelated.
+      sentence: what was seen, with figures.
+    """
+
+    kind: str
+    sentence: str
+
+    @property
+    def is_mistake(self) -> bool:
+        return self.kind not in ("same", "denoising")
+
+
+SAME = Relation("same", "the targets are the inputs")
+
+
+def relation(inputs: np.ndarray, targets: np.ndarray, *, seed: int = 0) -> Relation:
+    """Compares inputs and targets.
+
+    Args:
+      inputs, targets: (n, *shape) each, in the order of the pairs; NaN and infinite cells are left out.
+      seed: of the permuted pairs.
+    """
+    n = len(inputs)
+    chosen = np.linspace(0, n - 1, min(n, _MOST_ROWS)).astype(np.int64)
+    x, y = (np.asarray(part[chosen], np.float64) for part in (inputs, targets))
+    x, y = (np.where(np.isfinite(part), part, np.nan) for part in (x, y))
+    if np.array_equal(x, y, equal_nan=True) and np.array_equal(inputs, targets, equal_nan=True):
+        return SAME
+    found = _permuted(inputs, targets) or _affine(x, y) or _shifted(x, y) or _unrelated(x, y, seed)
+    return found or Relation("denoising", "each target resembles its own input")
+
+
+def _permuted(inputs: np.ndarray, targets: np.ndarray) -> Relation | None:
+    from aetfx.data.split import row_hash
+
+    x, y = row_hash(inputs, 0, purpose=b"target"), row_hash(targets, 0, purpose=b"target")
+    known, moved = np.isin(y, x), x != y
+    if known.mean() < _SAME_ROWS or moved.mean() <= 1 - _SAME_ROWS:
+        return None
+    return Relation(
+        "permuted",
+        f"the targets are the same rows in another order: {int(moved.sum()):,} of {len(x):,} stand beside another row",
+    )
+
+
+def _affine(x: np.ndarray, y: np.ndarray) -> Relation | None:
+    """One scale and offset for all cells, or one for each column."""
+    flat_x, flat_y = x.reshape(len(x), -1), y.reshape(len(y), -1)
+    whole = _line(flat_x.reshape(-1, 1), flat_y.reshape(-1, 1))
+    if whole[2][0] > _AFFINE_R2:
+        scale, offset = float(whole[0][0]), float(whole[1][0])
+        if abs(scale - 1) < 1e-3 and abs(offset) < 1e-3 * np.nanstd(flat_x):
+            return None
+        return Relation("affine", f"the targets are the inputs times {scale:.4g} plus {offset:.4g}")
+    scale, offset, r2 = _line(flat_x, flat_y)
+    varies = np.nanstd(flat_x, axis=0) > 0
+    if varies.any() and np.nanmin(r2[varies]) > _AFFINE_R2:
+        low, high = float(np.nanmin(np.abs(scale[varies]))), float(np.nanmax(np.abs(scale[varies])))
+        return Relation(
+            "affine",
+            f"each column of the targets is that of the inputs on another scale: times {low:.3g} to {high:.3g}",
+        )
+    return None
+
+
+def _line(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Fits y = scale x + offset per column; returns scale, offset and R2, (D,) each."""
+    good = np.isfinite(x) & np.isfinite(y)
+    count = np.maximum(good.sum(axis=0), 1)
+    mean_x, mean_y = (np.where(good, part, 0.0).sum(axis=0) / count for part in (x, y))
+    dx, dy = np.where(good, x - mean_x, 0.0), np.where(good, y - mean_y, 0.0)
+    xx, yy, xy = (dx**2).sum(axis=0), (dy**2).sum(axis=0), (dx * dy).sum(axis=0)
+    with np.errstate(all="ignore"):
+        scale = np.where(xx > 0, xy / xx, 0.0)
+        r2 = np.where((xx > 0) & (yy > 0), xy**2 / (xx * yy), 0.0)
+    return scale, mean_y - scale * mean_x, r2
+
+
+def _shifted(x: np.ndarray, y: np.ndarray) -> Relation | None:
+    """Tensors moved by a few places along one axis."""
+    for axis in range(1, x.ndim):
+        if x.shape[axis] <= 2 * _MOST_SHIFT or x.ndim < 3:
+            continue
+        for step in (s for n in range(1, _MOST_SHIFT + 1) for s in (n, -n)):
+            length = x.shape[axis] - abs(step)
+            source = np.take(x, np.arange(max(0, -step), max(0, -step) + length), axis=axis)
+            target = np.take(y, np.arange(max(0, step), max(0, step) + length), axis=axis)
+            if _line(source.reshape(-1, 1), target.reshape(-1, 1))[2][0] > _AFFINE_R2:
+                return Relation("shifted", f"the targets are the inputs moved by {abs(step)} along axis {axis}")
+    return None
+
+
+def _unrelated(x: np.ndarray, y: np.ndarray, seed: int) -> Relation | None:
+    """Pairs that agree no better than pairs drawn at random."""
+    a, b = _unit_rows(x), _unit_rows(y)
+    rng = np.random.default_rng(seed)
+    own = float((a * b).sum(axis=1).mean())
+    others = np.array([float((a * b[rng.permutation(len(b))]).sum(axis=1).mean()) for _ in range(_PERMUTATIONS)])
+    if own > others.mean() + _LEAST_Z * max(float(others.std()), 1e-12):
+        return None
+    return Relation(
+        "unrelated",
+        f"an input and its target are no more alike than any two rows: mean correlation {own:.3f}, {others.mean():.3f} "
+        "among pairs drawn at random",
+    )
+
+
+def _unit_rows(rows: np.ndarray) -> np.ndarray:
+    """Rows standardised by column and brought to length one."""
+    flat = rows.reshape(len(rows), -1)
+    flat = np.where(np.isfinite(flat), flat, np.nan)
+    with np.errstate(all="ignore"):
+        centred = np.nan_to_num((flat - np.nanmean(flat, axis=0)) / np.nanstd(flat, axis=0), posinf=0.0, neginf=0.0)
+    return centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)

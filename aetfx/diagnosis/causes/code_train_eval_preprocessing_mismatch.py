@@ -1,0 +1,56 @@
+"""Train rows prepared in one way and eval rows in another."""
+
+from __future__ import annotations
+
+from aetfx.comparison.row_changes import added
+from aetfx.diagnosis.case import Case
+from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.evaluation.alignment import Alignment
+
+
+class TrainEvalPreprocessingMismatch(Cause):
+    code = "code.train_eval_preprocessing_mismatch"
+    title = "Train and eval rows prepared differently"
+    meaning = "Eval rows reach the model on another scale than the rows that it was trained on."
+    order = 12
+
+    def admit(self, case: Case) -> Admission:
+        if case.lab.eval_rows is None:
+            return Admission.no("the held-out rows are a part of the same rows, prepared alike")
+        if case.alignment is None:
+            return Admission.no("no single scale and offset lays the quantiles of eval over those of train")
+        return Admission.yes(case.alignment.sentence)
+
+    def experiments(self, case: Case) -> list[Experiment]:
+        found = case.alignment
+        if found is None:
+            return []
+        recipe = case.recipe.changed(name="rows=aligned", rows=added(case.recipe.rows, "aligned"))
+        # The training is the same, so there is nothing to be shortened.
+        return [Experiment(self.code, recipe, remedy=_remedy(found), keras=_keras(found), shortenable=False)]
+
+
+def _remedy(found: Alignment) -> str:
+    if found.kind == "columns":
+        return (
+            "Prepare both in the same way: fit the scaling on the train rows alone and apply these same figures to the "
+            "eval rows."
+        )
+    factor, offset = 1 / float(found.scale[0]), float(found.offset[0])
+    steps = "" if factor == 1 else f"divide by {factor:.4g}" if factor > 1 else f"multiply by {1 / factor:.4g}"
+    if offset:
+        shift = f"{'add' if offset > 0 else 'subtract'} {abs(offset):.4g}"
+        steps = f"{steps}, then {shift}" if steps else shift
+    return f"Prepare both in the same way: the eval rows are {found.words}, so {steps}."
+
+
+def _keras(found: Alignment) -> str:
+    if found.kind == "columns":
+        return (
+            "mean, sd = x_train_raw.mean(axis=0), x_train_raw.std(axis=0)  # of the train rows only\n"
+            "x_train, x_val = (x_train_raw - mean) / sd, (x_val_raw - mean) / sd"
+        )
+    factor, offset = 1 / float(found.scale[0]), float(found.offset[0])
+    scaled = "x_val" if factor == 1 else f"x_val / {factor:.4g}" if factor > 1 else f"x_val * {1 / factor:.4g}"
+    shift = "" if not offset else f" {'+' if offset > 0 else '-'} {abs(offset):.4g}"
+    return f"x_val = {scaled}{shift}  # as the train rows are"

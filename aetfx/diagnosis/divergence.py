@@ -1,0 +1,161 @@
+"""The divergence (KL) in the loss of a variational autoencoder: whether it rules, and how it is weakened.
+
+Three ways; the third is also tried beside the first, because a name does not prove what a number does:
+
+1. The model, or a layer of it, holds the weight as a number of its config (`beta`, `kl_weight`): it is rewritten.
+   Where only an attribute holds it, that is set.
+2. The model is trained by Keras's step and the divergence is added by layers (`add_loss`): what they add is scaled.
+3. The model trains itself and its weight is written into its code: its encoder and decoder are trained by aetfx's own
+   step instead, with the reconstruction *summed* over the values of a row, plus beta times the divergence.
+
+Where the reconstruction is a mean over the D values of a row, the divergence counts D times as much as in the
+evidence lower bound. That is why each way also tries "the reconstruction summed over features".
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from aetfx.diagnosis.case import Case
+from aetfx.models.variational import is_kl_weight, kl_weights, scale_kl
+from aetfx.training.objective import numbers
+from aetfx.training.recipe import Recipe
+
+_FACTORS = (0.1, 0.01)
+
+
+@dataclass(frozen=True)
+class Weaker:
+    """One way to weaken the divergence: the changed recipe, the change in words, and as Keras code."""
+
+    recipe: Recipe
+    remedy: str
+    keras: str
+
+
+def has_divergence(case: Case) -> bool:
+    """Whether the model pays for the spread of its codes: heads are there, and a loss that is not Keras's alone."""
+    if case.heads is None or case.recipe.objective.get("elbo"):
+        return False
+    return case.recipe.step.own or case.adds_losses
+
+
+def collapse(case: Case) -> list[str]:
+    """Says in which way the codes have collapsed onto the prior; [] where they have not."""
+    if not has_divergence(case) or case.trial.diverged:
+        return []
+    t, evidence = case.thresholds, []
+    if case.inactive_units is not None:
+        inactive, units = case.inactive_units
+        if inactive >= t.inactive_share * units:
+            evidence.append(
+                f"{inactive} of {units} code units are inactive: the variance of their mean over rows is below "
+                f"{t.inactive_variance:g}"
+            )
+    if case.at_the_mean:
+        evidence.append(
+            f"the train score is {case.train_score:.3f}, next to the mean, with a KL divergence in the loss"
+        )
+    return evidence
+
+
+def weaker(case: Case) -> list[Weaker]:
+    """Returns the ways to weaken the divergence, mildest first."""
+    if not has_divergence(case):
+        return []
+    if case.recipe.step.own:
+        return [*_by_weight(case), *_by_own_step(case)]
+    return _by_weight(case) or _by_added_loss(case)
+
+
+def _by_weight(case: Case) -> list[Weaker]:
+    recipe, found = case.recipe, []
+    in_config = kl_weights(recipe.source.blueprint)
+    attributes = {place: value for place, value in numbers(case.initial_model).items() if _is_weight(place, value)}
+    if not in_config and not attributes:
+        return []
+    name, value = next(iter((in_config or {place.split(".", 1)[1]: v for place, v in attributes.items()}).items()))
+    for factor, why in _factors(case):
+        if in_config:
+            source = recipe.source.with_blueprint(scale_kl(recipe.source.blueprint, factor))
+            changed = recipe.changed(source=source)
+        else:
+            changed = recipe.changed(objective={"attributes": {p: v * factor for p, v in attributes.items()}})
+        weight = float(f"{value * factor:.3g}")
+        found.append(
+            Weaker(
+                changed.changed(name=f"{name}={weight:g}"),
+                f"Weaken the KL divergence: {name} from {value:g} to {weight:g}{why}.",
+                f"{name} = {weight:g}  # was {value:g}",
+            )
+        )
+    return found
+
+
+def _by_added_loss(case: Case) -> list[Weaker]:
+    width = _width(case)
+    found = [
+        Weaker(
+            case.recipe.changed(name=f"kl=x{factor:g}", objective={"reconstruction": 1.0, "added": factor}),
+            f"Weaken the KL divergence that the model adds to its loss to {factor:g} of what it is.",
+            f"self.add_loss({factor:g} * kl_loss)  # was kl_loss",
+        )
+        for factor in _FACTORS
+    ]
+    summed = Weaker(
+        case.recipe.changed(name="reconstruction=summed", objective={"reconstruction": width, "added": 1.0}),
+        f"Sum the reconstruction over the {width:g} values of a row instead of taking their mean.",
+        f"loss = lambda x, y: {width:g} * keras.losses.{_family(case.recipe.loss_name)}(x, y)  # a sum over the row",
+    )
+    return sorted([*found, summed], key=lambda item: -_strength(item.recipe.objective))
+
+
+def _by_own_step(case: Case) -> Iterator[Weaker]:
+    if case.heads is None or not case.heads.from_encoder:
+        return
+    loss = "bce" if _probabilities(case) else "mse"
+    for beta in (1.0, _FACTORS[0]):
+        code = "keras.ops.square(x - y)" if loss == "mse" else "binary_crossentropy(x, y)  # of each value"
+        yield Weaker(
+            case.recipe.changed(name=f"elbo,beta={beta:g}", objective={"elbo": loss, "beta": beta}),
+            f"In train_step, sum the reconstruction over the values of a row and weigh the KL term with {beta:g}.",
+            f"per_value = {code}\n"
+            "reconstruction_loss = keras.ops.mean(keras.ops.sum(per_value, axis=-1))  # over all axes but the first\n"
+            f"loss = reconstruction_loss + {beta:g} * kl_loss",
+        )
+
+
+def _factors(case: Case) -> list[tuple[float, str]]:
+    """Factors of the weight, mildest first; one of them does what summing the reconstruction would do."""
+    width = _width(case)
+    named = dict.fromkeys(_FACTORS, "")
+    if width > 1:
+        named[1 / width] = f", as much as summing the reconstruction over its {width:g} values would do"
+    return sorted(named.items(), reverse=True)
+
+
+def _strength(objective: Any) -> float:
+    return float(objective["added"]) / float(objective["reconstruction"])
+
+
+def _width(case: Case) -> float:
+    return float(math.prod(case.lab.shape))
+
+
+def _is_weight(place: str, value: Any) -> bool:
+    return is_kl_weight(place.split(".", 1)[1], value)
+
+
+def _probabilities(case: Case) -> bool:
+    """Whether the model gives probabilities and the rows as fed are some."""
+    low, high = float(np.nanmin(case.statistics.minimum)), float(np.nanmax(case.statistics.maximum))
+    return case.architecture.output_range.name == "sigmoid" and low >= 0.0 and high <= 1.0
+
+
+def _family(name: str) -> str:
+    return {"mse": "mean_squared_error", "mae": "mean_absolute_error", "bce": "binary_crossentropy"}.get(name, name)

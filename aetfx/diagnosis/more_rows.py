@@ -1,0 +1,142 @@
+"""Whether more rows are what is missing: the learning curve of a model that nothing else helped (METHOD section 3).
+
+More rows cannot be tried, so that the verdict is `supported` and never `verified`: trainings on a quarter and on half
+of the rows say what twice as many promise.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from aetfx.diagnosis.case import Case
+from aetfx.diagnosis.causes import REGISTRY
+from aetfx.diagnosis.causes.data_too_few_rows import part_of_rows
+from aetfx.diagnosis.confirm import Confirmation
+from aetfx.diagnosis.learning_curve import SHARES, MoreRows, more_rows
+from aetfx.diagnosis.result import CauseVerdict
+from aetfx.diagnosis.screen import Screened
+from aetfx.words import percent
+
+CODE = "data.too_few_rows"
+_TRAININGS = 3  # of each share
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What came of the question.
+
+    Attributes:
+      reason: why more rows are no cause, or what they promise.
+      verdict: where they are one.
+      points: scores by number of rows, those of more rows than there are foreseen.
+      short_of_budget: the question could not be paid for.
+    """
+
+    reason: str
+    verdict: CauseVerdict | None = None
+    points: list[dict[str, Any]] = field(default_factory=list)
+    short_of_budget: bool = False
+
+
+def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[Screened], allowance: float) -> Promise:
+    """Measures the learning curve where the cause is admitted and nothing cheaper closes the gap.
+
+    Args:
+      case: of a step at which nothing was verified.
+      confirmation: of that step.
+      screened: its experiments.
+      allowance: in units of the user's training.
+    """
+    t = case.thresholds
+    admission = REGISTRY[CODE].admit(case)
+    seen = admission.evidence[0]
+    if not admission.admitted:
+        return Promise(seen)
+    if case.select_score <= case.target:
+        return Promise(f"{seen}: more rows would help, but the score is good")
+    regularised = [s.score for s in screened if s.experiment.code == "model.capacity_too_large"]
+    if not regularised:
+        return Promise(f"{seen}; whether a smaller model does as well could not be tried", short_of_budget=True)
+    closed = (case.select_score - min(regularised)) / (case.select_score - case.train_score)
+    if closed >= t.closed_gap:
+        return Promise(f"{seen}; regularisation closes {percent(closed)} of that gap without any more rows")
+    recipes = {part: [part_of_rows(case, part, draw) for draw in range(_TRAININGS)] for part in SHARES[:-1]}
+    if sum(case.lab.cost(recipe) for part in recipes.values() for recipe in part) > allowance:
+        return Promise(f"{seen}; the budget did not allow the learning curve", short_of_budget=True)
+    curve = _measured(case, confirmation, recipes)
+    low, high = curve.twice_interval
+    found = (
+        f"{_said(case, curve)}: twice as many promise {percent(curve.twice)} less ({percent(low)} to {percent(high)})"
+    )
+    points = _points(case, curve)
+    drop = curve.scores[1.0] * curve.twice
+    if low < t.least_gain or drop < t.least_drop or curve.scores[1.0] <= case.target:
+        return Promise(f"{seen}; {found}", points=points)
+    four_low, four_high = curve.four_interval
+    evidence = [
+        seen,
+        f"the best of {len(regularised)} regularised variants closes {percent(max(0.0, closed))} of that gap",
+        found,
+        f"four times as many promise {percent(curve.four)} less ({percent(four_low)} to {percent(four_high)})",
+    ]
+    return Promise(found, _verdict(case, curve, evidence, recipes[SHARES[1]][0].identity), points)
+
+
+def _measured(case: Case, confirmation: Confirmation, recipes: dict[float, list[Any]]) -> MoreRows:
+    lab = case.lab
+    on = "held_out" if confirmation.resplit and not case.recipe.early_stopping else "confirm"
+    scores: dict[float, list[float]] = {share: [] for share in SHARES}
+    for draw, (seed, index) in enumerate(confirmation.pairs()[:_TRAININGS]):
+        for part, recipe in [*((part, drawn[draw]) for part, drawn in recipes.items()), (1.0, case.recipe)]:
+            scores[part].append(lab.score(lab.trial(recipe, seed=seed, index=index), on, index).value)
+    return more_rows(scores)
+
+
+def _said(case: Case, curve: MoreRows) -> str:
+    """Says the curve, its sizes in rows."""
+    sizes = ", ".join(f"{score:.3f} with {round(part * case.n_train):,}" for part, score in curve.scores.items())
+    return f"the score is {sizes} train rows at equal updates"
+
+
+def _points(case: Case, curve: MoreRows) -> list[dict[str, Any]]:
+    n = case.n_train
+    full = curve.scores[1.0]
+    known = [
+        {"rows": round(part * n), "score": score, "interval": None, "measured": True}
+        for part, score in curve.scores.items()
+    ]
+    foreseen = [(2, curve.twice, curve.twice_interval), (4, curve.four, curve.four_interval)]
+    return known + [
+        {
+            "rows": times * n,
+            "score": full * (1 - gain),
+            "interval": [full * (1 - high), full * (1 - low)],
+            "measured": False,
+        }
+        for times, gain, (low, high) in foreseen
+    ]
+
+
+def _verdict(case: Case, curve: MoreRows, evidence: list[str], experiment: str) -> CauseVerdict:
+    cause = REGISTRY[CODE]
+    words = cause.experiments(case)[0]
+    return CauseVerdict(
+        code=CODE,
+        verdict="supported",
+        gain=curve.twice,
+        gain_interval=curve.twice_interval,
+        score_before=curve.scores[1.0],
+        score_after=curve.scores[1.0] * (1 - curve.twice),
+        equivalents=[],
+        evidence=evidence,
+        remedy=words.remedy,
+        keras=words.keras,
+        study={},
+        title=cause.title,
+        meaning=cause.meaning,
+        experiment=experiment,
+        experiment_name="rows=0.5",
+        seeds=_TRAININGS,
+        step=case.step,
+    )

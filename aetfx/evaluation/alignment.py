@@ -1,0 +1,227 @@
+"""Whether eval rows are train-like rows on another scale: one affine map, or one per column, lays one over the other.
+
+Quantiles are compared, not rows: the two sides hold different rows. An affine map always exists *roughly* between
+two columns of one hump, so three things are asked for: the map fits at 19 levels with hardly a rest, it is far from
+changing nothing, and it has a cause. One map for all columns (pixels divided by 255 on one side only) is cause enough;
+a map per column is believed only where one side carries the mark of having been scaled and the other one is grossly
+off, or where eval was scaled exactly by its own figures.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+_LEVELS = np.linspace(0.05, 0.95, 19)
+_LEAST_ROWS = 50  # of each side: a quantile of fewer rows strays by a tenth of its column's spread
+_R2 = 0.99
+_NOISE = 2.0  # times 1/n + 1/m: what sampling alone takes off R2 (1.6 for normal columns)
+_LEAST_MOVE = 0.5  # rms way of the quantiles, in standard deviations of train
+_BETTER = 10.0  # times less rest than without a map
+_LEAST_COLUMNS = 3  # a map of fewer proves nothing
+_MOST_OFF, _OFF = 0.2, 0.1  # share of the columns that may leave more rest than that: quantiles of codes jump
+_ROUND = 0.015  # relative distance to a usual factor, below which the factor is meant
+_FACTORS = (2.0, 10.0, 16.0, 100.0, 127.5, 128.0, 255.0, 256.0, 1000.0, 65535.0)
+_GROSS = 3.0  # times another spread, or spreads away from another mean
+
+
+@dataclass(frozen=True)
+class Alignment:
+    """A map of eval rows onto the scale of train: `rows * scale + offset`.
+
+    Attributes:
+      kind: "one" map for all columns, or one per column ("columns").
+      scale, offset: float64 (D,).
+      r2: share of the variance of train's quantiles that eval's explain after the map; median over columns.
+      move: how far the quantiles lie apart without it, rms, in standard deviations of train.
+      compared: bool (D,), the columns that were compared; the others hardly move.
+    """
+
+    kind: str
+    scale: np.ndarray
+    offset: np.ndarray
+    r2: float
+    move: float
+    compared: np.ndarray
+
+    def __call__(self, rows: np.ndarray) -> np.ndarray:
+        """Returns eval rows (n, *shape) on train's scale, in their own dtype."""
+        flat = np.asarray(rows, np.float64).reshape(len(rows), -1)
+        return (flat * self.scale + self.offset).reshape(rows.shape).astype(rows.dtype)
+
+    @property
+    def sentence(self) -> str:
+        """Says what the map undoes, with its figures."""
+        fit = f"with that undone their quantiles agree (R2 {self.r2:.3f}), now they lie {self.move:.3g} sd apart"
+        if self.kind == "columns":
+            factors = 1 / self.scale[self.compared]
+            low, high = float(factors.min()), float(factors.max())
+            return (
+                f"each column of the eval rows is on a scale of its own, {low:.3g} to {high:.3g} times that of the "
+                f"train rows: {fit}"
+            )
+        return f"the eval rows are {self.words}: {fit}"
+
+    @property
+    def words(self) -> str:
+        """What eval rows are to train rows, for a single map."""
+        factor, offset = 1 / float(self.scale[0]), -float(self.offset[0] / self.scale[0])
+        times = "" if factor == 1 else f" times {factor:.4g}" if factor > 1 else f" divided by {1 / factor:.4g}"
+        more = "" if offset == 0 else f" {'plus' if offset > 0 else 'minus'} {abs(offset):.4g}"
+        return f"the train rows{times}{more}"
+
+
+def alignment(train: np.ndarray, evaluation: np.ndarray) -> Alignment | None:
+    """Looks for a map.
+
+    Args:
+      train, evaluation: (n, *shape) and (m, *shape); cells that are not finite are left out.
+
+    Returns:
+      The map, one for all columns first; None where there is none worth the name.
+    """
+    if min(len(train), len(evaluation)) < _LEAST_ROWS:
+        return None
+    here, there = (np.asarray(rows, np.float64).reshape(len(rows), -1) for rows in (train, evaluation))
+    here, there = (np.where(np.isfinite(rows), rows, np.nan) for rows in (here, there))
+    sides = _Sides.of(here, there)
+    return None if sides is None else _one_map(sides) or _map_per_column(sides)
+
+
+@dataclass(frozen=True)
+class _Sides:
+    """Quantiles (L, C) of the columns that move on both sides, and plain figures of these columns."""
+
+    here: np.ndarray
+    there: np.ndarray
+    figures: tuple[np.ndarray, np.ndarray]  # of each side: mean, sd, minimum, maximum, (4, C)
+    used: np.ndarray  # bool (D,)
+    slack: float  # what sampling takes off R2
+    whole: tuple[np.ndarray, np.ndarray]  # the figures of all columns, (4, D)
+
+    @classmethod
+    def of(cls, here: np.ndarray, there: np.ndarray) -> _Sides | None:
+        import warnings
+
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)  # columns without any value
+            quantiles = [np.nanquantile(side, _LEVELS, axis=0) for side in (here, there)]
+            figures = [
+                np.stack([f(side, axis=0) for f in (np.nanmean, np.nanstd, np.nanmin, np.nanmax)])
+                for side in (here, there)
+            ]
+        # Where a quarter of the rows shares a value, quantiles jump from it by chance.
+        inner = [q[14] - q[4] for q in quantiles]
+        used = (inner[0] > 0) & (inner[1] > 0)
+        if not used.any():
+            return None
+        return cls(
+            *(q[:, used] for q in quantiles),
+            tuple(f[:, used] for f in figures),  # type: ignore[arg-type]
+            used,
+            _NOISE * (1 / len(here) + 1 / len(there)),
+            tuple(figures),  # type: ignore[arg-type]
+        )
+
+    def rests(self, mapped: np.ndarray) -> np.ndarray:
+        """1 - R2 of mapped eval quantiles, (C,)."""
+        total = np.square(self.here - self.here.mean(axis=0)).sum(axis=0)
+        return np.asarray(np.square(self.here - mapped).sum(axis=0) / total)
+
+    def rest(self, mapped: np.ndarray) -> float:
+        return float(np.median(self.rests(mapped)))
+
+    def accepted(self, scale: np.ndarray, offset: np.ndarray) -> tuple[float, float] | None:
+        """R2 and move of a map, scale and offset of shape (C,), where it fits and moves enough."""
+        rests = self.rests(self.there * scale + offset)
+        rest, unmapped = float(np.median(rests)), self.rest(self.there)
+        spread = self.here.std(axis=0)
+        move = float(np.sqrt(np.mean(np.square((self.there - self.here) / spread))))
+        good = rest < 1 - _R2 + self.slack and (rests > _OFF + 2 * self.slack).mean() <= _MOST_OFF
+        good = good and move > _LEAST_MOVE and unmapped > _BETTER * rest
+        return (1 - rest, move) if good and (scale > 0).all() else None
+
+
+def _one_map(sides: _Sides) -> Alignment | None:
+    if sides.here.shape[1] < _LEAST_COLUMNS:
+        return None
+    weight = 1 / sides.here.var(axis=0)
+    x, y = sides.there, sides.here
+    w = np.broadcast_to(weight, x.shape)
+    mean_x, mean_y = np.average(x, weights=w), np.average(y, weights=w)
+    covariance = np.average((x - mean_x) * (y - mean_y), weights=w)
+    scale = float(covariance / np.average(np.square(x - mean_x), weights=w))
+    if not np.isfinite(scale) or scale <= 0:
+        return None
+    # The plainest map that fits as well is the one that is meant: a usual factor alone, then with an offset.
+    usual = next(
+        (f for u in _FACTORS for f in (u, 1 / u) if abs(scale / f - 1) < 4 * _ROUND), 1.0 if 0.9 < scale < 1.1 else None
+    )
+    candidates = [] if usual is None else [(usual, 0.0), (usual, mean_y - usual * mean_x)]
+    ratio = float(np.average(x * y, weights=w) / np.average(x * x, weights=w))
+    candidates += [(ratio, 0.0), (scale, mean_y - scale * mean_x)]
+    rests = [sides.rest(x * a + b) for a, b in candidates]
+    least = min(rests)
+    width = x.shape[1]
+    for (a, b), rest in zip(candidates, rests, strict=True):
+        if 0.9 < a < 1.1 and not all(_floored(figures[2]) for figures in sides.figures):
+            continue  # everything a little larger is how the world shifts; pixels keep their black
+        if a > 0 and rest <= 1.5 * least + sides.slack / 4:
+            fit = sides.accepted(np.full(width, a), np.full(width, b))
+            if fit is not None:
+                size = len(sides.used)
+                return Alignment("one", np.full(size, a), np.full(size, b), *fit, sides.used)
+    return None
+
+
+def _map_per_column(sides: _Sides) -> Alignment | None:
+    if sides.here.shape[1] < _LEAST_COLUMNS or not _scaled_apart(sides):
+        return None
+    x, y = sides.there, sides.here
+    dx, dy = x - x.mean(axis=0), y - y.mean(axis=0)
+    scale = (dx * dy).sum(axis=0) / np.square(dx).sum(axis=0)
+    offset = y.mean(axis=0) - scale * x.mean(axis=0)
+    fit = sides.accepted(scale, offset)
+    if fit is None:
+        return None
+    # A column that mostly stays at one value has no quantiles to compare: mean and sd have to do.
+    (mean, sd), (eval_mean, eval_sd) = (figures[:2] for figures in sides.whole)
+    with np.errstate(all="ignore"):
+        scales = np.where((sd > 0) & (eval_sd > 0), sd / eval_sd, 1.0)
+        offsets = np.nan_to_num(mean - scales * eval_mean)
+    scales[sides.used], offsets[sides.used] = scale, offset
+    return Alignment("columns", scales, offsets, *fit, sides.used)
+
+
+def _scaled_apart(sides: _Sides) -> bool:
+    """Whether eval was scaled by its own figures, or one side was scaled and the other one is grossly off."""
+    here, there = sides.figures
+    if _scaled(there, 1e-3):
+        return True
+    return (_scaled(here, 0.25) and _gross(there)) or (_scaled(there, 0.25) and _gross(here))
+
+
+def _scaled(figures: np.ndarray, slack: float) -> bool:
+    """Whether all columns have mean 0 and sd 1, or run from 0 (or -1) to 1."""
+    mean, sd, minimum, maximum = figures
+    standard = (np.abs(mean) < slack) & (np.abs(sd - 1) < max(slack, 0.02))
+    if slack > 0.1:
+        standard = (np.abs(mean) < slack) & (np.abs(np.log(sd)) < 2 * slack)
+    top = np.abs(maximum - 1) < slack
+    unit = top & (np.minimum(np.abs(minimum), np.abs(minimum + 1)) < slack)
+    return bool(standard.all() or unit.all())
+
+
+def _floored(minimum: np.ndarray) -> bool:
+    """Whether most columns share their smallest value, as those of images do."""
+    return bool(np.unique(minimum, return_counts=True)[1].max() > 0.5 * len(minimum))
+
+
+def _gross(figures: np.ndarray) -> bool:
+    """Whether columns never were standardised: most are far from mean 0 and sd 1, or start at 0 as pixels do."""
+    mean, sd, minimum, maximum = figures
+    off = (np.abs(np.log(np.maximum(sd, 1e-300))) > np.log(_GROSS)) | (np.abs(mean) > _GROSS * np.maximum(sd, 1.0))
+    unit = (minimum > -1.5) & (maximum < 1.5) & (maximum > 0.5)
+    pixels = (minimum >= 0).all() and (minimum == 0).mean() > 0.5
+    return bool((off & ~unit).mean() > 0.5 or pixels)

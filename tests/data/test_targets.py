@@ -1,0 +1,73 @@
+"""aetfx.data.targets: what the targets of fit(x, y) are to its inputs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.datasets import load_digits
+
+from aetfx.data.targets import relation
+
+RNG = np.random.default_rng(0)
+CODES = RNG.normal(size=(500, 3))
+TABLE = CODES @ RNG.normal(size=(3, 7)) + 0.2 * RNG.normal(size=(500, 7))
+DIGITS = load_digits().images[:600]
+
+
+def rotated(rows, n):
+    return np.concatenate([rows[n:], rows[:n]])
+
+
+@pytest.mark.parametrize(
+    ("inputs", "targets", "kind"),
+    [
+        (TABLE, TABLE, "same"),
+        (TABLE + 0.5 * RNG.normal(size=TABLE.shape), TABLE, "denoising"),
+        (DIGITS * (RNG.random(DIGITS.shape) > 0.3), DIGITS, "denoising"),
+        (TABLE, RNG.permutation(TABLE), "permuted"),
+        (TABLE, rotated(TABLE, 1), "permuted"),
+        (DIGITS, DIGITS / 16, "affine"),
+        (TABLE, (TABLE - TABLE.mean(axis=0)) / TABLE.std(axis=0), "affine"),
+        (DIGITS, 16 - DIGITS, "affine"),
+        (DIGITS, np.roll(DIGITS, 1, axis=2), "shifted"),
+        (DIGITS, np.roll(DIGITS, -2, axis=1), "shifted"),
+        (TABLE, RNG.normal(size=TABLE.shape), "unrelated"),
+        (TABLE + 0.1 * RNG.normal(size=TABLE.shape), RNG.permutation(TABLE), "unrelated"),
+    ],
+)
+def test_each_relation_by_its_name(inputs, targets, kind):
+    found = relation(inputs, targets)
+    assert found.kind == kind, found.sentence
+    assert found.is_mistake == (kind not in ("same", "denoising"))
+    assert len(found.sentence) > 15
+
+
+def test_the_figures_are_told():
+    assert "times 0.0625 plus 0" in relation(DIGITS, DIGITS / 16).sentence
+    assert "moved by 1 along axis 2" in relation(DIGITS, np.roll(DIGITS, 1, axis=2)).sentence
+    assert "500 of 500" in relation(TABLE, rotated(TABLE, 3)).sentence
+
+
+def test_holes_in_the_inputs_are_denoising_and_not_a_mistake():
+    holes = TABLE.copy()
+    holes[RNG.random(holes.shape) < 0.2] = np.nan
+    assert relation(holes, TABLE).kind == "denoising"
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), noise=st.floats(0.05, 1.5))
+def test_noise_of_any_strength_up_to_the_signals_own_is_denoising(seed, noise):
+    rng = np.random.default_rng(seed)
+    rows = rng.normal(size=(300, 4)) @ rng.normal(size=(4, 12))
+    noisy = rows + noise * rows.std() * rng.normal(size=rows.shape)
+    assert relation(noisy, rows).kind == "denoising"
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_rows_of_other_things_are_unrelated(seed):
+    rng = np.random.default_rng(seed)
+    rows, others = rng.normal(size=(2, 300, 12))
+    assert relation(rows, others).kind == "unrelated"

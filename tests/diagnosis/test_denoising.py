@@ -1,0 +1,81 @@
+"""`fit(x, y)`: what differs from the inputs is scored as what is asked back, a wrong `y` is found out."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import yaml
+
+import aetfx
+from aetfx.diagnosis.api import diagnose_study
+from aetfx.errors import AetfxError
+from aetfx.study import load_study
+
+keras = pytest.importorskip("keras")
+
+RNG = np.random.default_rng(0)
+CLEAN = (RNG.normal(size=(700, 3)) @ RNG.normal(size=(3, 10))).astype("float32")
+NOISY = CLEAN + 0.5 * RNG.normal(size=CLEAN.shape).astype("float32")
+
+
+def model():
+    layers = [keras.layers.Dense(32, "relu"), keras.layers.Dense(4), keras.layers.Dense(32, "relu")]
+    made = keras.Sequential([keras.Input((10,)), *layers, keras.layers.Dense(10)])
+    made.compile("adam", "mse")
+    return made
+
+
+def test_denoising_is_scored_against_what_is_asked_back():
+    before = NOISY.copy(), CLEAN.copy()
+    found = aetfx.diagnose(model, NOISY, y_train=CLEAN, epochs=25)
+    assert found.status == "healthy"
+    assert found.record["baseline"]["score"] < 0.1, "the noise is not asked back"
+    assert found.record["baseline"]["pca_score"] is None, "PCA of noisy rows is no reference for clean ones"
+    np.testing.assert_array_equal(NOISY, before[0])
+    np.testing.assert_array_equal(CLEAN, before[1])
+
+
+def test_targets_of_other_rows_are_the_first_cause(tmp_path):
+    mixed = RNG.permutation(NOISY)
+    found = aetfx.diagnose(model, NOISY, y_train=mixed, epochs=25, out=tmp_path)
+    [cause] = found.causes
+    assert cause.code == "code.target_mismatch"
+    assert "another order" in cause.evidence[0]
+    assert cause.score_before > 0.9
+    assert cause.score_after < 0.3
+    assert "model.fit(x_train, x_train" in cause.keras
+
+
+def test_a_dataset_of_pairs_and_a_study_say_the_same(tmp_path):
+    import tensorflow as tf
+
+    np.save(tmp_path / "noisy.npy", NOISY)
+    np.save(tmp_path / "clean.npy", CLEAN)
+    tree = {
+        "data": {"train": "noisy.npy", "target": "clean.npy"},
+        "model": {"hidden": [32], "bottleneck": 4},
+        "training": {"epochs": 25},
+    }
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(tree))
+    of_study = diagnose_study(load_study(tmp_path / "study.yaml"), tmp_path / "run")
+    pairs = tf.data.Dataset.from_tensor_slices((NOISY, CLEAN)).shuffle(700, seed=3).batch(32)
+    of_pairs = aetfx.diagnose(model, pairs, epochs=25)
+    assert of_study.status == of_pairs.status == "healthy"
+    assert of_study.record["baseline"]["score"] == pytest.approx(of_pairs.record["baseline"]["score"], rel=0.3)
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"y_train": CLEAN[:, :4]}, "targets of shape (4,), but x_train has rows of shape (10,)"),
+        ({"y_train": CLEAN[:99]}, "99 targets for the 700 rows of x_train"),
+        ({"y_train": CLEAN, "x_val": NOISY[:50]}, "y_val: missing"),
+        ({"y_val": CLEAN[:50], "x_val": NOISY[:50]}, "y_val: given without y_train"),
+        ({"y_train": CLEAN, "x_val": NOISY[:50], "y_val": CLEAN[:49]}, "49 targets for the 50 rows of x_val"),
+    ],
+)
+def test_targets_that_do_not_fit_are_refused(given, said):
+    with pytest.raises(AetfxError) as caught:
+        aetfx.diagnose(model, NOISY, epochs=1, **given)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)

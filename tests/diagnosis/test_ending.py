@@ -1,0 +1,97 @@
+"""aetfx.diagnosis.engine, ended early or without experiments: what was measured so far is kept and told as such."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+import aetfx
+from aetfx.diagnosis.api import diagnose_study
+from aetfx.errors import StudyError
+from aetfx.study import parse_study
+
+keras = pytest.importorskip("keras")
+
+RNG = np.random.default_rng(0)
+ROWS = RNG.normal(size=(600, 3)) @ RNG.normal(size=(3, 8)) + 0.1 * RNG.normal(size=(600, 8))
+
+
+def study(tmp_path, **diagnosis):
+    """Standardised rows behind a sigmoid output, which gives 0 to 1 only."""
+    np.save(tmp_path / "rows.npy", ROWS)
+    tree = {
+        "data": {"train": str(tmp_path / "rows.npy")},
+        "model": {"hidden": [16], "bottleneck": 3, "output_activation": "sigmoid"},
+        "training": {"epochs": 30},
+        "diagnosis": diagnosis,
+    }
+    return parse_study(tree)
+
+
+class InterruptedAfter:
+    """A progress that interrupts, as Ctrl-C does, when a named variant has been trained to its end."""
+
+    def __init__(self, name: str):
+        self.name, self.seen = name, False
+
+    def update(self, doing: str, done: float, total: float) -> None:
+        if self.seen and doing != self.name:
+            raise KeyboardInterrupt
+        self.seen |= doing == self.name
+
+
+def model():
+    layers = [keras.layers.Dense(16, "relu"), keras.layers.Dense(3), keras.layers.Dense(16, "relu")]
+    made = keras.Sequential([keras.Input((8,)), *layers, keras.layers.Dense(8, "sigmoid")])
+    made.compile("adam", "mse")
+    return made
+
+
+def test_an_interrupt_in_a_notebook_leaves_what_was_measured():
+    found = aetfx.diagnose(model, ROWS, epochs=30, progress=InterruptedAfter("output_activation=linear"))
+    assert found.record["truncated"]
+    assert found.status == "inconclusive"
+    [first, *_] = found.suspected
+    assert first["code"] == "model.output_activation"
+    assert first["gain"] > 0.5
+    assert first["gain_interval"] is None, "one training has no interval"
+    assert "ended before" in " ".join(found.record["statements"])
+    assert "ended" in repr(found)
+
+
+def test_an_interrupt_before_the_first_training_ended_is_passed_on():
+    with pytest.raises(KeyboardInterrupt):
+        aetfx.diagnose(model, ROWS, epochs=30, progress=InterruptedAfter("validating the data on Beam"))
+
+
+def test_too_little_time_for_one_training_is_an_error_that_says_so(tmp_path):
+    with pytest.raises(StudyError, match="max_seconds: 0.001 seconds ended before the model was trained once"):
+        diagnose_study(study(tmp_path, max_seconds=0.001), tmp_path / "run")
+
+
+def test_the_clock_ends_a_diagnosis_and_more_time_completes_it(tmp_path):
+    """The first trials are kept, so that the second time begins where the first ended."""
+    started = time.monotonic()
+    whole = diagnose_study(study(tmp_path), tmp_path / "whole")
+    seconds = time.monotonic() - started
+    assert [cause.code for cause in whole.causes] == ["model.output_activation"]
+    short = diagnose_study(study(tmp_path, max_seconds=seconds / 2), tmp_path / "run")
+    if not short.record["truncated"]:
+        pytest.skip("this machine became twice as fast in between")
+    assert not short.causes
+    again = diagnose_study(study(tmp_path), tmp_path / "run")
+    assert again.record["causes"] == whole.record["causes"]
+
+
+def test_without_experiments_signs_are_told_and_nothing_is_named(tmp_path):
+    found = diagnose_study(study(tmp_path, experiments=False), tmp_path / "run")
+    assert found.record["trials"] == 1
+    assert found.status == "inconclusive"
+    assert not found.causes
+    assert found.suspected[0]["code"] == "model.output_activation"
+    assert found.suspected[0]["gain"] is None
+    codes = [item["code"] for item in found.suspected]
+    assert "optimizer.learning_rate_too_high" not in codes, "tried without a sign, so there is none to tell"
+    assert "nothing was verified" in found.record["next"]
