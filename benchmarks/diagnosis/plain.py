@@ -40,7 +40,7 @@ def known_cells(rows: np.ndarray) -> np.ndarray:
         values, counts = np.unique(column[np.isfinite(column)], return_counts=True)
         for value in values[(counts >= 0.005 * len(column)) & (counts > 2)]:
             rest = column[(column != value) & np.isfinite(column)]
-            if len(rest) and np.abs(rest - value).min() > np.ptp(np.percentile(rest, [1, 99])):
+            if len(np.unique(rest)) > 2 and np.abs(rest - value).min() > np.ptp(np.percentile(rest, [1, 99])):
                 out[:, j] &= column != value
     return known
 

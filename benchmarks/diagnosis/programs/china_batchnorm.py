@@ -33,7 +33,6 @@ VARIANTS = {"elu": Variant(build={"activation": "elu"})}
 FAULTS = {
     "batch_of_two": Fault("optimizer.batch_size", fit={"batch_size": 2}),
     "tanh_output": Fault("model.output_activation", build={"output": "tanh"}),
-    "val_not_scaled": Fault("code.train_eval_preprocessing_mismatch", data={"eval_scaler": "none"}),
     "rate_1e-5": Fault("optimizer.learning_rate_too_low", build={"learning_rate": 1e-5}),
 }
 COMPOUNDS = [("tanh_output", "rate_1e-5")]

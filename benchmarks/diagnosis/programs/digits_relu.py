@@ -33,7 +33,7 @@ def build(activation="leaky_relu", optimizer="adam", learning_rate=0.01, initial
     return model
 
 
-VARIANTS = {"elu": Variant(build={"activation": "elu"}), "tanh": Variant(build={"activation": "tanh"})}
+VARIANTS = {"elu": Variant(build={"activation": "elu"}), "nadam": Variant(build={"optimizer": "nadam"})}
 FAULTS = {
     "relu_everywhere": Fault("model.dead_units", build={"activation": "relu"}),
     "bare_standardising": Fault("data.constant_features", data={"scaler": "bare"}),

@@ -20,7 +20,7 @@ def data(**changes) -> Data:
 
 
 def build(
-    width=64, activation="relu", output="linear", optimizer="adam", learning_rate=3e-3, loss="mse",
+    width=64, activation="silu", output="linear", optimizer="adam", learning_rate=3e-3, loss="mse",
     initializer="he_normal", penalty=0.0,
 ):  # fmt: skip
     inputs = keras.Input((40,))
@@ -34,7 +34,7 @@ def build(
     return model
 
 
-VARIANTS = {"elu": Variant(build={"activation": "elu"}), "standardised": Variant(data={"scaler": "standard"})}
+VARIANTS = {"nadam": Variant(build={"optimizer": "nadam"}), "standardised": Variant(data={"scaler": "standard"})}
 FAULTS = {
     "linear": Fault("model.linear_activations", build={"activation": "linear"}),
     "narrow": Fault("model.capacity_too_small", build={"width": 4}),

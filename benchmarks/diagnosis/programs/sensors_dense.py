@@ -23,8 +23,8 @@ def first_sensor(rows):
 
 
 def build(
-    columns=12, activation="leaky_relu", output="linear", optimizer="adam", learning_rate=3e-3, loss="mse",
-    initializer="he_normal",
+    columns=12, activation="tanh", output="linear", optimizer="adam", learning_rate=4e-3, loss="mse",
+    initializer="lecun_normal",
 ):  # fmt: skip
     inputs = keras.Input((columns,))
     x = layers.Dense(32, activation=activation, kernel_initializer=initializer)(inputs)
@@ -35,7 +35,7 @@ def build(
     return model
 
 
-VARIANTS = {"tanh": Variant(build={"activation": "tanh"}), "huber": Variant(build={"loss": "huber"})}
+VARIANTS = {"nadam": Variant(build={"optimizer": "nadam"}), "huber": Variant(build={"loss": "huber"})}
 FAULTS = {
     "raw_columns": Fault("data.scaling", data={"scaler": "none"}),
     "spikes": Fault("data.outliers", data={"damage": Spikes(0.003, 80.0)}),

@@ -29,8 +29,8 @@ def block(x, units, activation, initializer):
 
 
 def build(
-    columns=16, activation="relu", output="linear", optimizer="adam", learning_rate=2e-3, loss="mse",
-    initializer="glorot_uniform",
+    columns=16, activation="tanh", output="linear", optimizer="adam", learning_rate=4e-3, loss="mse",
+    initializer="lecun_normal",
 ):  # fmt: skip
     inputs = keras.Input((columns,))
     x = block(layers.Dense(32)(inputs), 32, activation, initializer)
@@ -41,7 +41,7 @@ def build(
     return model
 
 
-VARIANTS = {"elu": Variant(build={"activation": "elu"})}
+VARIANTS = {"nadam": Variant(build={"optimizer": "nadam"})}
 FAULTS = {
     "empty_cells": Fault("data.missing", data={"damage": Marked(0.02, float("nan"), every=4)}),
     "stuck_sensors": Fault("data.constant_features", data={"damage": Stuck(10, 0.02)}, build={"columns": 26}),

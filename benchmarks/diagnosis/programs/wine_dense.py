@@ -42,6 +42,5 @@ FAULTS = {
     "four_epochs": Fault("optimizer.undertrained", fit={"epochs": 4}),
     "rate_1e-5": Fault("optimizer.learning_rate_too_low", build={"learning_rate": 1e-5}),
     "val_not_scaled": Fault("code.train_eval_preprocessing_mismatch", data={"eval_scaler": "none", "val": True}),
-    "cosine": Fault("loss.mismatch", build={"loss": "cosine_similarity"}),
 }
 COMPOUNDS = [("raw_columns", "rate_1e-5"), ("relu_output", "four_epochs")]
