@@ -98,6 +98,7 @@ def run_base(base: str, keys: list[str], out: Path, sample: bool) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
 
+    _warm_up()
     program, measured = Program(base), verify.read(base)["cases"]
     for case in program.cases():
         if case.key not in keys:
@@ -127,6 +128,16 @@ def run_base(base: str, keys: list[str], out: Path, sample: bool) -> None:
             print(f"{time.strftime('%H:%M:%S')} {case.key} ({' + '.join(case.codes) or 'healthy'}): {said[0]} "
                   f"in {run['wall_s']:.0f} s", flush=True)  # fmt: skip
             keras.backend.clear_session()
+
+
+def _warm_up() -> None:
+    """Lets TensorFlow do what it does once per process, so that the first T is like the others."""
+    import keras
+    import numpy as np
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    model.compile("adam", "mse")
+    model.fit(np.zeros((4, 2)), np.zeros((4, 2)), verbose=0)
 
 
 def sampled(cases: list[Case]) -> list[Case]:

@@ -141,10 +141,13 @@ def judge_all(program: Program, record: dict[str, Any]) -> None:
             continue
         kept["of"] = case.of
         if case.kind == "healthy":
-            searched = record["searches"].get(case.name if case.search else "good")
-            best = searched["best"]["score"] if searched else float("nan")
-            kept["ratio"] = round(kept["score"] / max(best, FLOOR), 3) if searched else None
-            kept["kept"] = kept["ratio"] <= HEALTHY_RATIO if searched else None
+            of = case.name if case.search else "good"
+            searched = record["searches"].get(of)
+            if searched and searched["fingerprint"] == measured[of]["fingerprint"]:
+                kept["ratio"] = round(kept["score"] / max(searched["best"]["score"], FLOOR), 3)
+                kept["kept"] = kept["ratio"] <= HEALTHY_RATIO
+            else:
+                kept["ratio"] = kept["kept"] = None
         else:
             healthy = measured[case.of]
             kept["ratio"] = round(kept["score"] / max(healthy["score"], FLOOR), 3)
@@ -171,15 +174,16 @@ def _say(base: str, name: str, kept: dict[str, Any]) -> None:
 
 
 def verified_cases(half: str | None = None) -> list[tuple[Case, dict[str, Any]]]:
-    """Returns the programs of the suite that hold, with what was measured of them."""
+    """Returns the programs of the suite that hold as they are now, with what was measured of them."""
     found = []
     for base in names():
         record = read(base)
         if half is not None and half_of(base) != half:
             continue
-        for case in Program(base).cases():
+        program = Program(base)
+        for case in program.cases():
             kept = record["cases"].get(case.name)
-            if kept and kept.get("kept"):
+            if kept and kept["kept"] and kept["fingerprint"] == fingerprint(program, case):
                 found.append((case, kept))
     return found
 
