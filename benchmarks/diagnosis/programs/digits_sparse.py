@@ -18,7 +18,7 @@ def data(**changes) -> Data:
 
 
 def build(
-    penalty=1e-5, activation="relu", output="sigmoid", optimizer="adam", learning_rate=3e-3,
+    penalty=1e-5, activation="elu", output="sigmoid", optimizer="adam", learning_rate=4e-3,
     loss="binary_crossentropy", initializer="glorot_uniform",
 ):  # fmt: skip
     input_img = keras.Input(shape=(64,))
@@ -31,7 +31,7 @@ def build(
     return autoencoder
 
 
-VARIANTS = {"rmsprop": Variant(build={"optimizer": "rmsprop"})}
+VARIANTS = {"nadam": Variant(build={"optimizer": "nadam"})}
 FAULTS = {
     "l1_0.1": Fault("model.regularization", build={"penalty": 0.1}),
     "categorical": Fault("loss.mismatch", build={"loss": "categorical_crossentropy"}),

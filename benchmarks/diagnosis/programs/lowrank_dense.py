@@ -20,8 +20,8 @@ def data(**changes) -> Data:
 
 
 def build(
-    width=64, activation="silu", output="linear", optimizer="adam", learning_rate=3e-3, loss="mse",
-    initializer="he_normal", penalty=0.0,
+    width=64, activation="silu", output="linear", optimizer="adam", learning_rate=2e-3, loss="mse",
+    initializer="glorot_uniform", penalty=0.0,
 ):  # fmt: skip
     inputs = keras.Input((40,))
     x = layers.Dense(width, activation=activation, kernel_initializer=initializer)(inputs)
