@@ -1,13 +1,13 @@
 # `make` alone lists the targets. Each calls setup when it is needed; after setup none touches the network.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test fuzz lint examples wheel clean
+.PHONY: help setup lock demo test fuzz lint examples bench-diagnosis wheel clean
 
 BIN := .venv/bin
 # TensorFlow's start-up notices say nothing about us and hide what matters in a test log.
 export TF_CPP_MIN_LOG_LEVEL ?= 3
 
 help: ## Show this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' $(firstword $(MAKEFILE_LIST)) | expand -t 24
 
 setup: ## Make .venv from requirements.lock (3.6 GB; does nothing when it is up to date)
 	@sh tools/setup.sh
@@ -29,6 +29,9 @@ lint: setup ## Style, format, import layers and types
 
 examples: setup ## Run every example and check its verdict (up to 40 minutes)
 	@$(BIN)/python examples/check.py
+
+bench-diagnosis: setup ## Diagnose the fault suite and count (up to 6 hours, resumes; ARGS=--sample: 15 minutes)
+	@$(BIN)/python -m benchmarks.diagnosis.run $(ARGS)
 
 wheel: setup ## Build dist/aetfx-*.whl and the source archive
 	@$(BIN)/uv build --quiet --offline --no-build-isolation --python $(BIN)/python --out-dir dist

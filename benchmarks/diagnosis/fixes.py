@@ -1,0 +1,197 @@
+"""A named fix, applied outside aetfx: the change as the verdict words it, plain Keras, own preprocessing.
+
+What a verdict names is a change of settings (`study`: dotted keys) or of the architecture (then the experiment's saved
+model in the run directory has it, and only its config is used). Both are built anew here with fresh weights and fitted
+with Keras. A fix that cannot be applied in this way returns None; it then counts for the strict score only.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from benchmarks.diagnosis.plain import (
+    compiled_loop,
+    is_table,
+    judge,
+    judge_as_given,
+    known_cells,
+    train,
+    without_convolutions,
+)
+from benchmarks.diagnosis.program import Case, Data, Program
+
+SEEDS = range(300, 305)  # used neither by the verification nor by diagnoses
+
+
+def scores_after(
+    program: Program, case: Case, data: Data, causes: Sequence[dict[str, Any]], run: Path
+) -> dict[str, list[float]] | None:
+    """Trains a case with the fixes of some causes, five fresh seeds.
+
+    Args:
+      causes: entries of `diagnosis.json`, in the order of the chain.
+      run: the run directory.
+
+    Returns:
+      The scores in original units (`score`) and in the user's units (`as_given`), or None.
+    """
+    import keras
+
+    prepared = _prepared(data, causes)
+    make = _maker(program, case, causes, run)
+    if prepared is None or make is None:
+        return None
+    changed, restore = prepared
+    fit = program.fit(case)
+    for cause in causes:
+        for key in ("epochs", "batch_size"):
+            fit[key] = cause["study"].get(f"training.{key}", fit[key])
+    found: dict[str, list[float]] = {"score": [], "as_given": []}
+    for seed in SEEDS:
+        keras.utils.set_random_seed(seed)
+        model = make()
+        model.optimizer.build(model.trainable_variables)
+        train(model, compiled_loop(model) if without_convolutions(model) else None, changed, fit, seed)
+        draws = [restore(np.asarray(model.predict_on_batch(changed.x_fresh))) for _ in range(program.draws)]
+        found["score"].append(round(float(np.mean([judge(data, draw) for draw in draws])), 5))
+        found["as_given"].append(round(float(np.mean([judge_as_given(data, draw) for draw in draws])), 5))
+        keras.backend.clear_session()
+    return found
+
+
+def _maker(program: Program, case: Case, causes: Sequence[dict[str, Any]], run: Path) -> Callable[[], Any] | None:
+    """Returns a function that builds the compiled, fixed model."""
+    import keras
+
+    study = {key: value for cause in causes for key, value in cause["study"].items()}
+    unworded = [cause for cause in causes if not cause["study"] and not cause["code"].startswith(("code.", "data."))]
+    rebuilt = [cause for cause in causes if any(key.startswith("model.") for key in cause["study"])] + unworded
+    saved = None
+    if rebuilt:
+        last = max(rebuilt, key=lambda cause: cause["step"])
+        saved = next(iter(run.glob(f"configurations/*-{last['experiment'][:8]}/*/model.keras")), None)
+        if saved is None:
+            return None
+    masked = "preprocessing.missing" in study
+
+    def make() -> Any:
+        model = program.build(case)
+        optimizer, loss = model.optimizer, model.loss
+        if saved is not None:
+            import aetfx.preprocessing.layers  # noqa: F401  (registers the layers around a saved model)
+
+            core = _core(keras.models.load_model(saved, compile=False))
+            model = type(core).from_config(core.get_config())
+            model(keras.ops.zeros((1, *np.shape(program.data(case).x_train)[1:])))
+        if "training.optimizer" in study or "training.learning_rate" in study:
+            config = {} if "training.optimizer" in study else optimizer.get_config()
+            config["learning_rate"] = study.get("training.learning_rate", 0.001)
+            name = study.get("training.optimizer", type(optimizer).__name__)
+            optimizer = keras.optimizers.get({"class_name": name, "config": config})
+        else:
+            optimizer = type(optimizer).from_config(optimizer.get_config())
+        loss = study.get("training.loss", loss)
+        if masked:
+            loss = _masked(keras.losses.get(loss))
+        model.compile(optimizer=optimizer, loss=loss)
+        return model
+
+    return make
+
+
+def _core(model: Any) -> Any:
+    """Returns the network inside a saved model that takes raw rows."""
+    names = [layer.name for layer in model.layers]
+    if "prepare" not in names or "restore" not in names:
+        return model
+    inner = [layer for layer in model.layers if hasattr(layer, "layers")]
+    return inner[0]
+
+
+def _masked(loss: Any) -> Any:
+    from keras import ops
+
+    def masked(y_true: Any, y_pred: Any) -> Any:
+        missing = ops.isnan(y_true)
+        return loss(ops.where(missing, ops.stop_gradient(y_pred), y_true), y_pred)
+
+    return masked
+
+
+def _prepared(data: Data, causes: Sequence[dict[str, Any]]) -> tuple[Data, Callable[[np.ndarray], np.ndarray]] | None:
+    """Returns the rows as fixed, and what takes predictions back to the units that the user's rows have."""
+    study = {key: value for cause in causes for key, value in cause["study"].items()}
+    codes = {cause["code"] for cause in causes}
+    if codes & {"data.constant_features", "data.too_few_rows"}:
+        return None
+    if "code.target_mismatch" in codes:
+        data = dataclasses.replace(data, y_train=None, y_val=None)
+    if "code.train_eval_preprocessing_mismatch" in codes:
+        return _aligned(data)
+    if "data.train_eval_shift" in codes and data.x_val is not None:
+        # Rows like the fresh ones take the place of as many train rows.
+        half = data.x_val[: len(data.x_val) // 2]
+        data = dataclasses.replace(data, x_train=np.concatenate([data.x_train[len(half) :], half]))
+    keys = ("preprocessing.outliers", "preprocessing.missing", "preprocessing.scaling")
+    if not any(key in study for key in keys):
+        return data, lambda rows: rows
+    return _preprocessed(data, *(study.get(key) for key in keys))
+
+
+def _aligned(data: Data) -> tuple[Data, Callable[[np.ndarray], np.ndarray]] | None:
+    """Brings val and fresh rows to the scale of the train rows, by the deciles of each column."""
+    if data.x_val is None:
+        return None
+    shape = data.x_fresh.shape[1:]
+    train, val = (rows.reshape(len(rows), -1).astype(np.float64) for rows in (data.x_train, data.x_val))
+    if not is_table(data.x_val):
+        train, val = train.reshape(-1, 1), val.reshape(-1, 1)
+    cuts = np.linspace(5, 95, 19)
+    one, other = np.percentile(train, cuts, axis=0), np.percentile(val, cuts, axis=0)
+    spread = other.std(axis=0)
+    slope = np.where(spread > 0, one.std(axis=0) / np.where(spread > 0, spread, 1.0), 1.0)
+    offset = one.mean(axis=0) - slope * other.mean(axis=0)
+    if len(slope) > 1:
+        slope, offset = slope.reshape(shape), offset.reshape(shape)
+    fresh = (data.x_fresh * slope + offset).astype("float32")
+    return dataclasses.replace(data, x_fresh=fresh), lambda rows: (rows - offset) / slope
+
+
+def _preprocessed(
+    data: Data, outliers: str | None, missing: str | None, scaling: str | None
+) -> tuple[Data, Callable[[np.ndarray], np.ndarray]]:
+    x = data.x_train.astype(np.float64)
+    known = known_cells(x)
+    table = is_table(np.where(known, x, np.nan))
+    if missing:
+        x = np.where(known, x, np.nan)
+    q1, middle, q3 = np.nanpercentile(x, [25, 50, 75], axis=0)
+    if outliers:
+        x = np.clip(x, q1 - 3 * (q3 - q1), q3 + 3 * (q3 - q1))
+    axis = 0 if table else tuple(range(x.ndim))
+    if scaling == "minmax":
+        shift, factor = np.nanmin(x, axis=axis), np.nanmax(x, axis=axis) - np.nanmin(x, axis=axis)
+    elif scaling == "robust":
+        shift, factor = middle, q3 - q1
+    elif scaling:
+        shift, factor = np.nanmean(x, axis=axis), np.nanstd(x, axis=axis)
+    else:
+        shift, factor = np.zeros(()), np.ones(())
+    factor = np.where(factor > 0, factor, 1.0)
+    filled = np.where(np.isfinite(x), x, middle)
+    x_train = ((filled - shift) / factor).astype("float32")
+    y_train = None
+    if missing:
+        y_train = np.where(known, x_train, np.nan).astype("float32")
+    elif data.y_train is not None:
+        y_train = ((data.y_train - shift) / factor).astype("float32")
+    fresh = ((data.x_fresh - shift) / factor).astype("float32")
+    return (
+        dataclasses.replace(data, x_train=x_train, y_train=y_train, x_fresh=fresh),
+        lambda rows: rows * factor + shift,
+    )

@@ -1,0 +1,94 @@
+"""What one diagnosis counts as: the rules of the fault suite, in one place.
+
+Ranking: the verified causes in the order of the chain, then the suspicions by gain. *Strict*: the first is an injected
+cause. *Equivalent*: it is not, but the named fix, applied outside aetfx (the whole chain for compounds), brings the
+program within 1.33x of the good one's score. *Top 3*: every injected cause is among the first three. Equivalents that
+the verdict lists beside its first cause count for none of these. `inconclusive` and errors are misses on faulty
+programs; a false alarm is a healthy program called `faulty`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+REPAIRED_RATIO = 1.33
+FLOOR = 1e-6
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One diagnosis, counted.
+
+    Attributes:
+      case, kind, half, codes: the program.
+      status: of the verdict, or "error".
+      ranking: codes as named.
+      strict, equivalent, top3: see above; `equivalent` includes the strict ones.
+      wall_s, multiple: cost in seconds and in T.
+      promised: gain of the first cause and its interval, None without one.
+      got: its gain on fresh rows and seeds, None where the fix could not be applied outside.
+      repaired_ratio: score after the fix against the good program's.
+    """
+
+    case: str
+    kind: str
+    half: str
+    codes: tuple[str, ...]
+    status: str
+    ranking: tuple[str, ...]
+    strict: bool
+    equivalent: bool
+    top3: bool
+    wall_s: float
+    multiple: float
+    promised: tuple[float, float, float] | None
+    got: float | None
+    repaired_ratio: float | None
+
+    @property
+    def holds(self) -> bool | None:
+        """Whether the gain that was got lies in the promised interval."""
+        if self.promised is None or self.got is None:
+            return None
+        return self.promised[1] <= self.got <= self.promised[2]
+
+
+def count(record: dict[str, Any], run: dict[str, Any]) -> Outcome:
+    """Counts one run of one program's result file."""
+    codes = tuple(record["codes"])
+    causes, suspected = run.get("causes", []), run.get("suspected", [])
+    named = [cause["code"] for cause in causes]
+    named += [item["code"] for item in sorted(suspected, key=lambda item: -(item.get("gain") or 0.0))]
+    ranking = tuple(dict.fromkeys(named))
+    faulty = record["kind"] != "healthy"
+    strict = faulty and bool(causes) and ranking[0] in codes
+    after = run.get("after", {})
+    fixed = after.get("all" if record["kind"] == "compound" and "all" in after else "first")
+    ratio = None if not fixed else _mean(fixed["score"]) / max(record["good_score"], FLOOR)
+    got = None
+    if after.get("first"):
+        got = 1 - _mean(after["first"]["as_given"]) / _mean(record["as_given"])
+    promised = (causes[0]["gain"], *causes[0]["gain_interval"]) if causes else None
+    return Outcome(
+        case=record["case"],
+        kind=record["kind"],
+        half=record["half"],
+        codes=codes,
+        status=run.get("status", "error"),
+        ranking=ranking,
+        strict=strict,
+        equivalent=strict or (faulty and bool(causes) and ratio is not None and ratio <= REPAIRED_RATIO),
+        top3=faulty and set(codes) <= set(ranking[:3]),
+        wall_s=run["wall_s"],
+        multiple=run["wall_s"] / max(run["plain_s"], 0.01),
+        promised=promised,
+        got=got,
+        repaired_ratio=ratio,
+    )
+
+
+def _mean(scores: list[float]) -> float:
+    return float(np.exp(np.mean(np.log(np.maximum(scores, FLOOR)))))

@@ -1,0 +1,195 @@
+"""Diagnoses every verified program of the suite as its user would, and keeps what was said; resumes per program.
+
+    python -m benchmarks.diagnosis.run [--sample] [--only NAME ...] [--half tuning|held_out] [--out DIR]
+
+Healthy programs are diagnosed with 3 seeds, others with one. Beside the verdict stand the time of one plain
+`model.fit` (T), measured in the same process, and, where a cause was named, the scores that its fix reaches when it is
+applied outside aetfx (`fixes.py`). Each base program has a process of its own. `--sample` takes a dozen programs, one
+seed each, from both halves: at most 15 minutes on two cores. `--only` takes `base` or `base.case`. Ends with the
+tables of `summary.py`, and with its exit status.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+import platform
+import sys
+import tempfile
+import time
+import traceback
+from pathlib import Path
+from typing import Any
+
+from benchmarks.diagnosis import summary, verify
+from benchmarks.diagnosis.halves import half_of
+from benchmarks.diagnosis.program import Case, Program
+
+RESULTS = Path(__file__).resolve().parent / "results"
+HEALTHY_SEEDS = (0, 1, 2)
+FAULTY_SEEDS = (0,)
+SAMPLE_FAULTS, SAMPLE_HEALTHY = 8, 4
+
+
+def diagnose(program: Program, case: Case, seed: int) -> dict[str, Any]:
+    """Diagnoses one case once."""
+    import aetfx
+    from benchmarks.diagnosis.plain import plain_fit
+
+    data = program.data(case)
+    _, plain_seconds = plain_fit(program, case, data, seed=200 + seed)
+    extra = {name: value for name in ("y_train", "y_val") if (value := getattr(data, name)) is not None}
+    result: dict[str, Any] = {"seed": seed, "plain_s": round(plain_seconds, 2)}
+    with tempfile.TemporaryDirectory(prefix="suite-") as folder:
+        out = Path(folder) / "run"
+        begun = time.perf_counter()
+        try:
+            found = aetfx.diagnose(
+                lambda: program.build(case), data.x_train, data.x_val, **extra, **program.fit(case), seed=seed, out=out
+            )
+        except Exception as error:
+            said = f"{type(error).__name__}: {error}"
+            if not isinstance(error, aetfx.errors.AetfxError):
+                said += "\n" + traceback.format_exc(limit=-3)
+            return result | {"wall_s": round(time.perf_counter() - begun, 1), "error": said[:1500]}
+        result["wall_s"] = round(time.perf_counter() - begun, 1)
+        record = found.record
+        kept = ("status", "causes", "suspected", "improvements", "ruled_out", "notes", "baseline", "cost", "rows")
+        result |= {name: _short(record.get(name)) for name in kept}
+        if record["causes"] and case.kind != "healthy":
+            result["after"] = _after(program, case, data, record["causes"], out)
+    return result
+
+
+def _after(program: Program, case: Case, data: Any, causes: list[dict[str, Any]], out: Path) -> dict[str, Any]:
+    from benchmarks.diagnosis.fixes import scores_after
+
+    found: dict[str, Any] = {}
+    wanted = {"first": causes[:1]}
+    if len(causes) > 1:
+        wanted["all"] = causes
+    for name, chosen in wanted.items():
+        try:
+            found[name] = scores_after(program, case, data, chosen, out)
+        except Exception as error:  # a fix that cannot be applied is itself a result
+            found[name] = None
+            found[f"{name}_error"] = f"{type(error).__name__}: {error}"[:600]
+    return found
+
+
+def _short(value: Any) -> Any:
+    """Leaves long words and texts of a record out."""
+    if isinstance(value, list):
+        return [_short(item) for item in value]
+    if isinstance(value, dict):
+        left_out = ("keras", "meaning", "title", "remedy")
+        return {key: _short(item) for key, item in value.items() if key not in left_out}
+    return value
+
+
+def path_of(out: Path, case: Case) -> Path:
+    return out / f"{case.key}.json"
+
+
+def run_base(base: str, keys: list[str], out: Path, sample: bool) -> None:
+    """Diagnoses the missing cases of one base program."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import keras
+
+    _warm_up()
+    program, measured = Program(base), verify.read(base)["cases"]
+    for case in program.cases():
+        if case.key not in keys:
+            continue
+        path = path_of(out, case)
+        record = json.loads(path.read_text()) if path.exists() else {}
+        if record.get("fingerprint") != measured[case.name]["fingerprint"]:
+            record = {"runs": []}
+        record |= {
+            "case": case.key, "kind": case.kind, "codes": list(case.codes), "half": half_of(base),
+            "architecture": program.architecture, "dataset": program.dataset,
+            "fingerprint": measured[case.name]["fingerprint"],
+            "score": measured[case.name]["score"], "as_given": measured[case.name]["as_given"],
+            "good_score": measured[case.of]["score"], "date": time.strftime("%Y-%m-%d"),
+        }  # fmt: skip
+        seeds = HEALTHY_SEEDS if case.kind == "healthy" and not sample else FAULTY_SEEDS
+        for seed in seeds:
+            if any(run["seed"] == seed for run in record["runs"]):
+                continue
+            run = diagnose(program, case, seed)
+            record["runs"].append(run)
+            temporary = path.with_suffix(".tmp")
+            temporary.write_text(json.dumps(record, indent=1) + "\n")
+            os.replace(temporary, path)
+            named = [cause["code"] for cause in run.get("causes", [])]
+            said = run.get("error", "").splitlines()[:1] or [f"{run.get('status')} {named}"]
+            print(f"{time.strftime('%H:%M:%S')} {case.key} ({' + '.join(case.codes) or 'healthy'}): {said[0]} "
+                  f"in {run['wall_s']:.0f} s", flush=True)  # fmt: skip
+            keras.backend.clear_session()
+
+
+def _warm_up() -> None:
+    """Lets TensorFlow do what it does once per process, so that the first T is like the others."""
+    import keras
+    import numpy as np
+
+    model = keras.Sequential([keras.Input((2,)), keras.layers.Dense(2)])
+    model.compile("adam", "mse")
+    model.fit(np.zeros((4, 2)), np.zeros((4, 2)), verbose=0)
+
+
+def sampled(cases: list[Case]) -> list[Case]:
+    """Takes a dozen cases: faults of as many causes as possible and healthy ones, from both halves in turn."""
+    chosen: list[Case] = []
+    codes: set[str] = set()
+    for kind, count in (("fault", SAMPLE_FAULTS), ("healthy", SAMPLE_HEALTHY)):
+        found: list[Case] = []
+        halves = {half: [case for case in cases if case.kind == kind and half_of(case.base) == half]
+                  for half in ("tuning", "held_out")}  # fmt: skip
+        bases: set[str] = set()
+        while len(found) < count and any(halves.values()):
+            for rest in halves.values():
+                fresh = [case for case in rest if case.base not in bases and not codes & set(case.codes)]
+                if not (fresh or rest):
+                    continue
+                case = (fresh or rest)[len(fresh or rest) // 2]
+                rest.remove(case)
+                found.append(case)
+                bases.add(case.base)
+                codes |= set(case.codes)
+        chosen += found[:count]
+    return chosen
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sample", action="store_true")
+    parser.add_argument("--only", nargs="+", default=[], metavar="NAME")
+    parser.add_argument("--half", choices=("tuning", "held_out"))
+    parser.add_argument("--out", type=Path, help="results/<date> by default, results/<date>-sample with --sample")
+    given = parser.parse_args()
+    label = time.strftime("%Y-%m-%d") + ("-sample" if given.sample else "")
+    out = given.out or RESULTS / label
+    out.mkdir(parents=True, exist_ok=True)
+    cases = [case for case, _ in verify.verified_cases(given.half)]
+    if given.only:
+        cases = [case for case in cases if case.key in given.only or case.base in given.only]
+    if given.sample:
+        cases = sampled(cases)
+    begun = time.perf_counter()
+    for base in dict.fromkeys(case.base for case in cases):
+        keys = [case.key for case in cases if case.base == base]
+        worker = multiprocessing.get_context("spawn").Process(target=run_base, args=(base, keys, out, given.sample))
+        worker.start()
+        worker.join()
+        if worker.exitcode:
+            print(f"{base}: the process ended with {worker.exitcode}; run again to go on", file=sys.stderr, flush=True)
+    seconds = time.perf_counter() - begun
+    print(f"{len(cases)} programs, {seconds:.0f} s, {os.cpu_count()} cores, Python {platform.python_version()}: {out}")
+    return summary.report(out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
