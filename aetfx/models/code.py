@@ -69,7 +69,8 @@ def expression(node: Any, *, prefix: bool = True) -> str:
     if kind == "__tuple__":
         return f"({', '.join(expression(item, prefix=prefix) for item in node['items'])},)"
     if kind == "function":
-        return f'"{config}"' if str(node.get("module", "builtins")).startswith("keras") else str(config)
+        own = str(config).rpartition(">")[2]  # a registered function is written down with its package
+        return f'"{config}"' if str(node.get("module", "builtins")).startswith("keras") else own
     if kind == "InputLayer":
         return _input(node["config"], prefix)
     cls = _keras_class(node)
@@ -88,10 +89,11 @@ def model_code(blueprint: Blueprint, variable: str = "model") -> list[str] | Non
     """Returns statements that build a Sequential or Functional model and bind it to `variable`.
 
     The names `keras` and `layers` (keras.layers) must be known where they run. None where a model is a subclass, shares
-    a layer between several places, or feeds layers other than by position.
+    a layer between several places, feeds layers other than by position, repeats a whole model over time, or has plain
+    operations (`keras.ops.relu(x)`) between its layers.
     """
     config = blueprint.get("config", {})
-    if "layers" not in config:
+    if "layers" not in config or not all(_is_layer(node) for node in config["layers"]):
         return None
     return (
         _sequential(blueprint, variable) if blueprint["class_name"] == "Sequential" else _functional(config, variable)
@@ -114,6 +116,15 @@ def slim(node: Any) -> Any:
         kept = {key: config[key] for key in config if key in required or key in others or key == "name"}
     rest = {key: value for key, value in node.items() if key not in ("config", "build_config") and value is not None}
     return {**{key: slim(value) for key, value in rest.items()}, "config": slim(kept)}
+
+
+def _is_layer(node: dict[str, Any]) -> bool:
+    """Whether a node can be written as one call: a layer of Keras's or of the user's own, or a model of such."""
+    module = str(node.get("module"))
+    if module.startswith("keras.") and module not in _HOMES and "layers" not in node["config"]:
+        return False
+    wrapped = node["config"].get("layer")
+    return not (isinstance(wrapped, dict) and "layers" in (wrapped.get("config") or {}))
 
 
 def _sequential(blueprint: Blueprint, variable: str) -> list[str] | None:

@@ -14,7 +14,12 @@ from aetfx.models.serial import describe_model
 from aetfx.training.recipe import plain_optimizer
 from tests.models import zoo
 
-WRITTEN = [make for make in zoo.SHAPES if make not in (zoo.subclass, zoo.custom, zoo.normalised)]
+# Subclasses, layers that are shared or fed by name, plain operations, a model repeated over time.
+NO_CODE = (
+    zoo.subclass, zoo.functions_in_call, zoo.transformer, zoo.shared, zoo.states, zoo.functions, zoo.frames,
+)  # fmt: skip
+OWN_NAMES = (zoo.custom, zoo.blocks, zoo.tied)
+WRITTEN = [make for make in zoo.SHAPES if make not in (*NO_CODE, *OWN_NAMES, zoo.normalised)]
 
 
 def kinds(model):
@@ -41,6 +46,18 @@ def test_the_code_builds_the_same_model(make):
     built.set_weights(model.get_weights())
     rows = np.random.default_rng(0).normal(size=(3, *zoo.SHAPES[make])).astype("float32")
     np.testing.assert_allclose(built(rows, training=False), model(rows, training=False), rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("make", NO_CODE, ids=lambda make: make.__name__)
+def test_what_cannot_be_written_is_not_written(make):
+    assert model_code(describe_model(make(), zoo.SHAPES[make]).blueprint) is None
+
+
+def test_names_of_the_users_own_stand_as_they_are():
+    code = "\n".join(model_code(describe_model(zoo.blocks(), (6,)).blueprint))
+    assert "layers.Dense(8, activation=squashed)" in code
+    assert "Residual(8" in code or "Residual(units=8" in code
+    assert "zoo>" not in code
 
 
 @pytest.mark.parametrize("make", zoo.SHAPES, ids=lambda make: make.__name__)
