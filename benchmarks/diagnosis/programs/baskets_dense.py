@@ -31,7 +31,7 @@ def build(
     return model
 
 
-VARIANTS = {"tanh": Variant(build={"activation": "tanh"}), "rmsprop": Variant(build={"optimizer": "rmsprop"})}
+VARIANTS = {"nadam": Variant(build={"optimizer": "nadam"}), "rmsprop": Variant(build={"optimizer": "rmsprop"})}
 FAULTS = {
     "mae": Fault("loss.mismatch", build={"loss": "mae"}),
     "softmax_output": Fault("model.output_activation", build={"output": "softmax"}),

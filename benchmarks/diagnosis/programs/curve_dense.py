@@ -18,7 +18,7 @@ def data(**changes) -> Data:
 
 
 def build(
-    width=48, activation="tanh", output="linear", optimizer="adam", learning_rate=5e-3, initializer="glorot_uniform"
+    width=48, activation="silu", output="linear", optimizer="adam", learning_rate=5e-3, initializer="glorot_uniform"
 ):
     dense = {"activation": activation, "kernel_initializer": initializer}
     model = keras.Sequential(
@@ -36,12 +36,10 @@ def build(
     return model
 
 
-VARIANTS = {}
 FAULTS = {
     "linear": Fault("model.linear_activations", build={"activation": "linear"}),
     "narrow": Fault("model.capacity_too_small", build={"width": 3}),
     "zero_weights": Fault("model.initialization", build={"initializer": "zeros"}),
-    "dead_units": Fault("model.dead_units", build={"activation": "relu", "learning_rate": 0.03}),
     "six_epochs": Fault("optimizer.undertrained", fit={"epochs": 6}),
 }
 COMPOUNDS = [("linear", "six_epochs")]

@@ -1,4 +1,4 @@
-"""Fifty patients only, ten measurements each: a small network gets by, a large one learns them by heart."""
+"""Sixty patients only, ten measurements each: a small network gets by, a large one learns them by heart."""
 
 import keras
 from keras import layers
@@ -10,19 +10,19 @@ from benchmarks.diagnosis.rows import prepare
 
 ARCHITECTURE = "dense table"
 DATASET = "diabetes"
-FIT = {"epochs": 350, "batch_size": 16}
+FIT = {"epochs": 400, "batch_size": 16}
 
 
 def data(**changes) -> Data:
-    return prepare(load_diabetes().data, **{"scaler": "standard", "n_train": 50, **changes})
+    return prepare(load_diabetes().data, **{"scaler": "standard", "n_train": 60, **changes})
 
 
-def build(hidden=(6,), activation="tanh", optimizer="adam", learning_rate=2e-3, initializer="glorot_uniform"):
+def build(hidden=(6,), activation="tanh", optimizer="adam", learning_rate=3e-3, initializer="glorot_uniform"):
     dense = {"activation": activation, "kernel_initializer": initializer}
     model = keras.Sequential([keras.Input((10,))])
     for units in hidden:
         model.add(layers.Dense(units, **dense))
-    model.add(layers.Dense(3, name="code"))
+    model.add(layers.Dense(2, name="code"))
     for units in reversed(hidden):
         model.add(layers.Dense(units, **dense))
     model.add(layers.Dense(10))

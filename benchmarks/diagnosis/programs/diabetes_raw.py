@@ -43,8 +43,7 @@ VARIANTS = {
 FAULTS = {
     "plain_sgd": Fault("optimizer.choice", build={"optimizer": "sgd", "learning_rate": 0.01}),
     "relu_output": Fault("model.output_activation", build={"output": "relu"}),
-    "one_batch": Fault("optimizer.batch_size", fit={"batch_size": 265}),
     "spikes": Fault("data.outliers", data={"damage": Spikes(0.004, 60.0)}),
     "sigmoid_output": Fault("model.output_activation", build={"output": "sigmoid"}, of="standardised"),
 }
-COMPOUNDS = [("spikes", "plain_sgd"), ("relu_output", "one_batch")]
+COMPOUNDS = [("spikes", "plain_sgd"), ("relu_output", "spikes")]

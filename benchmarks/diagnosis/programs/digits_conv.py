@@ -18,10 +18,6 @@ def data(scaler=16.0, **changes) -> Data:
     return prepare(load_digits().images[..., None], scaler=scaler, **changes)
 
 
-def ink(rows):
-    return rows.reshape(len(rows), -1).sum(axis=1)
-
-
 def build(
     activation="relu", output="sigmoid", optimizer="adam", learning_rate=3e-3, loss="binary_crossentropy",
     initializer="glorot_uniform",
@@ -52,7 +48,6 @@ FAULTS = {
     "rate_0.1": Fault("optimizer.learning_rate_too_high", build={"learning_rate": 0.1}),
     "zero_weights": Fault("model.initialization", build={"initializer": "zeros"}),
     "targets_x16": Fault("code.target_mismatch", data={"target": Rescaled(16.0)}, of="mse"),
-    "thin_digits_only": Fault("data.train_eval_shift", data={"train_first": ink}),
     "val_not_divided": Fault("code.train_eval_preprocessing_mismatch", data={"eval_scaler": "none"}),
     "huge_batch": Fault("optimizer.batch_size", fit={"batch_size": 1024}),
 }

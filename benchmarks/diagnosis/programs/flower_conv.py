@@ -22,7 +22,7 @@ def brightness(rows):
 
 
 def build(
-    filters=16, activation="relu", output="sigmoid", optimizer="adam", learning_rate=4e-3, loss="mse",
+    filters=16, activation="silu", output="sigmoid", optimizer="adam", learning_rate=6e-3, loss="mse",
     initializer="he_normal",
 ):  # fmt: skip
     model = keras.Sequential(
@@ -41,7 +41,7 @@ def build(
 
 
 VARIANTS = {
-    "elu": Variant(build={"activation": "elu"}),
+    "lecun": Variant(build={"initializer": "lecun_normal"}),
     "bce": Variant(build={"loss": "binary_crossentropy"}),
 }
 FAULTS = {

@@ -29,7 +29,7 @@ def build(
     return model
 
 
-VARIANTS = {"rmsprop": Variant(build={"optimizer": "rmsprop"}), "silu": Variant(build={"activation": "silu"})}
+VARIANTS = {"nadam": Variant(build={"optimizer": "nadam"}), "silu": Variant(build={"activation": "silu"})}
 FAULTS = {
     "l1_1": Fault("model.regularization", build={"penalty": 1.0}),
     "rate_1": Fault("optimizer.learning_rate_too_high", build={"learning_rate": 1.0}),

@@ -28,7 +28,7 @@ def build(output="linear", optimizer="adam", learning_rate=5e-3, loss="mse", ini
     return model
 
 
-VARIANTS = {"rmsprop": Variant(build={"optimizer": "rmsprop"})}
+VARIANTS = {"nadam": Variant(build={"optimizer": "nadam"})}
 FAULTS = {
     "raw_years": Fault("data.scaling", data={"scaler": "none"}),
     "relu_output": Fault("model.output_activation", build={"output": "relu"}),

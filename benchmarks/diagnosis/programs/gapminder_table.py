@@ -38,7 +38,7 @@ def build(
     return model
 
 
-VARIANTS = {"tanh": Variant(build={"activation": "tanh"})}
+VARIANTS = {"nadam": Variant(build={"optimizer": "nadam"})}
 FAULTS = {
     "raw_columns": Fault("data.scaling", data={"scaler": "none", "log": False}),
     "zero_for_missing": Fault("data.missing", data={"damage": Marked(0.03, -99.0, every=2)}),

@@ -19,7 +19,7 @@ def data(amplitude=1.0, **changes) -> Data:
 
 
 def build(
-    activation="relu", output="linear", optimizer="adam", learning_rate=4e-3, loss="mse", initializer="glorot_uniform"
+    activation="silu", output="linear", optimizer="adam", learning_rate=6e-3, loss="mse", initializer="glorot_uniform"
 ):
     model = keras.Sequential(
         [
@@ -38,7 +38,7 @@ def build(
     return model
 
 
-VARIANTS = {"elu": Variant(build={"activation": "elu"}), "nadam": Variant(build={"optimizer": "nadam"})}
+VARIANTS = {"lecun": Variant(build={"initializer": "lecun_normal"}), "nadam": Variant(build={"optimizer": "nadam"})}
 FAULTS = {
     "sigmoid_output": Fault("model.output_activation", build={"output": "sigmoid"}),
     "rate_0.3": Fault("optimizer.learning_rate_too_high", build={"learning_rate": 0.3}),
