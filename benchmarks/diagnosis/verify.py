@@ -145,7 +145,7 @@ def judge_all(program: Program, record: dict[str, Any]) -> None:
             searched = record["searches"].get(of)
             if searched and searched["fingerprint"] == measured[of]["fingerprint"]:
                 kept["ratio"] = round(kept["score"] / max(searched["best"]["score"], FLOOR), 3)
-                kept["kept"] = kept["ratio"] <= HEALTHY_RATIO
+                kept["kept"] = searched["trials"] == SEARCH_TRIALS and kept["ratio"] <= HEALTHY_RATIO
             else:
                 kept["ratio"] = kept["kept"] = None
         else:

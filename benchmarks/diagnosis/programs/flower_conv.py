@@ -22,7 +22,7 @@ def brightness(rows):
 
 
 def build(
-    filters=16, activation="silu", output="sigmoid", optimizer="adam", learning_rate=6e-3, loss="mse",
+    filters=16, activation="silu", output="sigmoid", optimizer="nadam", learning_rate=1e-2, loss="mse",
     initializer="he_normal",
 ):  # fmt: skip
     model = keras.Sequential(
