@@ -293,3 +293,11 @@ def test_what_cannot_be_scored_is_said_in_one_line():
         Scorer.fit(np.ones((0, 2)))
     with pytest.raises(DataError, match="must be numbers"):
         Scorer.fit(np.array([["a"], ["b"]]))
+
+
+def test_rare_ones_are_on_the_scale_of_common_ones():
+    rng = np.random.default_rng(0)
+    rows = (rng.random((400, 60)) < np.geomspace(0.008, 0.4, 60)).astype(float)
+    scorer = Scorer.fit(rows)
+    assert (scorer.metric, scorer.features) == ("deviance", "tensor")
+    assert scorer.range_ratio == pytest.approx(1.0)
