@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from aetfx.comparison.pool import Job, Pool, helpers_for, is_worth_it
-from aetfx.comparison.row_changes import alignments, changed, is_aligned, on_train
+from aetfx.comparison.row_changes import alignments, changed, is_aligned, on_train, unchanged
 from aetfx.comparison.splits import Part, Split, positions, split_rows
 from aetfx.data.parts import Parts
 from aetfx.data.targets import SAME, Relation
@@ -138,7 +138,11 @@ class Lab:
         part = self.split(index, recipe.rows).part(on)
         if on == "train":
             part = part[slice(0, _MOST_TRAIN_ROWS)]
-        return part.inputs, part.inputs if self.scores_inputs else part.targets
+        return part.inputs, self.truth_of(part)
+
+    def truth_of(self, part: Part) -> np.ndarray:
+        """Returns what reconstructions of some rows are compared with."""
+        return part.inputs if self.scores_inputs else part.targets
 
     @functools.cached_property
     def alignments(self) -> tuple[Alignment | None, Alignment | None]:
@@ -162,7 +166,7 @@ class Lab:
         """Returns inputs, what should come back, and what brings a reconstruction to the scale of that."""
         inputs, truth = self.judged_on(recipe, on, index)
         back = None if on == "train" or is_aligned(recipe.rows) else self.alignments[0 if self.scores_inputs else 1]
-        return (inputs, truth, _as_it_is) if back is None else (inputs, back(truth), back)
+        return (inputs, truth, unchanged) if back is None else (inputs, back(truth), back)
 
     def positions(self, index: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns where the train, select and confirm rows of a split stand.
@@ -176,9 +180,9 @@ class Lab:
         """Returns the score as fixed on the train rows of a split."""
         if index not in self._scorers:
             features = self.features if index == 0 or self.parts is not None else self.scorer(0).features
-            train = self.split(index).part("train")
+            train = self.truth_of(self.split(index).part("train"))
             self._scorers[index] = Scorer.fit(
-                train.inputs if self.scores_inputs else train.targets,
+                train,
                 features=features,
                 declared_shape=self.declared_shape,
                 sentinels=self.sentinels,
@@ -414,7 +418,3 @@ class Lab:
     def _tell(self, doing: str, done: float) -> None:
         if self.progress is not None:
             self.progress.update(doing, done, max(self.planned, done))
-
-
-def _as_it_is(rows: np.ndarray) -> np.ndarray:
-    return rows

@@ -24,7 +24,7 @@ def fed_cells(lab: Lab, preprocessing: Preprocessing) -> np.ndarray:
     Where outliers were found, rows outside the fences are NaN as a whole.
     """
     part = lab.split().part("train")
-    rows = (part.inputs if lab.scores_inputs else part.targets)[:_MOST_ROWS]
+    rows = lab.truth_of(part)[:_MOST_ROWS]
     fed = fed_rows(preprocessing, rows)
     mask = lab.scorer().mask(rows) & np.isfinite(fed)
     if lab.judge:
@@ -60,7 +60,7 @@ def pca_scores(
         return {}
     # Eval rows on another scale than train's are PCA's at its best: it is a reference, and no part of the fault.
     part, scorer = lab.split(0, "aligned" if any(lab.alignments) else "").part(on), lab.scorer()
-    held = part.inputs if lab.scores_inputs else part.targets
+    held = lab.truth_of(part)
     if lab.judge:
         held = held[scorer.inlier_rows(held)]
     fed = np.where(scorer.mask(held), fed_rows(preprocessing, held), np.nan)

@@ -149,7 +149,7 @@ def open_lab(
 def _mostly_inside(lab: Lab) -> bool:
     """Whether most eval rows lie inside the fences of train: elsewhere they would leave next to none to judge by."""
     part = lab.split(0, "aligned" if any(lab.alignments) else "").part("held_out")
-    truth = part.inputs if lab.scores_inputs else part.targets
+    truth = lab.truth_of(part)
     return bool(lab.scorer().inlier_rows(truth).mean() >= _LEAST_INSIDE)
 
 

@@ -256,10 +256,6 @@ def _is_layer(node: dict[str, Any]) -> bool:
     return "DTypePolicy" not in str(node.get("class_name"))
 
 
-def _children(layer: Any) -> list[Any]:
-    return list(layer._flatten_layers(include_self=False, recursive=False))
-
-
 def _custom_parts(layer: Any) -> list[Any]:
     """Returns the functions, and the classes of the initialisers, regularisers and constraints, that a layer uses.
 

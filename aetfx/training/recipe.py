@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from aetfx.models.serial import ModelSource, dictionaries
+from aetfx.models.serial import Blueprint, ModelSource, dictionaries
 from aetfx.run import content_hash
 from aetfx.training.step import KERAS_STEP, TrainStep
 
@@ -122,6 +122,10 @@ class Recipe:
             config = rate.get("config", {})
             rate = config.get("initial_learning_rate", config.get("max_lr", 0.001))
         return float(f"{float(rate):.6g}")  # Keras keeps float32: 0.0010000000474974513
+
+    def with_blueprint(self, blueprint: Blueprint, **changes: Any) -> Recipe:
+        """Returns a copy with another architecture, and fields replaced."""
+        return self.changed(source=self.source.with_blueprint(blueprint), **changes)
 
     def with_learning_rate(self, rate: float) -> Recipe:
         """Returns a copy with another learning rate; a schedule keeps its form and is scaled."""

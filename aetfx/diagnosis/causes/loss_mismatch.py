@@ -59,7 +59,7 @@ class LossMismatch(Cause):
                 return []
             # Cross-entropy is defined for probabilities: the output activation is part of this loss.
             blueprint = set_activations(recipe.source.blueprint, case.architecture, "sigmoid", {output.name})
-            recipe = recipe.changed(source=recipe.source.with_blueprint(blueprint), name="loss=bce,output=sigmoid")
+            recipe = recipe.with_blueprint(blueprint, name="loss=bce,output=sigmoid")
             study["model.output_activation"] = "sigmoid"
             remedy = "Use binary cross-entropy with a sigmoid output."
         return [self._experiment(recipe, study, remedy)]

@@ -38,7 +38,7 @@ class CapacityTooLarge(Cause):
             blueprint = set_kernel_penalty(recipe.source.blueprint, names, l2)
             found.append(
                 self._experiment(
-                    recipe.changed(name=f"l2={l2:g}", source=recipe.source.with_blueprint(blueprint)),
+                    recipe.with_blueprint(blueprint, name=f"l2={l2:g}"),
                     f"Penalise large weights (L2 {l2:g} on every layer).",
                     f"keras.layers.Dense(..., kernel_regularizer=keras.regularizers.L2({l2:g}))  # each layer",
                 )
@@ -52,7 +52,7 @@ class CapacityTooLarge(Cause):
             blueprint = set_widths(recipe.source.blueprint, widths)
             found.append(
                 self._experiment(
-                    recipe.changed(name=f"hidden=/{divisor}", source=recipe.source.with_blueprint(blueprint)),
+                    recipe.with_blueprint(blueprint, name=f"hidden=/{divisor}"),
                     f"Make the hidden layers {divisor} times narrower.",
                     "\n".join(width_line(layer, widths[layer.name]) for layer in hidden),
                 )

@@ -95,8 +95,7 @@ class CapacityTooSmall(Cause):
         return self._experiment(case, widths, f"bottleneck={units}", remedy, True)
 
     def _experiment(self, case: Case, widths: dict[str, int], name: str, remedy: str, late: bool) -> Experiment:
-        source = case.recipe.source
-        recipe = case.recipe.changed(name=name, source=source.with_blueprint(set_widths(source.blueprint, widths)))
+        recipe = case.recipe.with_blueprint(set_widths(case.recipe.source.blueprint, widths), name=name)
         lines = [
             width_line(layer, widths[layer.name])
             for layer in case.architecture.layers

@@ -48,9 +48,7 @@ class DeadUnits(Cause):
             found.append(
                 Experiment(
                     self.code,
-                    case.recipe.changed(
-                        name=f"activation={activation}", source=case.recipe.source.with_blueprint(blueprint)
-                    ),
+                    case.recipe.with_blueprint(blueprint, name=f"activation={activation}"),
                     remedy=f"Use '{activation}' in all recurrent layers, whose gates are made for it."
                     if activation == "tanh"
                     else f"Use '{activation}', which keeps a gradient everywhere, in all layers but the last.",

@@ -33,10 +33,8 @@ class Initialization(Cause):
         if not case.rewritable or not layers:
             return []
         chosen = {layer.name: _initializer(layer.activation) for layer in layers}
-        source = case.recipe.source
-        recipe = case.recipe.changed(
-            name="initializer=usual", source=source.with_blueprint(set_initializers(source.blueprint, chosen))
-        )
+        blueprint = set_initializers(case.recipe.source.blueprint, chosen)
+        recipe = case.recipe.with_blueprint(blueprint, name="initializer=usual")
         first = layers[0]
         words = " and ".join(sorted(set(chosen.values())))
         return [

@@ -43,9 +43,7 @@ class LinearActivations(Cause):
         for activation in ("elu", "relu"):
             names = {layer.name for layer in case.architecture.hidden}
             blueprint = set_activations(case.recipe.source.blueprint, case.architecture, activation, names)
-            recipe = case.recipe.changed(
-                name=f"activation={activation}", source=case.recipe.source.with_blueprint(blueprint)
-            )
+            recipe = case.recipe.with_blueprint(blueprint, name=f"activation={activation}")
             first = case.architecture.hidden[0]
             found.append(
                 Experiment(

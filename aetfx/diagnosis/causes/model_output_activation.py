@@ -42,9 +42,7 @@ class OutputActivation(Cause):
         blueprint = set_activations(
             case.recipe.source.blueprint, case.architecture, "linear", {layer.name for layer in chosen}
         )
-        recipe = case.recipe.changed(
-            name="output_activation=linear", source=case.recipe.source.with_blueprint(blueprint)
-        )
+        recipe = case.recipe.with_blueprint(blueprint, name="output_activation=linear")
         return [
             Experiment(
                 self.code,
@@ -59,7 +57,7 @@ class OutputActivation(Cause):
         """A recurrent layer without its tanh blows up; a dense layer behind it reaches every value."""
         units = case.lab.shape[-1] if case.lab.parts is None else output.units
         blueprint = put_dense_behind(case.recipe.source.blueprint, output.name, units)
-        recipe = case.recipe.changed(name="output=dense", source=case.recipe.source.with_blueprint(blueprint))
+        recipe = case.recipe.with_blueprint(blueprint, name="output=dense")
         return [
             Experiment(
                 self.code,

@@ -60,7 +60,7 @@ class Regularization(Cause):
         if case.rewritable and noise:
             for factor in (0.25, 0.0):
                 blueprint = scale_noise(case.recipe.source.blueprint, factor)
-                recipe = case.recipe.changed(source=case.recipe.source.with_blueprint(blueprint))
+                recipe = case.recipe.with_blueprint(blueprint)
                 remedy = (
                     f"Weaken dropout and noise to {noise * factor:.3g}." if factor else "Leave dropout and noise out."
                 )
