@@ -13,7 +13,7 @@ from aetfx.diagnosis import symptoms
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.errors import DataError
 from aetfx.evaluation.score import Scorer
-from aetfx.models.probing import unit_spread
+from aetfx.models.probing import spread_and_output
 from aetfx.models.reading import read_architecture
 from aetfx.validation.statistics import range_ratio, summarize
 from aetfx.words import percent
@@ -35,7 +35,6 @@ class Probe:
     def __init__(self, x: Any, y: Any = None):
         self.rows, self.targets = _some(x, "x"), _some(x if y is None else y, "y")
         self._missing_share = float((~np.isfinite(np.asarray(x))).mean())  # of all rows: one NaN is enough
-        self._start: dict[str, np.ndarray] = {}
         try:
             self._scorer: Scorer | None = Scorer.fit(self.targets, declared_shape=self.targets.ndim > 2)
         except DataError:  # constant rows have no score
@@ -43,24 +42,28 @@ class Probe:
 
     def begin(self, model: Any) -> None:
         """Reads the architecture, and how far the units' answers are apart before training."""
-        self.architecture = read_architecture(model, self.rows.shape[1:])
-        self._start = unit_spread(model, self.architecture, self.rows)
+        self.architecture = read_architecture(model, self.rows.shape[1:], code=False)
+        self._start, self._output = spread_and_output(model, self.architecture, self.rows)
+        self._spread = self._start
 
-    def dead_units(self, model: Any, thresholds: Thresholds) -> str | None:
+    def run(self, model: Any) -> None:
+        """Passes the rows; what follows speaks of the last pass."""
+        self._spread, self._output = spread_and_output(model, self.architecture, self.rows)
+
+    def dead_units(self, thresholds: Thresholds) -> str | None:
         """Says in which layer many units have come to answer the same to every row."""
-        for name, spread in unit_spread(model, self.architecture, self.rows).items():
+        for name, spread in self._spread.items():
             dead = (self._start[name] > 0) & (spread <= thresholds.dead_spread * self._start[name])
             if dead.sum() >= thresholds.dead_share * len(dead):
                 return f"{dead.sum()} of {len(dead)} units of '{name}' answer the same to every probe row"
         return None
 
-    def score(self, model: Any) -> float | None:
+    def score(self) -> float | None:
         """Returns the score on the probe rows: 0 is perfect, 1 is what their mean gives; None where there is none."""
-        if self._scorer is None:
+        restored = self._output.astype(np.float64)
+        if self._scorer is None or restored.shape != self.targets.shape:
             return None
-        output = model(self.rows, training=False)
-        restored = np.asarray(output[0] if isinstance(output, list | tuple) else output, np.float64)
-        return self._scorer.score(self.targets, restored).value if restored.shape == self.targets.shape else None
+        return self._scorer.score(self.targets, restored).value
 
     def missing(self) -> str | None:
         """Says how many of the cells that were given are NaN or infinite."""

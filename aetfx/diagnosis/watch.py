@@ -243,13 +243,14 @@ class Watch(keras.callbacks.Callback):
         self._pass_at = 2 * self._epoch
 
         def look(model: Any) -> None:
-            dead = probe.dead_units(model, self._thresholds)
+            probe.run(model)
+            dead = probe.dead_units(self._thresholds)
             if dead:
                 self._found("dead_units", "model.dead_units", dead)
             planned = self.params.get("epochs") or self._epoch
             if self._epoch < _LEAST_EPOCHS or not (last or 2 * self._epoch >= planned):
                 return
-            score = probe.score(model)
+            score = probe.score()
             if score is not None and score > self._thresholds.at_the_mean:
                 self._found(
                     "at_the_mean",

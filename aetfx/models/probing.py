@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 
 from aetfx.models.drafts import wrapped
-from aetfx.models.reading import Architecture, layer_outputs
+from aetfx.models.reading import Architecture
 from aetfx.models.serial import leaf_layers
+from aetfx.models.tracing import first_tensor, trace
 
 
 @dataclass(frozen=True)
@@ -60,21 +61,34 @@ def kernels(model: Any, architecture: Architecture) -> list[KernelFacts]:
 
 
 def unit_spread(model: Any, architecture: Architecture, rows: np.ndarray) -> dict[str, np.ndarray]:
-    """Returns how far the answers of each unit are apart, for each weighted layer but the outputs.
+    """Returns how far the answers of each unit are apart; see `spread_and_output`."""
+    return spread_and_output(model, architecture, rows)[0]
+
+
+def spread_and_output(
+    model: Any, architecture: Architecture, rows: np.ndarray
+) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """Runs rows through a model and returns how far the answers of each unit are apart, and the (first) output.
 
     Args:
       model: built.
       rows: as fed, float32 (n, *shape).
 
     Returns:
-      Standard deviation over rows, and over places for convolutions and sequences, float64 (units,), by layer name;
-      after the activation and normalisation that belong to the layer.
+      For each weighted layer but the outputs, by name: the standard deviation over rows, and over places for
+      convolutions and sequences, float64 (units,), after the activation and normalisation that belong to the layer.
+      Then what the model gave for the rows.
     """
-    outputs = layer_outputs(model, rows)
-    found = {}
+    calls, output = trace(model, rows)
+    outputs = {call.name: call.output for call in calls}
+    spread = {}
     for facts in architecture.inner:
-        values = np.asarray(outputs.get(facts.last, outputs[facts.name]), np.float64)
+        values = _numbers(outputs.get(facts.last, outputs[facts.name]))
         if values.shape[-1] != facts.units:  # flattened on the way
-            values = np.asarray(outputs[facts.name], np.float64)
-        found[facts.name] = values.reshape(-1, values.shape[-1]).std(axis=0)
-    return found
+            values = _numbers(outputs[facts.name])
+        spread[facts.name] = values.reshape(-1, values.shape[-1]).std(axis=0)
+    return spread, np.asarray(first_tensor(output))
+
+
+def _numbers(output: Any) -> np.ndarray:
+    return np.asarray(first_tensor(output), np.float64)

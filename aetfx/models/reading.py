@@ -141,13 +141,14 @@ class Architecture:
         return "-".join(map(str, numbers))
 
 
-def read_architecture(model: Any, shape: tuple[int, ...]) -> Architecture:
+def read_architecture(model: Any, shape: tuple[int, ...], *, code: bool = True) -> Architecture:
     """Reads a built model by watching a few forward passes over two rows, with weights drawn for the purpose.
 
     Args:
       model: a Keras model that aetfx built (its layers are hooked for the moment of the pass, and its weights are
         put back).
       shape: shape of one row.
+      code: also look for the code, which takes several passes and draws from fixed seeds; without, there is none.
     """
     rows = np.random.default_rng(0).uniform(0.05, 0.95, (2, 2, *shape)).astype("float32")
     for layer in leaf_layers(model).values():
@@ -155,7 +156,8 @@ def read_architecture(model: Any, shape: tuple[int, ...]) -> Architecture:
             rows[1][:, here] = rows[0][:, here]
     with drawn_weights(model):
         drafts, n_outputs, seen = draft_layers(*trace(model, rows[0]), n_rows=len(rows[0]))
-        place, bypassed = find_code(model, rows, drafts[: len(drafts) - n_outputs], math.prod(shape))
+        inner = drafts[: len(drafts) - n_outputs]
+        place, bypassed = find_code(model, rows, inner, math.prod(shape)) if code else (None, False)
     packing = [layer for layer in leaf_layers(model).values() if getattr(layer, "packs_outputs", False)]
     columns = packing[-1].columns if packing else []
     kinds = {type(layer).__name__ for layer in leaf_layers(model).values()}
