@@ -71,7 +71,7 @@ class Confirmation:
       pools: scores of the whole run, by configuration, then by (seed, split); the between-seed variance is pooled
         from them.
       target: score that counts as good. Below it a generous change (epochs, width, batch, activations) is an
-        improvement and no cause: it would help healthy models as well.
+        improvement and no cause, unless it takes away half of the error: it would help healthy models as well.
       generous: codes of such changes; by default as the causes declare them.
     """
 
@@ -221,7 +221,8 @@ class Confirmation:
             c.level = level
             drop = float(np.mean(c.before) - np.mean(c.after))
             good = c.experiment.code in self.generous and float(np.mean(c.before)) <= self.target
-            if c.gain.gain >= t.least_gain and drop >= t.least_drop and not good:
+            chosen = good and (c.experiment.late or c.lower < t.least_lower_bound_good)
+            if c.gain.gain >= t.least_gain and drop >= t.least_drop and not chosen:
                 c.decision = "verified" if c.lower >= bounds[id(c)] else "suspected"
             elif c.lower > t.improvement_lower_bound:
                 c.decision = "improvement"

@@ -11,6 +11,7 @@ from aetfx.comparison.lab import Lab
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import REGISTRY, Admission, Experiment, in_order
 from aetfx.diagnosis.confirm import Candidate, Confirmation, Pools
+from aetfx.diagnosis.more_rows import CODE as MORE_ROWS
 from aetfx.diagnosis.more_rows import Promise, promise_of_more_rows
 from aetfx.diagnosis.pairs import pair_experiments
 from aetfx.diagnosis.result import CauseVerdict
@@ -65,6 +66,11 @@ class Outcome:
     pools: Pools = field(default_factory=dict)
 
     @property
+    def promise(self) -> Promise | None:
+        """What more rows promise, of the last step that asked."""
+        return next((step.promise for step in reversed(self.steps) if step.promise is not None), None)
+
+    @property
     def repaired(self) -> bool:
         """Whether some cause was mended: more rows, which may be asked for, are not to be had here."""
         return any(cause.verdict == "verified" for cause in self.causes)
@@ -108,6 +114,8 @@ def run_chain(
                 outcome.suspected += [_suspicion(step, code) for code in _signs(step)]
                 break
             _run_step(step, outcome, budget)
+            if step.named is not None and step.named.experiment.code == "model.capacity_too_large":
+                _ask_for_more_rows(step, outcome, budget)  # where a smaller model makes up for little, rows go first
             _collect(step, outcome)
             if step.named is None:
                 # The noise between seeds says what a verdict could have seen, so it is always measured.
@@ -165,9 +173,16 @@ def _run_step(step: Step, outcome: Outcome, budget: float) -> None:
     outcome.short_of_budget |= any(e.code not in {k.code for k in planned.experiments} for e in planned.dropped)
     unusual = {code for code, cause in REGISTRY.items() if cause.unusual(case)}
     named, step.equivalents = confirmation.best(step.candidates, unusual)
-    if named is None and case.select_score > case.target and not case.is_noise:
-        named = _try_pairs(case, confirmation, step.screened, step.candidates, budget)
+    if _gets_nowhere(named, t) and case.select_score > case.target and not case.is_noise:
+        pair = _try_pairs(case, confirmation, step.screened, step.candidates, budget)
+        if pair is not None:
+            named, step.equivalents = pair, []
     step.named = named
+
+
+def _gets_nowhere(named: Candidate | None, thresholds: Thresholds) -> bool:
+    """Whether no single change mends anything, or only brings what was worse than the mean back to it."""
+    return named is None or float(np.mean(named.after)) > thresholds.at_the_mean
 
 
 def _screen_into(step: Step, planned: Plan) -> list[Screened]:
@@ -306,7 +321,9 @@ def _keep_what_was_seen(outcome: Outcome) -> None:
 
 
 def _ask_for_more_rows(step: Step, outcome: Outcome, budget: float) -> None:
-    """Sees what more rows promise, where nothing that can be changed was verified."""
+    """Sees what more rows promise, where nothing that can be changed was verified, or only a smaller model."""
+    if any(cause.code == MORE_ROWS for cause in outcome.causes):
+        return
     left = max(0.0, budget - step.case.lab.spent)
     step.promise = promise_of_more_rows(step.case, step.confirmation, step.screened, left)
     outcome.short_of_budget |= step.promise.short_of_budget

@@ -33,8 +33,9 @@ def pair_experiments(case: Case, screened: list[Screened]) -> list[Experiment]:
         changed = dataclasses.replace(case, recipe=first.experiment.recipe, trial=trial)
         for second in ordered[i + 1 :]:
             cause = REGISTRY[second.experiment.code]
-            # A generous change on top of any other helps a little always; such pairs say nothing.
-            if cause.is_generous(case) or not cause.admit(changed).admitted:
+            # A generous change on top of any other helps a little always; such pairs say nothing, unless what is
+            # changed was far from usual (all rows in one batch).
+            if (cause.is_generous(case) and not cause.unusual(changed)) or not cause.admit(changed).admitted:
                 continue
             found += [_join(first.experiment, e) for e in cause.experiments(changed)[:2]]
     return found

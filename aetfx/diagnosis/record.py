@@ -75,7 +75,7 @@ def build_record(
         "experiments": [item for step in outcome.steps for item in experiments(step)],
         "code_curve": code_curve(last),
         "code_knee": _knee(last),
-        "learning_curve": last.promise.points if last.promise else [],
+        "learning_curve": outcome.promise.points if outcome.promise else [],
         "baseline": {
             "score": before[0],
             "score_interval": list(before[1]),
@@ -183,8 +183,8 @@ def _why_out(outcome: Outcome, cause: Cause) -> dict[str, Any]:
             "gain": best.gain,
             "reason": f"{admission.evidence[0]}; tried: {others}",
         }
-    elif step.promise is not None and cause.code == MORE_ROWS:
-        entry["reason"] = step.promise.reason
+    elif outcome.promise is not None and cause.code == MORE_ROWS:
+        entry["reason"] = outcome.promise.reason
     elif admission.admitted and any(e.code == cause.code for e in step.plan.dropped):
         entry["reason"] = "admitted, but the budget did not allow the experiment"
     elif cause.code in step.plan.broken:

@@ -166,6 +166,24 @@ def set_initializers(blueprint: Blueprint, kernels: Mapping[str, str]) -> Bluepr
     return _edit(blueprint, set(kernels), change)
 
 
+def same_initializer(blueprint: Blueprint, names: set[str]) -> set[str]:
+    """Returns the named layers, and those whose kernels are drawn by the same rule as one of theirs, its seed aside."""
+    rules = {
+        node["config"]["name"]: _rule(node["config"]["kernel_initializer"])
+        for node in dictionaries(blueprint)
+        if isinstance(node.get("config"), dict) and {"name", "kernel_initializer"} <= set(node["config"])
+    }
+    wanted = [rules[name] for name in names if name in rules]
+    return names | {name for name, rule in rules.items() if rule in wanted}
+
+
+def _rule(initializer: Any) -> Any:
+    if not isinstance(initializer, dict):
+        return initializer
+    settings = {key: value for key, value in (initializer.get("config") or {}).items() if key != "seed"}
+    return initializer.get("class_name"), settings
+
+
 def scale_penalties(blueprint: Blueprint, factor: float) -> Blueprint:
     """Multiplies every L1 and L2 penalty, on weights and on activities, by a factor."""
     result = copy.deepcopy(blueprint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
 from aetfx.models.probing import KernelFacts
-from aetfx.models.rewriting import set_initializers
+from aetfx.models.rewriting import same_initializer, set_initializers
 
 # He et al. 2015 for units that are silent on one side, LeCun 1998 for SELU (Klambauer 2017), Glorot 2010 for the rest.
 _HE = ("relu", "relu6", "leaky_relu", "elu", "gelu", "silu", "swish", "softplus")
@@ -28,6 +28,8 @@ class Initialization(Cause):
 
     def experiments(self, case: Case) -> list[Experiment]:
         odd = {k.layer for k in case.initial_kernels if _complaint(k, case.thresholds.far_from_fan)}
+        # A scale that is far off for one layer is no better chosen for the others.
+        odd = same_initializer(case.recipe.source.blueprint, odd)
         # Asked without that sign (METHOD section 4), all layers are given the usual ones.
         layers = [layer for layer in case.architecture.layers if layer.name in odd] or list(case.architecture.layers)
         if not case.rewritable or not layers:

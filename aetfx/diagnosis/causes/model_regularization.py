@@ -17,7 +17,7 @@ _FACTORS = (0.1, 0.01, 0.0)
 
 
 class Regularization(Cause):
-    """Less of it always lowers the error, so that only the signs of a collapse admit it."""
+    """Less of it always lowers the error, so that a collapse admits it, or train rows that miss the target under it."""
 
     code = "model.regularization"
     title = "Regularisation too strong"
@@ -29,19 +29,13 @@ class Regularization(Cause):
         penalty, noise, decay = _strengths(case.recipe)
         if not (penalty or noise or decay or has_divergence(case)):
             return Admission.no("there is no penalty, divergence, decay, dropout or noise")
-        evidence = collapse(case)
+        evidence = _lost(case)
         named = _named(penalty, decay)
-        if named and case.at_the_mean:
-            evidence.append(f"the train score is {case.train_score:.3f}, next to the mean, with {named}")
-        if penalty and not case.trial.diverged:
-            evidence += _silenced(case)
-        if named and not case.trial.diverged:
-            evidence += _shrunk(case, everywhere=decay > 0)
+        above = f", the train rows score {case.train_score:.3f}, above the target of {case.target:g}"
+        if named and not evidence and not case.trial.diverged and case.train_score > case.target:
+            evidence.append(f"with {named}{above}")
         if noise and case.train_score > case.target:
-            evidence.append(
-                f"with noise or dropout of up to {noise:g} in training, the train rows score {case.train_score:.3f} "
-                f"without it, above the target of {case.target:g}"
-            )
+            evidence.append(f"with noise or dropout of up to {noise:g} in training{above} without it")
         if evidence:
             return Admission.yes(*evidence)
         return Admission.no("no code, weight or row is lost to the regularisation; less of it would be a choice")
@@ -73,8 +67,9 @@ class Regularization(Cause):
         return found
 
     def is_generous(self, case: Case) -> bool:
-        """Less of a divergence under which the code lives on lowers the error of any model."""
-        return has_divergence(case) and not collapse(case)
+        """Less of a penalty or divergence under which codes and weights live on lowers the error of any model."""
+        penalty, noise, decay = _strengths(case.recipe)
+        return (has_divergence(case) or bool(penalty or decay)) and not noise and not _lost(case)
 
     def _experiment(self, recipe: Recipe, name: str, remedy: str, keras: str) -> Experiment:
         return Experiment(self.code, recipe.changed(name=name), remedy=remedy, keras=keras)
@@ -85,6 +80,19 @@ def _strengths(recipe: Recipe) -> tuple[float, float, float]:
     blueprint = recipe.source.blueprint
     decay = recipe.optimizer["config"].get("weight_decay")
     return largest_penalty(blueprint), largest_noise(blueprint), float(decay or 0.0)
+
+
+def _lost(case: Case) -> list[str]:
+    """Signs that codes, weights or rows are lost to a divergence, penalty or decay; [] where none are."""
+    penalty, _, decay = _strengths(case.recipe)
+    evidence, named = collapse(case), _named(penalty, decay)
+    if named and case.at_the_mean:
+        evidence.append(f"the train score is {case.train_score:.3f}, next to the mean, with {named}")
+    if penalty and not case.trial.diverged:
+        evidence += _silenced(case)
+    if named and not case.trial.diverged:
+        evidence += _shrunk(case, everywhere=decay > 0)
+    return evidence
 
 
 def _named(penalty: float, decay: float) -> str:

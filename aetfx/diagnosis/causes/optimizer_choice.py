@@ -44,3 +44,7 @@ class OptimizerChoice(Cause):
                 shortenable=False,
             )
         ]
+
+    def unusual(self, case: Case) -> bool:
+        # A rate that suits one of these may be far off once another fault is mended; Adam's seldom is.
+        return case.recipe.optimizer_name in _SLOW

@@ -80,13 +80,23 @@ def fences(statistics: ColumnStatistics, thresholds: Thresholds | None = None) -
 def inner_fences(statistics: ColumnStatistics, thresholds: Thresholds | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Fences to clip and to judge by, once outliers were found: nearer, so that none hides in a skewed column's tail.
 
-    Of 100,000 rows of any of the tails above fewer than one lies outside, so that clean rows lose nothing.
+    Of 100,000 rows of any of the tails above fewer than one lies outside, so that clean rows lose nothing. A column of
+    a few distinct values has no tail to follow, and yet a slipped comma in a column of zeros and ones owns any score
+    that is pooled over columns: its fences are as many spans of its middle 90 % away.
 
     Returns:
-      low, high: float64 (D,), as `fences`.
+      low, high: float64 (D,). Infinite as for `fences`, but for columns of a few distinct values that span something.
     """
     thresholds = thresholds or Thresholds()
-    return fences(statistics, thresholds.replace({"fence_reach": thresholds.inner_fence_reach}))
+    reach = thresholds.inner_fence_reach
+    low, high = fences(statistics, thresholds.replace({"fence_reach": reach}))
+    if statistics.n_distinct is None:
+        return low, high
+    few = statistics.n_distinct < thresholds.fence_distinct
+    at05, at95 = statistics.quantile(0.05), statistics.quantile(0.95)
+    few &= at95 > at05
+    span = reach * (at95 - at05)
+    return np.where(few, at05 - span, low), np.where(few, at95 + span, high)
 
 
 def has_outliers(statistics: ColumnStatistics, thresholds: Thresholds | None = None) -> np.ndarray:
