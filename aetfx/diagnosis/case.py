@@ -303,6 +303,11 @@ class Case:
             return None
         return self.pca_at(k)
 
+    @property
+    def far_behind_pca(self) -> bool:
+        """Whether PCA with as many numbers does so much better that something must be wrong, whatever the target."""
+        return self.pca is not None and self.select_score > self.thresholds.pca_far * self.pca
+
     def pca_at(self, k: int) -> float | None:
         """Score of PCA with k components, fitted on the preprocessed train rows (METHOD section 1)."""
         if not self.pca_is_reference:

@@ -72,6 +72,7 @@ class Confirmation:
         from them.
       target: score that counts as good. Below it a generous change (epochs, width, batch, activations) is an
         improvement and no cause, unless it takes away half of the error: it would help healthy models as well.
+      behind: the baseline is so far behind PCA that a good score excuses nothing; a wider code stays a choice.
       generous: codes of such changes; by default as the causes declare them.
     """
 
@@ -84,10 +85,11 @@ class Confirmation:
         pools: Pools,
         target: float = 0.0,
         generous: frozenset[str] | None = None,
+        behind: bool = False,
     ):
         self.generous = {c for c, cause in REGISTRY.items() if cause.generous} if generous is None else generous
         self.lab = lab
-        self.target = target
+        self.target, self.behind = target, behind
         self.baseline = baseline
         self.thresholds = thresholds
         self.alpha = thresholds.level / 2**step
@@ -221,7 +223,8 @@ class Confirmation:
             c.level = level
             drop = float(np.mean(c.before) - np.mean(c.after))
             good = c.experiment.code in self.generous and float(np.mean(c.before)) <= self.target
-            chosen = good and (c.experiment.late or c.lower < t.least_lower_bound_good)
+            halved = self.behind or c.lower >= t.least_lower_bound_good
+            chosen = good and (c.experiment.late or not halved)
             if c.gain.gain >= t.least_gain and drop >= t.least_drop and not chosen:
                 c.decision = "verified" if c.lower >= bounds[id(c)] else "suspected"
             elif c.lower > t.improvement_lower_bound:

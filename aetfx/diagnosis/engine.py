@@ -22,7 +22,6 @@ from aetfx.training.trial import OutOfTime
 from aetfx.validation.findings import Finding
 from aetfx.words import percent
 
-_ALIKE_AT_MOST = 2.0  # times the leader's screened score: no interval is that wide
 _SCREEN_SHARE = 0.5  # of the remaining budget; the rest is for confirming
 
 
@@ -138,7 +137,9 @@ def run_chain(
 def _open_step(case: Case, outcome: Outcome) -> Step:
     admissions = {cause.code: admit(case, cause.code) for cause in in_order()}
     generous = frozenset(code for code, cause in REGISTRY.items() if cause.is_generous(case))
-    confirmation = Confirmation(case.lab, case.recipe, case.thresholds, case.step, outcome.pools, case.target, generous)
+    confirmation = Confirmation(
+        case.lab, case.recipe, case.thresholds, case.step, outcome.pools, case.target, generous, case.far_behind_pca
+    )
     step = Step(case, admissions, confirmation)
     outcome.steps.append(step)
     return step
@@ -159,7 +160,7 @@ def _run_step(step: Step, outcome: Outcome, budget: float) -> None:
             _screen_into(step, resort)
     report_only = {code for code, admission in step.admissions.items() if admission.report_only}
     chosen = leaders(case, step.screened, report_only)
-    first = [item for item in chosen if item.score <= _ALIKE_AT_MOST * min(s.score for s in chosen)]
+    first = [item for item in chosen if item.score <= t.alike * min(s.score for s in chosen)]
     for group in (first, [item for item in chosen if item not in first]):
         # Those far behind the leader cannot be its equal; they have their turn in the next step, or when it fails.
         if any(c.decision == "verified" for c in step.candidates):

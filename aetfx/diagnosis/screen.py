@@ -154,7 +154,11 @@ def leaders(case: Case, screened: list[Screened], report_only: set[str]) -> list
         helpful = any(s.gain >= t.least_gain for s in early)
         if (helpful and widest >= t.code_advantage * others) or not _doubling_pays(case, screened):
             late_ones = []
-    return sorted(early + late_ones, key=lambda s: -s.gain)[: int(t.most_candidates)]
+    ranked = sorted(early + late_ones, key=lambda s: -s.gain)
+    # What would be named first if all are alike must be among those that are confirmed.
+    first = [s for s in ranked if REGISTRY[s.experiment.code].unusual(case) and s.score <= t.alike * ranked[0].score]
+    ranked = [*ranked[:1], *(s for s in first if s is not ranked[0]), *(s for s in ranked[1:] if s not in first)]
+    return ranked[: int(t.most_candidates)]
 
 
 def _code_width(case: Case, variants: list[Screened]) -> Screened | None:

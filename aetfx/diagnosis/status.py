@@ -12,7 +12,6 @@ from aetfx.diagnosis.engine import Outcome
 from aetfx.evaluation.baselines import entropy_floor, linear_bound
 
 _PCA_HEALTHY = 1.1  # no worse than this times PCA at the same width
-_PCA_LIMITED = 1.5  # worse than this times PCA is a symptom, so the width alone does not explain the score
 _NOISE_SLACK = 0.97  # share of the linear bound: on noise nobody does better, up to sampling error
 
 
@@ -61,7 +60,7 @@ def decide(outcome: Outcome, case: Case, score: float) -> Status:
             "inconclusive",
             [*statements, "The budget ended before all admitted causes were tried. Raise diagnosis.budget."],
         )
-    if pca is not None and score <= _PCA_LIMITED * pca:
+    if pca is not None and score <= case.thresholds.pca_far * pca:
         sentence = (
             f"A code of {case.architecture.code_width} numbers explains the score: PCA with as many reaches {pca:.3f}, "
             f"the model {score:.3f}. Only a wider code keeps more; how much more is a choice."

@@ -28,6 +28,7 @@ class Thresholds:
     score_floor: float = 1e-6  # ln(score) of a perfect reconstruction
     # Screening
     screen_gain: float = 0.15  # a leader must gain this much in one seed to be confirmed
+    alike: float = 2.0  # times the leader's screened score: no interval is that wide
     most_candidates: float = 3  # confirmed at once: each costs as much as the baseline
     most_steps: float = 4  # length of the chain of compound faults
     early_rejection_gain: float = 0.10  # after two pairs below this, the rest is not trained
@@ -43,6 +44,7 @@ class Thresholds:
     range_ratio: float = 30.0  # scales this unlike are a table; digits 1.0, diabetes 1.05, wine 401
     outside_share: float = 0.01  # share of values outside the output range
     far_mean: float = 3.0  # |mean| in sd that marks uncentred data
+    pca_far: float = 1.5  # times PCA's score at the same code width: a symptom, whatever the target (section 1)
     pca_close: float = 1.1  # PCA within 10 % of the model, or better
     overfit_ratio: float = 1.5  # eval score over train score
     closed_gap: float = 0.5  # of the gap between held-out and train score: a smaller model does what rows would
