@@ -72,11 +72,27 @@ def _of_one(
     declared_shape: bool,
     binary: bool,
 ) -> Groups:
+    guessed = features == "auto" and not declared_shape
     if features == "auto":
         features = "tensor" if declared_shape or facts.range_ratio <= columns.UNLIKE else "table"
     included = facts.varies if features == "tensor" or binary else facts.varies & facts.often_differs
+    if guessed and features == "tensor" and not binary:
+        included = facts.varies & ~_blown_up(facts)
     channels = bool(features == "tensor" and included.any() and columns.unlike_channels(flat, kept, included, shape))
     return Groups(features, included, _numbered(included, features, shape[-1] if channels else 0), channels)
+
+
+def _blown_up(facts: ColumnFacts) -> np.ndarray:
+    """Returns the columns that hardly ever change and yet weigh half of what others do or more, bool (D,).
+
+    Such are sensors that are stuck but for some jitter, once standardised; they would own the score. Where most columns
+    rarely change, that is how the data are (counts of words), and none is left out.
+    """
+    usual = facts.varies & facts.often_differs
+    rare = facts.varies & ~facts.often_differs & ~facts.only_bits
+    if usual.sum() < facts.varies.sum() / 2:
+        return np.zeros(len(rare), dtype=bool)
+    return rare & (facts.variance >= np.median(facts.variance[usual]) / 2)
 
 
 def _numbered(included: np.ndarray, features: str, n_channels: int) -> np.ndarray:
