@@ -12,6 +12,9 @@ import numpy as np
 
 from aetfx.errors import DataError
 
+COMMON = 0.01  # share of the held-out rows above which equal ones are dealt out to both halves
+_RARE = 4  # that many equal rows are no kind of data yet
+
 
 def row_hash(values: np.ndarray, seed: int, purpose: bytes = b"held out") -> np.ndarray:
     """Hashes each row: blake2b over its float64 little-endian bytes, keyed by the seed.
@@ -63,13 +66,21 @@ def held_out(values: np.ndarray, fraction: float, seed: int) -> np.ndarray:
 def halve(values: np.ndarray, seed: int) -> np.ndarray:
     """Splits held-out rows into select (False) and confirm (True), independently of `held_out`.
 
+    Equal rows stay together, but for those so common that a half without them is another kind of data (empty baskets,
+    black pictures): these are dealt out in turns.
+
     Returns:
       bool, shape (n,).
 
     Raises:
       DataError: no row is left on one side.
     """
-    chosen = falls_below(row_hash(values, seed, purpose=b"confirm"), 0.5)
+    hashes = row_hash(values, seed, purpose=b"confirm")
+    chosen = falls_below(hashes, 0.5)
+    _, group, counts = np.unique(hashes, return_inverse=True, return_counts=True)
+    for common in np.flatnonzero(counts > max(_RARE, COMMON * len(hashes))):
+        rows = np.flatnonzero(group == common)
+        chosen[rows] = (np.arange(len(rows)) + chosen[rows[0]]) % 2 == 1
     n_confirm = int(chosen.sum())
     if not 0 < n_confirm < len(chosen):
         raise DataError(

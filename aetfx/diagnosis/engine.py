@@ -271,7 +271,7 @@ def _collect(step: Step, outcome: Outcome) -> None:
                 f"bound of that is only {percent(candidate.lower)}"
             )
             outcome.suspected.append(_suspicion(step, candidate.experiment.code, candidate.experiment, seen,
-                                                candidate.gain.gain, candidate.gain.interval))  # fmt: skip
+                                                candidate.gain.gain, candidate.gain.repeated))  # fmt: skip
 
 
 def _suspicion(
@@ -363,7 +363,7 @@ def _verdict(step: Step, candidate: Candidate, verdict: str, code: str | None = 
         code=cause.code,
         verdict=verdict,
         gain=gain.gain,
-        gain_interval=gain.interval,
+        gain_interval=gain.repeated,
         score_before=float(np.mean(candidate.before)),
         score_after=float(np.mean(candidate.after)),
         equivalents=same,

@@ -225,7 +225,7 @@ def experiments(step: Step) -> list[dict[str, Any]]:
                 "score_before": float(np.mean(c.before)) if c.before else None,
                 "score": float(np.mean(c.after)) if c.after else None,
                 "gain": c.gain.gain if c.gain else None,
-                "gain_interval": list(c.gain.interval) if c.gain else None,
+                "gain_interval": list(c.gain.repeated) if c.gain else None,
                 "decision": c.decision,
             }
         )

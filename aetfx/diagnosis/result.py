@@ -26,7 +26,8 @@ class CauseVerdict:
       code: entry of the cause vocabulary.
       verdict: "verified", "supported" or "improvement".
       gain: share of the score that the change takes away, e.g. 0.8.
-      gain_interval: two-sided 95 % interval of the gain.
+      gain_interval: where the gain lies with 95 % probability when the comparison is made again with fresh seeds on as
+        many fresh rows (`aetfx.comparison.paired.Gain.repeated`).
       score_before, score_after: means over seeds or re-splits on rows nobody selected on.
       equivalents: codes of other changes that did as well.
       evidence: what was seen, in sentences.

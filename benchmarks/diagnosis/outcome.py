@@ -2,8 +2,9 @@
 
 Ranking: the verified causes in the order of the chain, then the suspicions by gain. *Strict*: the first is an injected
 cause. *Equivalent*: it is not, but the named fix, applied outside aetfx (the whole chain for compounds), brings the
-program within 1.33x of the good one's score. *Top 3*: every injected cause is among the first three. Equivalents that
-the verdict lists beside its first cause count for none of these. `inconclusive` and errors are misses on faulty
+program within 1.33x of the good one's score. *Top 3*: every injected cause is among the first three. Fixes that the
+verdict lists beside a cause as doing the same (`equivalents`) count for none of these; *top 3, listed* is the same with
+each of them read behind its cause. `inconclusive` and errors are misses on faulty
 programs; a false alarm is a healthy program called `faulty`.
 """
 
@@ -26,7 +27,7 @@ class Outcome:
       case, kind, half, codes: the program.
       status: of the verdict, or "error".
       ranking: codes as named.
-      strict, equivalent, top3: see above; `equivalent` includes the strict ones.
+      strict, equivalent, top3, top3_listed: see above; `equivalent` includes the strict ones.
       wall_s, multiple: cost in seconds and in T.
       promised: gain of the first cause and its interval, None without one.
       got: its gain on fresh rows and seeds, None where the fix could not be applied outside.
@@ -42,6 +43,7 @@ class Outcome:
     strict: bool
     equivalent: bool
     top3: bool
+    top3_listed: bool
     wall_s: float
     multiple: float
     promised: tuple[float, float, float] | None
@@ -63,6 +65,7 @@ def count(record: dict[str, Any], run: dict[str, Any]) -> Outcome:
     named = [cause["code"] for cause in causes]
     named += [item["code"] for item in sorted(suspected, key=lambda item: -(item.get("gain") or 0.0))]
     ranking = tuple(dict.fromkeys(named))
+    listed = [code for cause in causes for code in (cause["code"], *cause["equivalents"])] + named[len(causes) :]
     faulty = record["kind"] != "healthy"
     strict = faulty and bool(causes) and ranking[0] in codes
     after = run.get("after", {})
@@ -82,6 +85,7 @@ def count(record: dict[str, Any], run: dict[str, Any]) -> Outcome:
         strict=strict,
         equivalent=strict or (faulty and bool(causes) and ratio is not None and ratio <= REPAIRED_RATIO),
         top3=faulty and set(codes) <= set(ranking[:3]),
+        top3_listed=faulty and set(codes) <= set(tuple(dict.fromkeys(listed))[:3]),
         wall_s=run["wall_s"],
         multiple=run["wall_s"] / max(run["plain_s"], 0.01),
         promised=promised,

@@ -55,6 +55,7 @@ def shares(outcomes: list[Outcome]) -> dict[str, tuple[int, int]]:
         "top-1 strict": (sum(item.strict for item in faulty), len(faulty)),
         "top-1 with equivalents": (sum(item.equivalent for item in faulty), len(faulty)),
         "top-3": (sum(item.top3 for item in faulty), len(faulty)),
+        "top-3, listed": (sum(item.top3_listed for item in faulty), len(faulty)),
         "inconclusive, faulty": (sum(item.status == "inconclusive" for item in faulty), len(faulty)),
         "errors": (sum(item.status == "error" for item in outcomes), len(outcomes)),
         "false alarms": (sum(item.status == "faulty" for item in healthy), len(healthy)),

@@ -70,6 +70,17 @@ def test_halves_are_independent_of_the_first_split():
     assert abs(confirm.mean() - 0.5) < 0.06
 
 
+def test_rows_so_common_that_they_are_a_kind_of_data_are_in_both_halves():
+    rows = np.concatenate([np.zeros((30, ROWS.shape[1])), np.repeat(ROWS[:135], 2, axis=0)])
+    confirm = halve(np.random.default_rng(0).permutation(rows), 0)
+    shuffled = np.random.default_rng(0).permutation(rows)
+    empty = ~shuffled.any(axis=1)
+    assert confirm[empty].sum() == 15
+    _, pair = np.unique(shuffled[~empty], axis=0, return_inverse=True)
+    for number in range(135):
+        assert len(set(confirm[~empty][pair == number])) == 1
+
+
 def test_an_empty_side_is_an_error_with_both_counts():
     same = np.ones((40, 2))
     with pytest.raises(DataError) as caught:
@@ -77,5 +88,5 @@ def test_an_empty_side_is_an_error_with_both_counts():
     assert "train and" in str(caught.value)
     assert "of 40" in str(caught.value)
     assert "data.eval" in str(caught.value)
-    with pytest.raises(DataError, match="the 40 held-out rows cannot be halved"):
-        halve(same, 0)
+    with pytest.raises(DataError, match="the 4 held-out rows cannot be halved"):
+        halve(same[:4], 0)
