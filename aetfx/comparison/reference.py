@@ -1,4 +1,7 @@
-"""PCA as a reference: the best linear code of the same width, on the same rows, scored the same way."""
+"""The best linear code of the same width as a reference, on the same rows, scored the same way.
+
+Where rows are asked back that is PCA; where cleaner ones are asked back (denoising) it is reduced-rank regression.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from aetfx.evaluation import baselines
 from aetfx.preprocessing.fit import Preprocessing
 
 _MOST_ROWS = 20_000
+_LEAST_ROWS_PER_VALUE = 3  # a regression on fewer is a poor reference
 
 
 def fed_rows(preprocessing: Preprocessing, rows: np.ndarray) -> np.ndarray:
@@ -69,3 +73,25 @@ def pca_scores(
         return preprocessing.invert(reconstructed.reshape(len(reconstructed), *lab.shape))
 
     return dict(zip(chosen, baselines.pca_scores(scorer, train, fed, held, invert, chosen), strict=True))
+
+
+def denoiser_score(lab: Lab, preprocessing: Preprocessing, k: int, *, on: str = "select") -> float | None:
+    """Returns the score of the best linear map from inputs to targets through k numbers.
+
+    Args:
+      lab: rows, targets and score.
+      preprocessing: of the recipe that it stands beside.
+      k: rank.
+      on: rows to score: select, confirm or held_out.
+
+    Returns:
+      The score, or None where there are gaps, or too few train rows for a regression.
+    """
+    part, held, scorer = lab.split().part("train"), lab.split().part(on), lab.scorer()
+    x, y = (fed_rows(preprocessing, rows[:_MOST_ROWS]) for rows in (part.inputs, lab.truth_of(part)))
+    fed = fed_rows(preprocessing, held.inputs)
+    if len(x) < _LEAST_ROWS_PER_VALUE * x.shape[1] or not all(np.isfinite(rows).all() for rows in (x, y, fed)):
+        return None
+    cleaned = baselines.reduced_rank(x, y, k)(fed)
+    restored = preprocessing.invert(cleaned.reshape(len(cleaned), *lab.shape))
+    return scorer.score(lab.truth_of(held), restored, rows=lab.judge).value

@@ -303,6 +303,19 @@ class Case:
             return None
         return self.pca_at(k)
 
+    @cached_property
+    def denoiser(self) -> float | None:
+        """Score of the best linear map to the targets through a code as wide; None but for denoising."""
+        k = self.architecture.code_width
+        if k is None or not self.is_denoising or not self.pca_is_reference or self.is_recurrent:
+            return None
+        return reference.denoiser_score(self.lab, self.trial.preprocessing, k)
+
+    @property
+    def linear_reference(self) -> float | None:
+        """What a linear code of this width does: PCA, or for denoising reduced-rank regression."""
+        return self.denoiser if self.is_denoising else self.pca
+
     @property
     def far_behind_pca(self) -> bool:
         """Whether PCA with as many numbers does so much better that something must be wrong, whatever the target."""

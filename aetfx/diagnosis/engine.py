@@ -338,7 +338,7 @@ def _open_the_rest(step: Step, outcome: Outcome, budget: float) -> None:
     A gain found this way has no precondition behind it, so that it is a suspicion and never a cause.
     """
     case, t = step.case, step.case.thresholds
-    good = case.pca is not None and case.select_score <= t.pca_close * case.pca
+    good = case.linear_reference is not None and case.select_score <= t.pca_close * case.linear_reference
     if outcome.causes or outcome.suspected or case.select_score <= case.target or good or case.is_noise:
         return
     rest = [code for code, admission in step.admissions.items() if not admission.admitted]

@@ -45,13 +45,14 @@ def decide(outcome: Outcome, case: Case, score: float) -> Status:
         return Status("inconclusive", [*statements, f"A suspicion is left that these rows could not settle: {codes}."])
     if outcome.truncated:
         return Status("inconclusive", statements)
-    pca = case.pca
+    linear = case.linear_reference
+    name = "the best linear map to the targets" if case.is_denoising else "PCA"
     if score <= case.target:
         return Status("healthy", [*statements, f"The score of {score:.3f} is below the target of {case.target:g}."])
     if case.is_noise and score >= _NOISE_SLACK * _bound(case):
         return Status("limited", statements)
-    if pca is not None and score <= _PCA_HEALTHY * pca:
-        sentence = f"The model does as well as PCA with the same code width ({score:.3f} against {pca:.3f})."
+    if linear is not None and score <= _PCA_HEALTHY * linear:
+        sentence = f"The model does as well as {name} with the same code width ({score:.3f} against {linear:.3f})."
         return Status("healthy", [*statements, sentence])
     if trade_off := _divergence_statement(outcome, score):
         return Status("limited", [*statements, trade_off])
@@ -60,10 +61,10 @@ def decide(outcome: Outcome, case: Case, score: float) -> Status:
             "inconclusive",
             [*statements, "The budget ended before all admitted causes were tried. Raise diagnosis.budget."],
         )
-    if pca is not None and score <= case.thresholds.pca_far * pca:
+    if linear is not None and score <= case.thresholds.pca_far * linear:
         sentence = (
-            f"A code of {case.architecture.code_width} numbers explains the score: PCA with as many reaches {pca:.3f}, "
-            f"the model {score:.3f}. Only a wider code keeps more; how much more is a choice."
+            f"A code of {case.architecture.code_width} numbers explains the score: {name} with as many reaches "
+            f"{linear:.3f}, the model {score:.3f}. Only a wider code keeps more; how much more is a choice."
         )
         return Status("limited", [*statements, sentence])
     return Status(

@@ -244,3 +244,21 @@ def _gram(x_fed: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]
         block = _filled(flat[start : start + step], mean) - mean
         gram += block.T @ block
     return mean, gram, None
+
+
+def reduced_rank(x: np.ndarray, y: np.ndarray, k: int) -> Callable[[np.ndarray], np.ndarray]:
+    """Fits the best linear map from x to y through k numbers: reduced-rank regression (Izenman 1975).
+
+    That is least squares, then the leading k principal components of what it predicts; with y = x it is PCA.
+
+    Args:
+      x, y: float64 (n, D) and (n, E), finite, n > D.
+
+    Returns:
+      The map of rows (m, D) to (m, E).
+    """
+    x_mean, y_mean = x.mean(axis=0), y.mean(axis=0)
+    weights = np.linalg.lstsq(x - x_mean, y - y_mean, rcond=None)[0]
+    directions = np.linalg.svd((x - x_mean) @ weights, full_matrices=False)[2][:k]
+    weights = weights @ directions.T @ directions
+    return lambda rows: (rows - x_mean) @ weights + y_mean

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 from sklearn.decomposition import PCA
+from sklearn.linear_model import LinearRegression
 
 from aetfx.evaluation.baselines import (
     MEAN_SCORE,
@@ -12,6 +13,7 @@ from aetfx.evaluation.baselines import (
     looks_like_noise,
     pca_scores,
     pca_spectrum,
+    reduced_rank,
     spectrum_ratio,
 )
 from aetfx.evaluation.score import Scorer
@@ -137,3 +139,15 @@ def test_the_knee_is_where_more_width_stops_paying(scores, expected):
 
 def test_two_points_have_no_knee():
     assert knee([1, 2], [1.0, 0.1]) is None
+
+
+def test_reduced_rank_regression_is_least_squares_at_full_rank_and_pca_of_rows_onto_themselves():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=(200, 3)) @ rng.normal(size=(3, 6))
+    x = y + 0.5 * rng.normal(size=y.shape)
+    assert reduced_rank(x, y, 6)(x) == pytest.approx(LinearRegression().fit(x, y).predict(x))
+    pca = PCA(2).fit(y + 3)
+    assert reduced_rank(y + 3, y + 3, 2)(y + 3) == pytest.approx(pca.inverse_transform(pca.transform(y + 3)))
+    errors = [np.square(reduced_rank(x, y, k)(x) - y).sum() for k in (1, 2, 3)]
+    assert errors[0] > errors[1] > errors[2]
+    assert np.linalg.matrix_rank(reduced_rank(x, y, 2)(x) - y.mean(axis=0)) == 2
