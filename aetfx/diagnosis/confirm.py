@@ -71,7 +71,7 @@ class Confirmation:
       pools: scores of the whole run, by configuration, then by (seed, split); the between-seed variance is pooled
         from them.
       target: score that counts as good. Below it a generous change (epochs, width, batch, activations) is an
-        improvement and no cause, unless it takes away half of the error: it would help healthy models as well.
+        improvement and no cause, unless it takes away two thirds of the error: it would help healthy models as well.
       behind: the baseline is so far behind PCA that a good score excuses nothing; a wider code stays a choice.
       generous: codes of such changes; by default as the causes declare them.
     """
