@@ -15,8 +15,8 @@ setup: ## Make .venv from requirements.lock (3.6 GB; does nothing when it is up 
 demo: setup ## Diagnose a real autoencoder on real data: runs/demo
 	@$(BIN)/aetfx demo
 
-test: lint ## Lint, types, layers and all tests
-	@$(BIN)/python -m pytest
+test: lint ## Lint, types, layers and all tests, as many at once as there are cores
+	@$(BIN)/python -m pytest -n auto --dist loadfile
 
 fuzz: setup ## Read 300 damaged files: each must end in success or one clear error (a minute)
 	@$(BIN)/python -m tests.fuzz.run --seed 0 --count 300
