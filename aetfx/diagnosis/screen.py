@@ -155,10 +155,17 @@ def leaders(case: Case, screened: list[Screened], report_only: set[str]) -> list
         if (helpful and widest >= t.code_advantage * others) or not _doubling_pays(case, screened):
             late_ones = []
     ranked = sorted(early + late_ones, key=lambda s: -s.gain)
-    # What would be named first if all are alike must be among those that are confirmed.
-    first = [s for s in ranked if REGISTRY[s.experiment.code].unusual(case) and s.score <= t.alike * ranked[0].score]
-    ranked = [*ranked[:1], *(s for s in first if s is not ranked[0]), *(s for s in ranked[1:] if s not in first)]
-    return ranked[: int(t.most_candidates)]
+    return _unusual_first(case, ranked)[: int(t.most_candidates)]
+
+
+def _unusual_first(case: Case, ranked: list[Screened]) -> list[Screened]:
+    """Moves settings outside their usual range up behind the leader: what is named of fixes that are alike is tried."""
+
+    def is_first(item: Screened) -> bool:
+        alike = item.score <= case.thresholds.alike * ranked[0].score
+        return item is ranked[0] or (alike and REGISTRY[item.experiment.code].unusual(case))
+
+    return sorted(ranked, key=lambda item: not is_first(item))
 
 
 def _code_width(case: Case, variants: list[Screened]) -> Screened | None:

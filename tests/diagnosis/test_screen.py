@@ -59,7 +59,8 @@ class CountingLab:
 def case(scores=None, select=1.0, at=None, target=0.3):
     return SimpleNamespace(
         lab=CountingLab(scores or {}), select_score=select, trial=SimpleNamespace(scores=at or {}),
-        thresholds=Thresholds(), target=target,
+        thresholds=Thresholds(), target=target, usual_rate=True, large_batch=False, updates=2000,
+        recipe=SimpleNamespace(learning_rate=1e-3, optimizer_name="adam"),
     )  # fmt: skip
 
 
@@ -197,6 +198,16 @@ def test_one_leader_per_cause_the_largest_gains_first():
     assert leaders(case(), [], set()) == []
 
 
+def test_a_setting_far_from_usual_is_confirmed_where_it_does_as_well_as_the_leader():
+    odd, gains = case(), [screened("data.scaling", "standard", 0.2), screened("data.outliers", "clip", 0.22),
+                          screened("loss.mismatch", "mse", 0.24)]  # fmt: skip
+    odd.recipe.optimizer_name = "adadelta"
+    adam = screened("optimizer.choice", "adam", 0.35)
+    assert names(s.experiment for s in leaders(odd, [*gains, adam], set())) == ["standard", "adam", "clip"]
+    far_behind = screened("optimizer.choice", "adam", 0.45)  # more than twice what the leader leaves
+    assert names(s.experiment for s in leaders(odd, [*gains, far_behind], set())) == ["standard", "clip", "mse"]
+
+
 def wider(name, score, bottleneck):
     return screened("model.capacity_too_small", name, score, late=True, study={"model.bottleneck": bottleneck})
 
@@ -239,10 +250,14 @@ def test_two_faults_that_hide_each_other_are_tried_together():
 
 
 def test_more_of_anything_is_no_half_of_a_pair():
-    made = make_case(PLANE, epochs=2)
-    found = [
-        Screened(e, 1.0, 0.9, 0.1)
-        for code in ("optimizer.learning_rate_too_high", "optimizer.undertrained")
-        for e in REGISTRY[code].experiments(made)
-    ]
-    assert not [pair for pair in pair_experiments(made, found) if "optimizer.undertrained" in pair.also]
+    def pairs_with_more_epochs(**fields):
+        made = make_case(PLANE, epochs=2, **fields)
+        found = [
+            Screened(e, 1.0, 0.9, 0.1)
+            for code in ("optimizer.learning_rate_too_high", "optimizer.undertrained")
+            for e in REGISTRY[code].experiments(made)
+        ]
+        return [pair for pair in pair_experiments(made, found) if "optimizer.undertrained" in pair.also]
+
+    assert not pairs_with_more_epochs(rate=0.5)
+    assert pairs_with_more_epochs(rate=1e-3), "so few updates that no weight can have moved are far from usual"
