@@ -12,10 +12,12 @@ tables of `summary.py`, and with its exit status.
 from __future__ import annotations
 
 import argparse
+import functools
 import json
 import multiprocessing
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 import time
@@ -41,7 +43,7 @@ def diagnose(program: Program, case: Case, seed: int) -> dict[str, Any]:
     data = program.data(case)
     _, plain_seconds = plain_fit(program, case, data, seed=200 + seed)
     extra = {name: value for name in ("y_train", "y_val") if (value := getattr(data, name)) is not None}
-    result: dict[str, Any] = {"seed": seed, "plain_s": round(plain_seconds, 2)}
+    result: dict[str, Any] = {"seed": seed, "plain_s": round(plain_seconds, 2), "revision": _revision()}
     with tempfile.TemporaryDirectory(prefix="suite-") as folder:
         out = Path(folder) / "run"
         begun = time.perf_counter()
@@ -128,6 +130,17 @@ def run_base(base: str, keys: list[str], out: Path, sample: bool) -> None:
             print(f"{time.strftime('%H:%M:%S')} {case.key} ({' + '.join(case.codes) or 'healthy'}): {said[0]} "
                   f"in {run['wall_s']:.0f} s", flush=True)  # fmt: skip
             keras.backend.clear_session()
+
+
+@functools.cache
+def _revision() -> str:
+    """The commit that is measured, with a mark where files differ from it; empty without git."""
+    asked = ["git", "describe", "--always", "--dirty", "--exclude=*"]
+    try:
+        found = subprocess.run(asked, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return found.stdout.strip()
 
 
 def _warm_up() -> None:
