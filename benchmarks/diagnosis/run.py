@@ -60,6 +60,7 @@ def diagnose(program: Program, case: Case, seed: int) -> dict[str, Any]:
         record = found.record
         kept = ("status", "causes", "suspected", "improvements", "ruled_out", "notes", "baseline", "cost", "rows")
         result |= {name: _short(record.get(name)) for name in kept}
+        result["confirmed"] = [_short(item) for item in record["experiments"] if item["stage"] == "confirm"]
         if record["causes"] and case.kind != "healthy":
             result["after"] = _after(program, case, data, record["causes"], out)
     return result
