@@ -15,6 +15,7 @@ from aetfx.figures.features import feature_maps, feature_scores
 from aetfx.figures.gains import gains
 from aetfx.figures.ladder import ladder
 from aetfx.figures.latent import latent
+from aetfx.figures.learning_curve import learning_curve
 from aetfx.figures.rows import rows
 from aetfx.figures.theme import DARK, LIGHT, recolour
 
@@ -29,6 +30,7 @@ __all__ = [
     "gains",
     "ladder",
     "latent",
+    "learning_curve",
     "loss_curves",
     "recolour",
     "rows",

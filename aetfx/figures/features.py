@@ -22,8 +22,10 @@ def feature_scores(samples: Mapping[str, Any]) -> dict[str, Any] | None:
     before, after = _scores(samples)
     if before is None:
         return None
-    order = np.argsort(-np.nan_to_num(before, nan=np.inf), kind="stable")
-    order = order[: min(len(order), _LIMIT)]
+    scored = np.flatnonzero(~np.isnan(before))  # columns that never change have no score
+    if not len(scored):
+        return None
+    order = scored[np.argsort(-before[scored], kind="stable")][:_LIMIT]
     names = columns.names(samples, len(before))
     shown = [before[order]] + ([after[order]] if after is not None else [])
     values = np.concatenate(shown)
@@ -60,7 +62,7 @@ def feature_scores(samples: Mapping[str, Any]) -> dict[str, Any] | None:
                 "hovertemplate": f"%{{text}}<br>{side}: %{{x:.3g}}<extra></extra>",
             }
         )
-    more = f" The {_LIMIT} worst of {len(before):,}." if len(before) > _LIMIT else ""
+    more = f" The {_LIMIT} worst of {len(scored):,}." if len(scored) > _LIMIT else ""
     ticks: dict[str, Any] = {"type": "log", "dtick": 1, "exponentformat": "none"} if wide else {"rangemode": "tozero"}
     return figure(
         traces,

@@ -126,12 +126,17 @@ def _evidence(page: Page, files: RunFiles) -> None:
     gains = page.plot("gains", figures.gains(diagnosis))
     loss = page.plot("loss", figures.loss_curves(histories, diagnosis), fill=True)
     scores = page.plot("scores", figures.score_curves(histories, diagnosis), fill=True)
+    more_rows = page.plot("learning_curve", figures.learning_curve(diagnosis))
     if causes:
         page.section(
-            "evidence", "Evidence", "The evidence", None, grid(stack(causes, loss), stack(gains, scores), wide=True)
+            "evidence",
+            "Evidence",
+            "The evidence",
+            None,
+            grid(stack(causes, loss), stack(more_rows, gains, scores), wide=True),
         )
     else:
-        page.section("evidence", "Evidence", "What was tried", None, gains, grid(scores, loss, wide=True))
+        page.section("evidence", "Evidence", "What was tried", None, gains, more_rows, grid(scores, loss, wide=True))
 
 
 def _cause(cause: dict[str, Any], index: int, diagnosis: dict[str, Any]) -> Markup:

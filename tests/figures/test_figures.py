@@ -28,6 +28,7 @@ def all_figures(files):
         "ladder": figures.ladder(files.diagnosis),
         "gains": figures.gains(files.diagnosis),
         "code_curve": figures.code_curve(files.diagnosis),
+        "learning_curve": figures.learning_curve(files.diagnosis),
         "loss": figures.loss_curves(files.histories, files.diagnosis),
         "scores": figures.score_curves(files.histories, files.diagnosis),
         "errors": figures.error_distribution(files.samples),
@@ -56,6 +57,7 @@ def test_a_figure_without_its_data_is_left_out(runs):
     assert set(all_figures(runs["bare"])) == {"ladder"}
     assert "latent_after" not in all_figures(runs["healthy"])
     assert "code_curve" in all_figures(runs["limited"])
+    assert "learning_curve" in all_figures(runs["inconclusive"])
 
 
 @pytest.mark.parametrize(
@@ -69,6 +71,30 @@ def test_figures_cope_with_one_missing_array(runs, missing):
     figures.distributions(rest, "raw")
     assert figures.latent(rest, "before") is not None
     assert figures.feature_scores(rest) is not None
+
+
+def test_a_column_that_never_changes_has_no_place_among_the_worst(runs):
+    samples = dict(runs["table"].samples)
+    scores = samples["feature_score_before"].copy()
+    scores[:5] = np.nan
+    made = figures.feature_scores({**samples, "feature_score_before": scores})
+    worst = made["layout"]["yaxis"]["ticktext"][0]
+    assert worst == columns.names(samples, len(scores))[int(np.nanargmax(scores))]
+    assert figures.feature_scores({**samples, "feature_score_before": np.full_like(scores, np.nan)}) is None
+
+
+def test_the_learning_curve_goes_on_where_the_measured_rows_end():
+    points = [
+        {"rows": 50, "score": 0.4, "interval": None, "measured": True},
+        {"rows": 100, "score": 0.2, "interval": None, "measured": True},
+        {"rows": 200, "score": 0.1, "interval": [0.05, 0.2], "measured": False},
+    ]
+    foreseen, measured = figures.learning_curve({"learning_curve": points})["data"]
+    assert (measured["x"], measured["y"]) == ([50, 100], [0.4, 0.2])
+    assert (foreseen["x"], foreseen["y"]) == ([100, 200], [0.2, 0.1])
+    assert foreseen["error_y"]["array"] == pytest.approx([0.0, 0.1])
+    assert foreseen["error_y"]["arrayminus"] == pytest.approx([0.0, 0.05])
+    assert figures.learning_curve({"learning_curve": points[:2]}) is None
 
 
 def test_nan_and_infinity_are_drawn_as_gaps(runs):

@@ -267,6 +267,14 @@ def _diagnosis(kind: str, rows: np.ndarray, images: bool, before: float, after: 
         },
         "code_curve": [],
     }
+    if kind == "inconclusive":
+        found["learning_curve"] = [
+            {"rows": rows, "score": before * share, "interval": interval, "measured": interval is None}
+            for rows, share, interval in (
+                (100, 2.0, None), (200, 1.4, None), (400, 1.0, None),
+                (800, 0.7, [before * 0.5, before * 0.9]), (1600, 0.5, [before * 0.2, before * 0.8]),
+            )
+        ]  # fmt: skip
     if kind == "limited":
         found["statements"] = [f"No linear code of 8 units does better than {before * 1.02:.2f} on these rows."]
         found["code_curve"] = [
