@@ -224,8 +224,8 @@ class Confirmation:
             drop = float(np.mean(c.before) - np.mean(c.after))
             generous = c.experiment.code in self.generous
             good = generous and float(np.mean(c.before)) <= self.target
-            halved = self.behind or c.lower >= t.least_lower_bound_good
-            chosen = good and (c.experiment.late or not halved)
+            glaring = self.behind or c.lower >= t.least_lower_bound_good
+            chosen = good and (c.experiment.late or not glaring)
             least_drop = t.least_drop if generous else t.least_drop_strict
             if c.gain.gain >= t.least_gain and drop >= least_drop and not chosen:
                 c.decision = "verified" if c.lower >= bounds[id(c)] else "suspected"
