@@ -70,8 +70,9 @@ def _after(program: Program, case: Case, data: Any, causes: list[dict[str, Any]]
     from benchmarks.diagnosis.fixes import scores_after
 
     found: dict[str, Any] = {}
-    wanted = {"first": causes[:1]}
-    if len(causes) > 1:
+    # Two causes of one step were mended together, and the gain is promised for both.
+    wanted = {"first": [cause for cause in causes if cause["step"] == causes[0]["step"]]}
+    if len(causes) > len(wanted["first"]):
         wanted["all"] = causes
     for name, chosen in wanted.items():
         try:
