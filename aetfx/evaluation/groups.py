@@ -90,7 +90,7 @@ def _blown_up(facts: ColumnFacts) -> np.ndarray:
     """
     usual = facts.varies & facts.often_differs
     rare = facts.varies & ~facts.often_differs & ~facts.only_bits
-    if usual.sum() < facts.varies.sum() / 2:
+    if not usual.any() or usual.sum() < facts.varies.sum() / 2:
         return np.zeros(len(rare), dtype=bool)
     return rare & (facts.variance >= np.median(facts.variance[usual]) / 2)
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from aetfx.figures.theme import LIGHT, figure, guide, numbers
+from aetfx.figures.against_size import against, line
+from aetfx.figures.theme import guide
 
 
 def code_curve(diagnosis: dict[str, Any]) -> dict[str, Any] | None:
@@ -24,24 +25,15 @@ def code_curve(diagnosis: dict[str, Any]) -> dict[str, Any] | None:
         values = [point.get(key) for point in points]
         if all(value is None for value in values):
             continue
-        traces.append(
-            {
-                "type": "scatter",
-                "mode": "lines+markers",
-                "x": widths,
-                "y": numbers([float("nan") if value is None else value for value in values]),
-                "name": name,
-                "line": {"color": LIGHT[role], "width": 2.4, "dash": dash},
-                "marker": {"size": 8},
-                "connectgaps": True,
-                "hovertemplate": f"{name}, %{{x}} units: %{{y:.3g}}<extra></extra>",
-            }
-        )
+        scores = [float("nan") if value is None else value for value in values]
+        traces.append(line(widths, scores, name, role, dash, "units"))
     knee = diagnosis.get("code_knee")
     mine = (diagnosis.get("baseline") or {}).get("bottleneck")
     marked = mine in widths
-    return figure(
+    return against(
         traces,
+        widths,
+        "code width (units)",
         title="Score against code width",
         caption=" ".join(
             sentence
@@ -51,15 +43,5 @@ def code_curve(diagnosis: dict[str, Any]) -> dict[str, Any] | None:
             )
             if sentence
         ),
-        height=340,
-        showlegend=True,
-        margin={"l": 8, "r": 16, "t": 34, "b": 44},
-        xaxis={
-            "type": "log",
-            "tickvals": widths,
-            "ticktext": [f"{w:,}" for w in widths],
-            "title": {"text": "code width (units)", "standoff": 8},
-        },
-        yaxis={"rangemode": "tozero", "nticks": 6},
         shapes=[guide(x=mine, role="before")] if marked else [],
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from aetfx.figures.theme import LIGHT, figure, numbers
+from aetfx.figures.against_size import against, line
+from aetfx.figures.theme import LIGHT, numbers
 
 
 def learning_curve(diagnosis: dict[str, Any]) -> dict[str, Any] | None:
@@ -36,32 +37,15 @@ def learning_curve(diagnosis: dict[str, Any]) -> dict[str, Any] | None:
         },
         _line(measured, "measured", "before", "solid"),
     ]
-    rows = [int(point["rows"]) for point in points]
-    return figure(
+    return against(
         traces,
+        [int(point["rows"]) for point in points],
+        "train rows",
         title="Score against train rows",
         caption="At equal updates. Whiskers: 95 % interval of what more rows of the same kind would give.",
-        height=340,
-        showlegend=True,
-        margin={"l": 8, "r": 16, "t": 34, "b": 44},
-        xaxis={
-            "type": "log",
-            "tickvals": rows,
-            "ticktext": [f"{n:,}" for n in rows],
-            "title": {"text": "train rows", "standoff": 8},
-        },
-        yaxis={"rangemode": "tozero", "nticks": 6},
     )
 
 
 def _line(points: list[dict[str, Any]], name: str, role: str, dash: str) -> dict[str, Any]:
-    return {
-        "type": "scatter",
-        "mode": "lines+markers",
-        "x": [int(point["rows"]) for point in points],
-        "y": numbers([point["score"] for point in points]),
-        "name": name,
-        "line": {"color": LIGHT[role], "width": 2.4, "dash": dash},
-        "marker": {"size": 8},
-        "hovertemplate": f"{name}, %{{x:,}} rows: %{{y:.3g}}<extra></extra>",
-    }
+    sizes = [int(point["rows"]) for point in points]
+    return line(sizes, [point["score"] for point in points], name, role, dash, "rows")
