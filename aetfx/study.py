@@ -37,6 +37,10 @@ Loss = Literal[
 _UNLESS_COMPILED = {"optimizer": "adam", "learning_rate": 1e-3, "loss": "mse"}
 
 
+DATA_PATHS = ("train", "eval", "target", "eval_target", "labels", "eval_labels")  # keys of `data` that hold one
+_NO_TARGET = ("target", "input")
+
+
 class _Loader(yaml.SafeLoader):
     """YAML that takes `1e-3` for a number, as YAML 1.2 does, and does not let a repeated key replace the first."""
 
@@ -62,6 +66,8 @@ class DataSection(_Section, frozen=True):
     """Where rows come from, which of them are held out, and what `fit` asks back for them.
 
     `target` is `input`, or a path of as many rows as `train` (denoising); `eval_target` goes with a path in `eval`.
+    `labels` is a path of one label for each row of `train`, and `eval_labels` of `eval`: they tell what a fix does for
+    a linear probe or for finding anomalies (`aetfx.diagnosis.labels`), and nothing is trained or chosen by them.
     """
 
     train: Annotated[str, Meta(description="a path or a glob")]
@@ -71,6 +77,8 @@ class DataSection(_Section, frozen=True):
     ] = "auto"
     target: Annotated[str, Meta(description="input, or a path")] = "input"
     eval_target: Annotated[str | None, Meta(description="a path")] = None
+    labels: Annotated[str | None, Meta(description="a path")] = None
+    eval_labels: Annotated[str | None, Meta(description="a path")] = None
     padding: Annotated[float | None, Meta(description="a number, the value of padded steps")] = None
 
 
@@ -203,10 +211,10 @@ class Study(_Section, frozen=True, kw_only=True):
     def to_yaml(self) -> str:
         """Returns the study as YAML with every default written out, fit to be run again from any folder."""
         tree = self.to_tree()
-        paths = [("data", key) for key in ("train", "eval", "target", "eval_target")]
+        paths = [("data", key) for key in DATA_PATHS]
         for section, key in (*paths, ("model", "path")):
             value = tree[section][key]
-            if isinstance(value, str) and "://" not in value and (key, value) != ("target", "input"):
+            if isinstance(value, str) and "://" not in value and (key, value) != _NO_TARGET:
                 tree[section][key] = os.path.abspath(value)
         if "model.path" in self.compare:
             tree["compare"]["model.path"] = [path and os.path.abspath(path) for path in self.compare["model.path"]]
@@ -271,6 +279,13 @@ def _check_whole(study: Study, where: str) -> None:
         raise StudyError(
             f"{where}: data.eval_target goes with data.target and with a path in data.eval. Give these or leave it out."
         )
+    if study.data.labels is not None and isinstance(fraction, str) and study.data.eval_labels is None:
+        raise StudyError(
+            f"{where}: data.labels needs data.eval_labels, because the held-out rows come from a file of their own "
+            f"({fraction}). Give the path of their labels."
+        )
+    if study.data.eval_labels is not None and not isinstance(fraction, str):
+        raise StudyError(f"{where}: data.eval_labels goes with a path in data.eval. Give both, or leave it out.")
     if study.model.factory and study.model.path:
         raise StudyError(f"{where}: model.factory and model.path exclude each other. Keep one of them.")
     if study.model.factory and study.model.factory.count(":") != 1:
@@ -307,13 +322,9 @@ def _relative_to(study: Study, folder: Path) -> Study:
             return value
         return str(folder / value)
 
-    data = replace(
-        study.data,
-        train=resolve(study.data.train),
-        eval=resolve(study.data.eval) if isinstance(study.data.eval, str) else study.data.eval,
-        target="input" if study.data.target == "input" else resolve(study.data.target),
-        eval_target=resolve(study.data.eval_target),
-    )
+    given = {key: getattr(study.data, key) for key in DATA_PATHS}
+    paths = {key: value for key, value in given.items() if isinstance(value, str) and (key, value) != _NO_TARGET}
+    data = replace(study.data, **{key: resolve(value) for key, value in paths.items()})
     model = replace(study.model, path=resolve(study.model.path))
     compare = {k: [resolve(v) for v in values] if k == "model.path" else values for k, values in study.compare.items()}
     return replace(study, data=data, model=model, compare=compare)

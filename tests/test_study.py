@@ -110,7 +110,7 @@ def test_wrong_keys_and_values(text, words, tmp_path):
         ("{train: [a.csv, b.csv]}", "data.train must be a path or a glob but got ['a.csv', 'b.csv']."),
         (
             "rows.csv",
-            "data must hold keys (train, eval, features, target, eval_target, padding) but got 'rows.csv'.",
+            "data must hold keys (train, eval, features, target, eval_target, labels, eval_labels, padding)",
         ),
     ],
 )

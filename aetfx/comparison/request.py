@@ -16,12 +16,13 @@ import numpy as np
 
 from aetfx.data import Rows, Source, load, open_source
 from aetfx.data.files import open_binary
+from aetfx.data.labels import open_labels
 from aetfx.data.rows import check_columns
 from aetfx.data.split import halve, held_out
 from aetfx.errors import DataError
 from aetfx.models.load import check_model_request
 from aetfx.run import content_hash, file_hash, stream_hash, versions
-from aetfx.study import Study
+from aetfx.study import DATA_PATHS, Study
 
 # A change of the method must not hand out verdicts of an older one.
 METHOD_VERSION = 1
@@ -39,7 +40,7 @@ class Request:
       eval_rows: the user's own eval rows, or None.
       targets, eval_targets: what `fit` asks back for both; None asks the rows themselves.
       model: a Keras model or a factory; None builds the study's.
-      labels: of rows in memory, as `aetfx.diagnosis.labels` has checked them; None without any.
+      labels: as `aetfx.diagnosis.labels` has checked them; None without any.
       arrays: rows that came from memory, by the path at which they are written once the run directory is held.
     """
 
@@ -93,11 +94,12 @@ def open_request(study: Study) -> Request:
     selection = source.column_selection or study.data.features
     target_paths = [p for p in (study.data.target, study.data.eval_target) if p not in (None, "input")]
     targets = [open_source(str(path), selection) for path in target_paths]
+    labels = [path for path in (study.data.labels, study.data.eval_labels) if path is not None]
     return Request(
         study=study,
         train_path=study.data.train,
         eval_path=study.data.eval if isinstance(study.data.eval, str) else None,
-        inputs=_inputs(study, [source, eval_source, *targets]),
+        inputs=_inputs(study, [source, eval_source, *targets, *map(open_labels, labels)]),
     )
 
 
@@ -165,8 +167,9 @@ def _inputs(study: Study, sources: Sequence[Source | None]) -> str:
     """Returns the hash of a study, the content of its files, and the versions that matter."""
     tree = study.to_tree()
     # Where the files lie does not matter, what is in them does.
-    names = ("train", "target", "eval_target", *(("eval",) if isinstance(tree["data"]["eval"], str) else ()))
-    tree["data"] = {key: None if key in names else value for key, value in tree["data"].items()}
+    tree["data"] = {
+        key: None if key in DATA_PATHS and isinstance(value, str) else value for key, value in tree["data"].items()
+    }
     del tree["training"]["processes"]  # changes how long it takes, and nothing else
     files = [[_content(file) for file in s.files] if s else None for s in sources]
     code = [file_hash(path) for path in _model_files(study)]

@@ -6,6 +6,7 @@ a run that is finished and whose inputs hash the same is read back without impor
 
 from __future__ import annotations
 
+import dataclasses
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
@@ -14,14 +15,17 @@ from typing import Any
 
 from aetfx.comparison.request import Request, check_numbers, check_same_shape, check_split, check_targets, open_request
 from aetfx.data import Rows, rows_from
+from aetfx.data.labels import read_labels
 from aetfx.data.rows import unpaired
-from aetfx.diagnosis.labels import check_labels
+from aetfx.diagnosis.labels import Labels, check_labels
 from aetfx.diagnosis.result import Diagnosis, load_run
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.errors import DataError
 from aetfx.run import Run
 from aetfx.study import Study, parse_study
 from aetfx.training.progress import Progress
+
+_WRITTEN = ("train", "eval", "targets", "eval_targets")  # names of the files of rows that came from memory
 
 
 def diagnose_study(
@@ -45,6 +49,7 @@ def diagnose_study(
     if _finished(Path(out), request.inputs):
         return load_run(out)
     request = request.loaded()
+    request = dataclasses.replace(request, labels=_labels_of(study, request))
     from aetfx.diagnosis.session import run_request
 
     return run_request(request, Path(out), progress=progress)
@@ -106,11 +111,15 @@ def diagnose(
             directory = Path(out)
         train_path = x_train if isinstance(x_train, str | Path) else None
         eval_path = x_val if isinstance(x_val, str | Path) else None
+        # Where rows from memory are written once the run directory is held.
+        places = {name: str(directory / "data" / f"{name}.npy") for name in _WRITTEN}
         tree: dict[str, Any] = {
             "name": "diagnosis" if out is None else directory.resolve().name.replace("\\", "_") or "diagnosis",
             "data": {
-                "train": str(train_path or directory / "data" / "train.npy"),
-                "eval": 0.2 if eval_rows is None else str(eval_path or directory / "data" / "eval.npy"),
+                "train": str(train_path or places["train"]),
+                "eval": 0.2 if eval_rows is None else str(eval_path or places["eval"]),
+                **({} if targets is None else {"target": places["targets"]}),
+                **({} if eval_targets is None else {"eval_target": places["eval_targets"]}),
                 "features": features if isinstance(features, str) else list(features),
                 **({} if padding is None else {"padding": padding}),
             },
@@ -119,9 +128,11 @@ def diagnose(
         }
         study = parse_study(tree, where="diagnose")
         check_split(rows, eval_rows, study)
-        arrays = {study.data.train: rows.values} if train_path is None else {}
-        if eval_rows is not None and eval_path is None:
-            arrays[str(study.data.eval)] = eval_rows.values
+        from_files = {"train": train_path is not None, "eval": eval_path is not None}
+        given = dict(zip(_WRITTEN, (rows, eval_rows, targets, eval_targets), strict=True))
+        arrays = {
+            places[name]: side.values for name, side in given.items() if side is not None and not from_files.get(name)
+        }
         request = Request(
             study=study,
             rows=rows,
@@ -138,6 +149,23 @@ def diagnose(
         from aetfx.diagnosis.session import run_request
 
         return run_request(request, directory, progress=progress, keep=out is not None)
+
+
+def _labels_of(study: Study, request: Request) -> Labels | None:
+    """Reads the labels of a study and checks them against its rows."""
+    rows, eval_rows = request.rows, request.eval_rows
+    assert rows is not None
+    for side, path in ((rows, study.data.labels), (eval_rows, study.data.eval_labels)):
+        if side is not None and path is not None and side.quarantined:
+            raise DataError(
+                f"{path}: {len(side.quarantined)} of the rows that these are the labels of cannot be read "
+                f"({side.quarantined[0].reason}). Mend or remove these rows and their labels."
+            )
+    first, second = (
+        None if path is None else read_labels(path) for path in (study.data.labels, study.data.eval_labels)
+    )
+    names = ("data.labels", "data.eval_labels", "data.train", "data.eval")
+    return check_labels(first, second, len(rows), None if eval_rows is None else len(eval_rows), names)
 
 
 def _targets(

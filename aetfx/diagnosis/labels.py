@@ -41,7 +41,13 @@ class Labels:
     held_out: np.ndarray | None
 
 
-def check_labels(labels: Any, labels_val: Any, n_train: int, n_val: int | None) -> Labels | None:
+def check_labels(
+    labels: Any,
+    labels_val: Any,
+    n_train: int,
+    n_val: int | None,
+    names: tuple[str, str, str, str] = ("labels", "labels_val", "x_train", "x_val"),
+) -> Labels | None:
     """Checks labels against the rows before anything is trained.
 
     Args:
@@ -49,6 +55,7 @@ def check_labels(labels: Any, labels_val: Any, n_train: int, n_val: int | None) 
       labels_val: of the held-out rows.
       n_train: rows of `x_train`.
       n_val: rows of `x_val`, None where there is none.
+      names: what the user calls the labels and the rows, train first.
 
     Returns:
       None where no labels were given.
@@ -59,19 +66,21 @@ def check_labels(labels: Any, labels_val: Any, n_train: int, n_val: int | None) 
     if labels is None and labels_val is None:
         return None
     if (labels_val is None) is not (n_val is None):
-        missing = "labels_val is missing, the labels of" if labels_val is None else "labels_val was given without"
-        raise DataError(f"{missing} x_val. Give both or neither.")
+        missing = "is missing, the labels of" if labels_val is None else "was given without"
+        raise DataError(f"{names[1]} {missing} {names[3]}. Give both or neither.")
     if labels is None:
         if not set(np.unique(np.asarray(labels_val)).tolist()) <= {0, 1}:
-            raise DataError("labels_val: without labels of x_train they must be 0 (normal) and 1 (anomalous).")
+            raise DataError(f"{names[1]}: without labels of {names[2]} they must be 0 (normal) and 1 (anomalous).")
         labels = np.zeros(n_train, dtype=int)
-    found = [_checked(labels, n_train, "labels", "x_train")]
+    found = [_checked(labels, n_train, names[0], names[2])]
     if labels_val is not None and n_val is not None:
-        found.append(_checked(labels_val, n_val, "labels_val", "x_val"))
+        found.append(_checked(labels_val, n_val, names[1], names[3]))
     if any(part.dtype.kind not in "biuf" for part in found):
         found = [part.astype(str) for part in found]
     if len(np.unique(np.concatenate(found))) < 2:
-        raise DataError("labels: all rows have the same label, so that there is nothing to tell apart. Leave them out.")
+        raise DataError(
+            f"{names[0]}: all rows have the same label, so that there is nothing to tell apart. Leave them out."
+        )
     return Labels(found[0], found[1] if len(found) > 1 else None)
 
 

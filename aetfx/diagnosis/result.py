@@ -165,7 +165,9 @@ class Diagnosis:
         from aetfx.diagnosis.repair.apply import apply
         from aetfx.diagnosis.repair.recipes import repaired
 
-        return apply(*repaired(self._recipes), model, seed=int(self.record.get("seed", 0)))
+        before, after = repaired(self._recipes)
+        assert self._recipes is not None
+        return apply(before, after, self._recipes.rows, model, seed=int(self.record.get("seed", 0)))
 
     def repro(self) -> str:
         """Returns a script of plain Keras and NumPy that shows the fault and its fix.

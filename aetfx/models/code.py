@@ -11,8 +11,10 @@ from __future__ import annotations
 import inspect
 import keyword
 import re
+from collections.abc import Mapping
 from typing import Any
 
+from aetfx.models.constructing import MARK
 from aetfx.models.serial import Blueprint, dictionaries, plain
 
 _UNSAID = ("name", "trainable", "dtype", "autocast")
@@ -86,13 +88,15 @@ def expression(node: Any, *, prefix: bool = True) -> str:
 
 
 def model_code(blueprint: Blueprint, variable: str = "model") -> list[str] | None:
-    """Returns statements that build a Sequential or Functional model and bind it to `variable`.
+    """Returns statements that build a model and bind it to `variable`.
 
-    The names `keras` and `layers` (keras.layers) must be known where they run. None where a model is a subclass, shares
-    a layer between several places, feeds layers other than by position, repeats a whole model over time, or has plain
-    operations (`keras.ops.relu(x)`) between its layers.
+    The names `keras` and `layers` (keras.layers) must be known where they run, and the user's own classes. None where a
+    model is a subclass that describes itself by `get_config`, shares a layer between several places, feeds layers other
+    than by position, repeats a whole model over time, or has plain operations (`keras.ops.relu(x)`) between its layers.
     """
     config = blueprint.get("config", {})
+    if blueprint.get(MARK):
+        return _constructor(blueprint, variable)
     if "layers" not in config or not all(_is_layer(node) for node in config["layers"]):
         return None
     return (
@@ -150,36 +154,71 @@ def _functional(config: dict[str, Any], variable: str) -> list[str] | None:
         name = node["name"]
         bound[name] = f"{variable}_{number}" if not _is_word(name) else name
         if node["class_name"] == "InputLayer":
-            lines.append(f"{bound[name]} = {expression(node)}")
+            # Keras wants the inputs of a dictionary to be called by its keys.
+            said = f', name="{name}")' if isinstance(config["input_layers"], dict) else ")"
+            lines.append(f"{bound[name]} = {expression(node)[:-1]}{said}")
             continue
         calls = node.get("inbound_nodes", [])
-        if len(calls) != 1 or len(calls[0]["args"]) != 1 or _tensors(calls[0]["kwargs"]):
+        if len(calls) != 1 or _tensors(calls[0]["kwargs"]):
             return None
-        fed = [bound.get(source) for source in _tensors(calls[0]["args"])]
+        fed = [_fed(argument, bound) for argument in calls[0]["args"]]
         if None in fed or not fed:
             return None
-        asked = (
-            ", ".join(map(str, fed)) if not isinstance(calls[0]["args"][0], list) else f"[{', '.join(map(str, fed))}]"
-        )
+        asked = ", ".join(map(str, fed))
         made = expression(node)
         if "layers" in node["config"]:
             made = f"{bound[name]}_part"
             inner = model_code(node, made)
+            if inner is None or {line.split(" = ")[0] for line in inner} & set(bound.values()):
+                return None  # of two tensors of one name the later would take the earlier one's place
+            lines += inner
+        lines.append(f"{bound[name]} = {made}({asked})")
+    ends = [_end(config[key], bound) for key in ("input_layers", "output_layers")]
+    if None in ends:
+        return None
+    return [*lines, f"{variable} = keras.Model({ends[0]}, {ends[1]})"]
+
+
+def _constructor(blueprint: Blueprint, variable: str) -> list[str] | None:
+    """Returns statements that call the constructor of a class of the user's own, after what its arguments need."""
+    lines: list[str] = []
+    said = []
+    for name, value in blueprint["config"].items():
+        if isinstance(value, dict) and (value.get(MARK) or "layers" in (value.get("config") or {})):
+            part = f"{variable}_{name}" if variable == name else name
+            inner = model_code(value, part)
             if inner is None:
                 return None
             lines += inner
-        lines.append(f"{bound[name]} = {made}({asked})")
-    ends = [_ends(config[key]) for key in ("input_layers", "output_layers")]
-    if any(len(names) != 1 for names in ends):
+            said.append(f"{name}={part}")
+        else:
+            said.append(f"{name}={expression(value)}")
+    return [*lines, f"{variable} = {blueprint['class_name']}({', '.join(said)})"]
+
+
+def _fed(argument: Any, bound: Mapping[str, str]) -> str | None:
+    """Returns an argument of a layer's call as text: a tensor, or a list of them; None for anything else."""
+    if isinstance(argument, list):
+        items = [_fed(item, bound) for item in argument]
+        return None if None in items or not items else f"[{', '.join(map(str, items))}]"
+    names = _tensors(argument)
+    places = [node["keras_history"][2] for node in dictionaries(argument) if "keras_history" in node]
+    if len(names) != 1 or places != [0]:
         return None
-    return [*lines, f"{variable} = keras.Model({bound[ends[0][0]]}, {bound[ends[1][0]]})"]
+    return bound.get(names[0])
 
 
-def _ends(listed: Any) -> list[str]:
-    """Names of a model's input or output layers: Keras writes one alone, or a list of them."""
+def _end(listed: Any, bound: Mapping[str, str]) -> str | None:
+    """Returns a model's inputs or outputs as text: Keras writes one alone as [name, 0, 0], or a structure of such."""
+    if isinstance(listed, dict):
+        items = {key: _end(value, bound) for key, value in listed.items()}
+        return None if None in items.values() else "{" + ", ".join(f'"{k}": {v}' for k, v in items.items()) + "}"
     if listed and isinstance(listed[0], str):
-        return [listed[0]]
-    return [entry[0] for entry in listed]
+        return bound.get(listed[0]) if listed[2] == 0 else None
+    ends = [_end(item, bound) for item in listed]
+    if None in ends or not ends:
+        return None
+    return str(ends[0]) if len(ends) == 1 else f"[{', '.join(map(str, ends))}]"
 
 
 def _is_word(name: str) -> bool:

@@ -18,10 +18,10 @@ _PAIRS = (("encoder", "decoder"), ("enc", "dec"))
 
 
 def has_call(model: Any) -> bool:
-    """Whether the model can be called: all can but subclasses that leave `call` out."""
+    """Whether a model, or what is made of a class, can be called: all can but subclasses that leave `call` out."""
     import keras
 
-    return type(model).call not in (keras.Model.call, keras.Layer.call)
+    return (model if isinstance(model, type) else type(model)).call not in (keras.Model.call, keras.Layer.call)
 
 
 def halves(model: Any) -> tuple[Any, Any] | None:

@@ -31,7 +31,7 @@ def recipe_from_study(study: Study, shape: tuple[int, ...]) -> Recipe:
     import keras
 
     model = load_model(study.model, shape)
-    plain, packed = _as_autoencoder(model, shape, None)
+    plain, packed = as_autoencoder(model, shape, None)
     training, usual = study.training, study.training.or_usual()
     optimizer: dict[str, Any] | None = None
     loss: Any = usual.loss
@@ -98,7 +98,7 @@ def recipe_from_model(
             f"the model is not compiled, so its loss and optimizer are not known. "
             f"Call model.compile(optimizer='adam', loss='mse') first. Received: {type(model).__name__}."
         )
-    plain, packed = _as_autoencoder(model, shape, parts)
+    plain, packed = as_autoencoder(model, shape, parts)
     loss, objects = _loss_of(model, packed)
     main = _optimizer_of(model)
     source = _with_objects(_source(plain, shape, factory if packed is None else None), objects | _objects_of(main))
@@ -205,7 +205,7 @@ def own_objects(model: Any) -> dict[str, Any]:
     return loss | _objects_of(model.optimizer)
 
 
-def _as_autoencoder(model: Any, shape: tuple[int, ...], parts: Parts | None) -> tuple[Any, Packed | None]:
+def as_autoencoder(model: Any, shape: tuple[int, ...], parts: Parts | None) -> tuple[Any, Packed | None]:
     """Returns a model of one input and one output, and how it was made from the user's where that has more.
 
     Raises:

@@ -144,7 +144,7 @@ class TrialStore:
         with atomic(folder / "weights.npz") as temporary:
             np.savez(temporary, *trial.model.get_weights())
         # Opaque subclasses cannot be saved whole; their weights are, which is enough to go on.
-        whole = raw_model(trial)
+        whole = raw_model(trial.model, trial.preprocessing)
         if isinstance(whole, Wrapped):
             return
         with contextlib.suppress(*CANNOT_BE_SAVED), atomic(folder / "model.keras") as temporary:

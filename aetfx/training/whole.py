@@ -18,7 +18,6 @@ from aetfx.models.passing import has_call, reconstruct
 from aetfx.preprocessing.fit import Preprocessing
 from aetfx.preprocessing.layers import wrap
 from aetfx.run import atomic
-from aetfx.training.trial import Trial
 
 # What Keras raises where a model cannot be described; what a disk raises is not among them.
 CANNOT_BE_SAVED = (TypeError, ValueError, NotImplementedError, AttributeError, ModelError)
@@ -36,12 +35,12 @@ class Wrapped(keras.Model):
         return keras.ops.convert_to_tensor(self.preprocessing.invert(np.asarray(reconstruct(self.core, fed))))
 
 
-def raw_model(trial: Trial) -> keras.Model:
-    """Returns a Keras model of the trial that takes raw rows and gives back raw rows. Its weights are the trial's."""
+def raw_model(core: keras.Model, preprocessing: Preprocessing) -> keras.Model:
+    """Returns a Keras model that takes raw rows and gives back raw rows. It shares its weights with `core`."""
     try:
-        return wrap(as_callable(trial.model, trial.preprocessing.shape), trial.preprocessing)
+        return wrap(as_callable(core, preprocessing.shape), preprocessing)
     except Exception:
-        wrapped = Wrapped(trial.model, trial.preprocessing, name=f"raw_{trial.model.name}")
+        wrapped = Wrapped(core, preprocessing, name=f"raw_{core.name}")
         wrapped.compile(run_eagerly=True)  # for `predict`
         wrapped.built = True
         return wrapped

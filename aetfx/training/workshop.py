@@ -80,7 +80,8 @@ class Workshop:
         import tensorflow as tf
 
         if recipe.step.own_compile:
-            return _own_bench(recipe, n_rows)
+            model = own_compiled(recipe, n_rows)
+            return Bench(model, list(model.variables), [], False)
         key = _program(recipe, n_rows, padded)
         if key not in self._benches:
             # Outside of any scope `tf.distribute` has a default strategy of one device.
@@ -100,8 +101,8 @@ class Workshop:
         return self._benches[key]
 
 
-def _own_bench(recipe: Recipe, n_rows: int) -> Bench:
-    """Returns a bench for one training of a model that its author's function has compiled (`TrainStep.own_compile`)."""
+def own_compiled(recipe: Recipe, n_rows: int) -> Any:
+    """Returns a model for one training that its author's function has compiled (`TrainStep.own_compile`)."""
     model = recipe.source.build()
     track_loss(model, recipe.step)
     if not recipe.step.eager:
@@ -111,7 +112,7 @@ def _own_bench(recipe: Recipe, n_rows: int) -> Bench:
     for optimizer in optimizers if first else []:
         if not hasattr(optimizer._learning_rate, "get_config"):  # schedules stay as they are
             optimizer.learning_rate = float(np.asarray(optimizer.learning_rate)) * recipe.learning_rate / first
-    return Bench(model, list(model.variables), [], False)
+    return model
 
 
 def compile_model(model: Any, recipe: Recipe, *, padded: bool, n_rows: int) -> None:

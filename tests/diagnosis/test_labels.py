@@ -5,6 +5,7 @@ from __future__ import annotations
 import keras
 import numpy as np
 import pytest
+import yaml
 from keras import layers
 from sklearn.datasets import load_wine
 from sklearn.linear_model import RidgeClassifier
@@ -12,9 +13,11 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 from sklearn.preprocessing import StandardScaler
 
 import aetfx
+from aetfx.diagnosis.api import diagnose_study
 from aetfx.diagnosis.labels import auc, balanced_accuracy, check_labels
-from aetfx.errors import DataError
+from aetfx.errors import DataError, StudyError
 from aetfx.report import words
+from aetfx.study import load_study
 
 RNG = np.random.default_rng(0)
 
@@ -129,3 +132,38 @@ def test_anomalies_are_found_by_their_error():
     assert found["kind"] == "anomaly_auc"
     assert found["before"] > 0.8
     assert "AUC of anomalies found by their error: 0." in repr(diagnosis)
+
+
+def test_a_study_names_files_of_labels_and_what_is_wrong_with_them(tmp_path):
+    hidden = RNG.normal(size=(500, 2))
+    np.save(tmp_path / "rows.npy", hidden @ RNG.normal(size=(2, 6)) + 0.05 * RNG.normal(size=(500, 6)))
+    (tmp_path / "kinds.csv").write_text("kind\n" + "\n".join(str(int(first > 0)) for first in hidden[:, 0]) + "\n")
+    (tmp_path / "few.csv").write_text("kind\n0\n1\n")
+    tree = {
+        "data": {"train": "rows.npy", "labels": "kinds.csv"},
+        "model": {"hidden": [12], "bottleneck": 3},
+        "training": {"epochs": 20, "batch_size": 16},
+        "diagnosis": {"budget": 1.0},
+    }
+
+    def study(**changes):
+        (tmp_path / "study.yaml").write_text(yaml.safe_dump({**tree, "data": {**tree["data"], **changes}}))
+        return load_study(tmp_path / "study.yaml")
+
+    diagnosis = diagnose_study(study(), tmp_path / "run")
+    assert diagnosis.record["labels"]["before"] > 0.9
+    assert str(tmp_path / "kinds.csv") in (tmp_path / "run" / "study.yaml").read_text(), "fit to be run from anywhere"
+    for changes, said in (
+        ({"labels": "few.csv"}, "data.labels: must be one label for each of the 500 rows of data.train"),
+        ({"labels": "rows.npy"}, "labels are one number for each row, but it holds 6 columns of numbers"),
+        ({"labels": "none.csv"}, "none.csv"),
+    ):
+        with pytest.raises(DataError, match=said):
+            diagnose_study(study(**changes), tmp_path / "other")
+    for changes, said in (
+        ({"eval": "rows.npy"}, "data.labels needs data.eval_labels"),
+        ({"eval_labels": "kinds.csv"}, "data.eval_labels goes with a path in data.eval"),
+    ):
+        with pytest.raises(StudyError, match=said):
+            study(**changes)
+    assert not (tmp_path / "other").exists()

@@ -10,9 +10,10 @@ import pytest
 from keras import layers
 
 from aetfx.models.code import expression, model_code, outline, slim
-from aetfx.models.serial import describe_model
+from aetfx.models.constructing import constructor_node
+from aetfx.models.serial import describe_model, plain
 from aetfx.training.recipe import plain_optimizer
-from tests.models import zoo
+from tests.models import vaes, zoo
 
 # Subclasses, layers that are shared or fed by name, plain operations, a model repeated over time.
 NO_CODE = (
@@ -85,6 +86,43 @@ def test_outline_says_what_is_not_usual_and_where_a_layer_is_fed_from():
     assert "  wide: Dense(8, activation=twice, kernel_initializer=ones)" in outline(
         describe_model(zoo.custom(), (6,)).blueprint
     )
+
+
+def two_inputs(kind):
+    left, right = keras.Input((6,), name="left"), keras.Input((3,), name="right")
+    code = layers.Dense(2)(layers.Concatenate()([left, right]))
+    inputs = {"left": left, "right": right} if kind is dict else [left, right]
+    outputs = [layers.Dense(6)(code), layers.Dense(3)(code)]
+    return keras.Model(inputs, dict(zip(("left", "right"), outputs, strict=True)) if kind is dict else outputs)
+
+
+@pytest.mark.parametrize("kind", [dict, list])
+def test_several_inputs_and_outputs_are_written_as_they_were_given(kind):
+    model = two_inputs(kind)
+    names: dict = {"keras": keras, "layers": layers}
+    exec("\n".join(model_code(plain(keras.saving.serialize_keras_object(model)))), names)
+    built = names["model"]
+    built.set_weights(model.get_weights())
+    rows = np.random.default_rng(0).normal(size=(3, 6)).astype("float32")
+    fed = {"left": rows, "right": rows[:, :3]} if kind is dict else [rows, rows[:, :3]]
+    mine, theirs = built(fed), model(fed)
+    assert type(mine) is type(theirs)
+    for one, other in zip(keras.tree.flatten(mine), keras.tree.flatten(theirs), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-6)
+
+
+def test_a_model_made_by_its_constructor_is_written_as_that_call():
+    model = vaes.keras_example()
+    code = model_code(constructor_node(model))
+    assert code[-1] == "model = VAE(encoder=encoder, decoder=decoder)"
+    names: dict = {"keras": keras, "layers": layers, "VAE": vaes.VAE, "Sampling": vaes.Sampling}
+    exec("\n".join(code), names)
+    built = names["model"]
+    assert kinds(built) == kinds(model)
+    built.set_weights(model.get_weights())
+    rows = np.random.default_rng(0).normal(size=(3, 6)).astype("float32")
+    for mine, theirs in zip(built.encoder(rows)[:2], model.encoder(rows)[:2], strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-5, atol=1e-6)
 
 
 def test_a_layer_that_is_called_twice_is_not_written_as_code():

@@ -34,7 +34,7 @@ def trial_of(model, **changes):
 @pytest.mark.parametrize("scaling", ["none", "standard"])
 def test_a_vae_without_call_becomes_a_model_of_raw_rows(tmp_path, scaling):
     trial = trial_of(vaes.keras_example(), preprocessing={} if scaling == "none" else {"scaling": scaling})
-    whole = raw_model(trial)
+    whole = raw_model(trial.model, trial.preprocessing)
     first, second = (whole.predict(ROWS, verbose=0) for _ in range(2))
     assert first.shape == ROWS.shape
     assert not np.array_equal(first, second), "it still draws"
@@ -47,7 +47,8 @@ def test_a_vae_without_call_becomes_a_model_of_raw_rows(tmp_path, scaling):
 
 
 def test_what_cannot_be_saved_is_kept_as_weights_and_says_why(tmp_path):
-    whole = raw_model(trial_of(vaes.opaque))
+    trial = trial_of(vaes.opaque)
+    whole = raw_model(trial.model, trial.preprocessing)
     path, because = save_raw(whole, tmp_path)
     assert path.name == "weights.npz"
     assert "no config" in because
@@ -69,6 +70,6 @@ def test_a_model_that_cannot_be_traced_is_wrapped():
     trial = trial_of(vaes.opaque, preprocessing={"scaling": "standard"})
     trial.model = WithNumPy(code=2)
     trial.model(ROWS.astype("float32"))
-    whole = raw_model(trial)
+    whole = raw_model(trial.model, trial.preprocessing)
     assert isinstance(whole, Wrapped)
     np.testing.assert_allclose(whole.predict(ROWS, verbose=0), trial.predict(ROWS), rtol=1e-4, atol=1e-4)

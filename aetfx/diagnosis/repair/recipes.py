@@ -5,7 +5,9 @@
                 "loss": "mse", "epochs": 40, "batch_size": 16, "preprocessing": {}, ..., "fitted": {...}},
      "after": {"preprocessing": {"scaling": "standard"}, "fitted": {...}, "name": "scaling=standard"} or null,
      "rows": {"train": "data/wine.csv", "eval": 0.2, "columns": [...], "features": "table", "seed": 0,
-              "sentinels": [[3, [-999.0]]], "fences": null, "judge": null, "excluded": false}}
+              "sentinels": [[3, [-999.0]]], "fences": null, "judge": null, "excluded": false, "padding": null,
+              "targets": {"train": "data/clean.npy", "eval": null, "scored": true} or null,
+              "parts": {"kind": "dict", "parts": [{"name": "pixels", "shape": [8, 8], ...}]} or null}}
 
 `after` holds what differs from `before`. The user's own classes are named, not stored: they are found where the process
 has imported them. Weights of layers that are not trained are not stored either (`frozen` names the layers).
@@ -26,6 +28,7 @@ import numpy as np
 
 from aetfx.comparison.lab import Lab
 from aetfx.comparison.request import Request
+from aetfx.data.parts import Part, Parts
 from aetfx.errors import RunError
 from aetfx.models.serial import ModelSource
 from aetfx.preprocessing.transform import Preprocessing
@@ -85,6 +88,9 @@ def to_json(lab: Lab, request: Request, before: Recipe, after: Recipe | None) ->
             "fences": None if lab.fences is None else [_edges(side) for side in lab.fences],
             "judge": lab.judge,
             "excluded": bool(scorer.excluded),
+            "padding": lab.padding,
+            "targets": _targets(lab, request),
+            "parts": None if lab.parts is None else dataclasses.asdict(lab.parts),
         },
     }
 
@@ -117,6 +123,26 @@ def repaired(recipes: Recipes | None) -> tuple[Side, Side]:
     if recipes.after is None:
         raise RunError("no cause was verified, so there is no repair. See diagnosis.status and diagnosis.suspected.")
     return recipes.before, recipes.after
+
+
+def parts_of(rows: Mapping[str, Any]) -> Parts | None:
+    """Returns where the parts of a row lie, from `rows` of `recipes.json`; None for rows of one part."""
+    known = rows.get("parts")
+    if known is None:
+        return None
+    return Parts(tuple(Part(**{**part, "shape": tuple(part["shape"])}) for part in known["parts"]), known["kind"])
+
+
+def _targets(lab: Lab, request: Request) -> dict[str, Any] | None:
+    """Returns where the targets of `fit(x, y)` are, and whether the score compares with them or with the inputs."""
+    if request.targets is None:
+        return None
+    data = request.study.data
+    return {
+        "train": _absolute(data.target),
+        "eval": None if data.eval_target is None else _absolute(data.eval_target),
+        "scored": not lab.scores_inputs,
+    }
 
 
 def _side(lab: Lab, recipe: Recipe) -> dict[str, Any]:

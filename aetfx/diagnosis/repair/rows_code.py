@@ -10,53 +10,66 @@ import numpy as np
 
 from aetfx.errors import AetfxError
 
-_PLACEHOLDER = 'np.load("rows.npy")'
 _TRIED_ROWS = 20
+# What a script calls the rows; the file it would read them from; what these are called in words.
+_KINDS = {
+    "train": ("rows.npy", "your train rows"),
+    "eval": ("eval_rows.npy", "your held-out rows"),
+    "targets": ("targets.npy", "your targets"),
+    "eval_targets": ("eval_targets.npy", "your held-out targets"),
+}
 
 
 def reading_lines(rows: Mapping[str, Any], run: Path | None) -> list[str]:
     """Returns lines that bind `train` and `held_out`, float64 rows in raw units.
 
+    Where `fit(x, y)` asks something else back, `asked` and `held_out_asked` are that.
+
     Args:
       rows: of `recipes.json`.
       run: the run directory, where arrays from memory were kept.
     """
-    train = _found(rows["train"], run)
-    said, hint = _reading(train, rows["columns"])
-    comment = f"  # {hint}" if hint else ""
+    targets, columns = rows.get("targets"), rows["columns"]
     if isinstance(rows["eval"], str):
-        evaluation = _found(rows["eval"], run)
-        other, hint = _reading(evaluation, rows["columns"])
-        if hint:
-            other, hint = other.replace("rows.npy", "eval_rows.npy"), hint.replace("rows.npy", "eval_rows.npy")
-        return [
-            f'train = {said}.astype("float64"){comment}',
-            f'held_out = {other}.astype("float64"){"  # " + hint if hint else ""}',
+        lines = [
+            _reading("train", rows["train"], "train", columns, run),
+            _reading("held_out", rows["eval"], "eval", columns, run),
         ]
-    return [
-        f'rows = {said}.astype("float64"){comment}',
+        if targets is not None:
+            lines += [
+                _reading("asked", targets["train"], "targets", columns, run),
+                _reading("held_out_asked", targets["eval"], "eval_targets", columns, run),
+            ]
+        return lines
+    lines = [_reading("rows", rows["train"], "train", columns, run)]
+    drawn = [
         f"order = np.random.default_rng({rows['seed']}).permutation(len(rows))",
         f"held_out, train = np.split(rows[order], [int({rows['eval']} * len(rows))])",
     ]
+    if targets is not None:
+        lines.append(_reading("targets", targets["train"], "targets", columns, run))
+        drawn.append(f"held_out_asked, asked = np.split(targets[order], [int({rows['eval']} * len(rows))])")
+    return lines + drawn
+
+
+def _reading(variable: str, path: str, kind: str, columns: list[str] | None, run: Path | None) -> str:
+    """Returns the line that reads a file; where NumPy cannot, one with a placeholder and a hint for the reader."""
+    path = _found(path, run)
+    try:
+        expression = _expression(path, columns)
+    except (AetfxError, OSError, ValueError, EOFError):  # whatever is wrong with the file is not this script's affair
+        expression = None
+    if expression is not None:
+        return f'{variable} = {expression}.astype("float64")'
+    name, words = _KINDS[kind]
+    of = f"the rows of {path}" if Path(path).exists() else words
+    return f'{variable} = np.load("{name}").astype("float64")  # {of}: np.save(\'{name}\', ...) writes them'
 
 
 def _found(path: str, run: Path | None) -> str:
     """Returns where a file is now: a run directory may have been moved with the arrays in it."""
     kept = None if run is None else run / "data" / Path(path).name
     return str(kept.resolve()) if kept is not None and not Path(path).exists() and kept.exists() else path
-
-
-def _reading(path: str, columns: list[str] | None) -> tuple[str, str]:
-    """Returns an expression that reads a file, and a hint for the reader where it is a placeholder."""
-    try:
-        expression = _expression(path, columns)
-    except (AetfxError, OSError, ValueError, EOFError):  # whatever is wrong with the file is not this script's affair
-        expression = None
-    if expression is not None:
-        return expression, ""
-    name = Path(path).name
-    of = f"the rows of {path}" if Path(path).exists() else f"your {'train' if name == 'train.npy' else 'held-out'} rows"
-    return _PLACEHOLDER, f"{of}: np.save('rows.npy', ...) writes them"
 
 
 def _expression(path: str, columns: list[str] | None) -> str | None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from keras import layers
 
+from aetfx.data.padding import padded_steps
 from aetfx.diagnosis.repair.recipes import Side
 from aetfx.diagnosis.repair.repro import repro
 from aetfx.errors import ModelError
@@ -19,6 +20,7 @@ from aetfx.models.rewriting import set_widths
 from aetfx.preprocessing.fit import fit_rows
 from aetfx.study import parse_study
 from aetfx.training.build import recipe_from_model
+from tests.models import vaes
 
 RNG = np.random.default_rng(0)
 TABLE = RNG.normal(size=(300, 2)) @ RNG.normal(size=(2, 6)) + 0.1 * RNG.normal(size=(300, 6))
@@ -71,12 +73,13 @@ def subclass():
     return model
 
 
-def script(make, rows, spec, folder, *, facts=None, **changes):
+def script(make, rows, spec, folder, *, facts=None, compiled=False, row_change="", **changes):
     """Writes the script for a repair by preprocessing or other changes of the recipe."""
     model = make()
-    model.compile(keras.optimizers.Adam(0.01), "mse")
+    if not compiled:
+        model.compile(keras.optimizers.Adam(0.01), "mse")
     before, _ = recipe_from_model(model, STUDY, rows.shape[1:])
-    after = before.changed(preprocessing=spec, **changes)
+    after = before.changed(preprocessing=spec, rows=row_change, **changes)
     np.save(folder / "train.npy", rows)
     facts = facts or {}
     scope = {k: v for k, v in spec.items() if k != "scope"}
@@ -198,13 +201,103 @@ def test_rows_from_a_csv_file_and_rows_that_are_nowhere(tmp_path):
     assert 'held_out = np.load("eval_rows.npy")' in text
 
 
+def test_targets_of_their_own_are_asked_back_and_scored(tmp_path):
+    clean = TABLE * [1, 1, 1, 1000, 1, 0.01]
+    noisy = clean + 0.3 * clean.std(axis=0) * RNG.normal(size=clean.shape)
+    np.save(tmp_path / "clean.npy", clean)
+    facts = {"targets": {"train": str(tmp_path / "clean.npy"), "eval": None, "scored": True}}
+    text = script(dense, noisy, {"scaling": "standard"}, tmp_path, facts=facts, epochs=60)
+    found = scores(text)
+    assert "model.fit(x, y, " in text
+    assert found["repaired"] < 0.6 * found["as_it_is"]
+    # What is asked back wrongly is scored by the rows; to ask these back is the repair.
+    np.save(tmp_path / "clean.npy", RNG.permutation(TABLE))
+    facts = {"targets": {"train": str(tmp_path / "clean.npy"), "eval": None, "scored": False}}
+    text = script(dense, TABLE, {}, tmp_path, facts=facts, target="input")
+    found = scores(text)
+    assert "model.fit(train, asked, " in text
+    assert "model.fit(train, train, " in text
+    assert found["repaired"] < 0.7 * found["as_it_is"]
+
+
+def test_targets_of_held_out_rows_that_have_a_file_of_their_own(tmp_path):
+    for name in ("asked", "eval", "eval_asked"):
+        np.save(tmp_path / f"{name}.npy", TABLE[:50] if name.startswith("eval") else TABLE)
+    paths = {"train": str(tmp_path / "asked.npy"), "eval": str(tmp_path / "eval_asked.npy"), "scored": True}
+    facts = {"eval": str(tmp_path / "eval.npy"), "targets": paths}
+    text = script(dense, TABLE, {"scaling": "standard"}, tmp_path, facts=facts, early_stopping=True)
+    assert "validation_data=(v, w)" in text
+    assert set(scores(text)) == {"as_it_is", "repaired"}
+
+
+def test_padded_steps_are_neither_scaled_nor_scored(tmp_path):
+    rows = 500 + 100 * RNG.normal(size=(120, 1, 3)) + RNG.normal(size=(120, 6, 3))
+    for i, row in enumerate(rows):
+        row[2 + i % 5 :] = 0.0
+
+    def sequences():
+        return keras.Sequential(
+            [keras.Input((6, 3)), layers.Masking(), layers.LSTM(8), layers.RepeatVector(6),
+             layers.LSTM(8, return_sequences=True), layers.TimeDistributed(layers.Dense(3))]
+        )  # fmt: skip
+
+    facts = {"padding": 0.0, "features": "tensor"}
+    text = script(sequences, rows, {"scaling": "standard"}, tmp_path, facts=facts, epochs=60)
+    assert "unpadded(train)" in text
+    names: dict = {"__name__": "__main__"}
+    with contextlib.redirect_stdout(io.StringIO()):
+        exec(compile(text, "repro.py", "exec"), names)
+    truth = names["held_out"]
+    filled = np.isnan(names["unpadded"](truth)).all(axis=2)
+    np.testing.assert_array_equal(filled, padded_steps(truth, 0.0))
+    assert filled.any()
+    found = scores(text)
+    assert found["repaired"] < 0.5 * found["as_it_is"]
+
+
+def test_models_that_train_themselves(tmp_path):
+    for kind, fed, said in (
+        (vaes.VAE, "model.fit(x, epochs", "model.decoder(codes["),
+        (vaes.Pairs, "model.fit(x, x, epochs", "model.decoder(codes["),
+        (vaes.Called, "model.fit(x, epochs", "keras.tree.flatten(model.predict(v"),
+    ):
+        text = script(lambda kind=kind: vaes.keras_example(kind, rate=0.01), TABLE * 30, {"scaling": "standard"},
+                      tmp_path, compiled=True)  # fmt: skip
+        assert fed in text
+        assert said in text
+        assert f"return {kind.__name__}(encoder=encoder, decoder=decoder)" in text
+        found = scores(text)
+        assert found["repaired"] < 1.0
+
+
+def test_a_number_that_the_objective_holds_is_set(tmp_path):
+    make = lambda: vaes.keras_example(vaes.Weighted, rate=0.01, kl_weight=50.0)  # noqa: E731
+    text = script(make, TABLE, {}, tmp_path, compiled=True, objective={"attributes": {"0.kl_weight": 0.05}}, epochs=60)
+    assert "model.kl_weight = 0.05" in text
+    found = scores(text)
+    assert found["repaired"] < 0.7 * found["as_it_is"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "facts", "said"),
+    [
+        ({"row_change": "aligned"}, {}, "in which rows are trained on and held out"),
+        ({"objective": {"elbo": "mse", "beta": 0.1}}, {}, "rewrites what the model minimises"),
+        ({}, {"parts": {"kind": "list", "parts": []}}, "the model has several inputs"),
+    ],
+)
+def test_what_a_script_cannot_show_is_refused_in_one_sentence(tmp_path, changes, facts, said):
+    with pytest.raises(ModelError, match=f"{said}: a script cannot show that. Send fixed/model.keras"):
+        script(dense, TABLE, {}, tmp_path, facts=facts, **changes)
+
+
 def test_fixed_weights_cannot_be_written_down(tmp_path):
     def normalised():
         norm = layers.Normalization()
         norm.adapt(TABLE.astype("float32"))
         return keras.Sequential([keras.Input((6,)), norm, layers.Dense(2), layers.Dense(6)])
 
-    with pytest.raises(ModelError, match="keeps weights that no training sets: a script cannot hold them"):
+    with pytest.raises(ModelError, match="keeps weights that no training sets: a script cannot show that"):
         script(normalised, TABLE, {}, tmp_path)
 
 
