@@ -11,6 +11,7 @@ import os
 import re
 import sys
 import typing
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -65,13 +66,18 @@ class _Section(Struct, frozen=True, forbid_unknown_fields=True):
 class DataSection(_Section, frozen=True):
     """Where rows come from, which of them are held out, and what `fit` asks back for them.
 
+    A model with several inputs has a path for each in `train`, under the names of its inputs; so has `eval` then, where
+    it is no fraction.
     `target` is `input`, or a path of as many rows as `train` (denoising); `eval_target` goes with a path in `eval`.
     `labels` is a path of one label for each row of `train`, and `eval_labels` of `eval`: they tell what a fix does for
     a linear probe or for finding anomalies (`aetfx.diagnosis.labels`), and nothing is trained or chosen by them.
     """
 
-    train: Annotated[str, Meta(description="a path or a glob")]
-    eval: Annotated[float | str, Meta(description="a held-out fraction, or a path")] = 0.2
+    train: Annotated[
+        str | Annotated[dict[str, str], Meta(min_length=2)],
+        Meta(description="a path or a glob, or one for each input of the model,"),
+    ]
+    eval: Annotated[float | str | dict[str, str], Meta(description="a held-out fraction, or a path")] = 0.2
     features: Annotated[
         Literal["auto", "table", "tensor"] | list[str], Meta(description="auto, table, tensor, or a list of columns")
     ] = "auto"
@@ -214,8 +220,8 @@ class Study(_Section, frozen=True, kw_only=True):
         paths = [("data", key) for key in DATA_PATHS]
         for section, key in (*paths, ("model", "path")):
             value = tree[section][key]
-            if isinstance(value, str) and "://" not in value and (key, value) != _NO_TARGET:
-                tree[section][key] = os.path.abspath(value)
+            if (key, value) != _NO_TARGET:
+                tree[section][key] = _each_path(value, lambda path: path if "://" in path else os.path.abspath(path))
         if "model.path" in self.compare:
             tree["compare"]["model.path"] = [path and os.path.abspath(path) for path in self.compare["model.path"]]
         return yaml.safe_dump(tree, sort_keys=False)
@@ -268,6 +274,10 @@ def _check_whole(study: Study, where: str) -> None:
             "Choose another place with --out."
         )
     fraction = study.data.eval
+    if not isinstance(study.data.train, str):
+        _check_parts(study, where)
+    elif isinstance(fraction, dict):
+        raise StudyError(f"{where}: data.eval names several inputs, but data.train is one path. Give both alike.")
     if isinstance(fraction, float) and not 0 < fraction < 1:
         raise StudyError(f"{where}: data.eval must be a path or a fraction between 0 and 1 but got {fraction}.")
     if study.data.target != "input" and isinstance(fraction, str) and study.data.eval_target is None:
@@ -279,12 +289,12 @@ def _check_whole(study: Study, where: str) -> None:
         raise StudyError(
             f"{where}: data.eval_target goes with data.target and with a path in data.eval. Give these or leave it out."
         )
-    if study.data.labels is not None and isinstance(fraction, str) and study.data.eval_labels is None:
+    if study.data.labels is not None and not isinstance(fraction, float) and study.data.eval_labels is None:
         raise StudyError(
             f"{where}: data.labels needs data.eval_labels, because the held-out rows come from a file of their own "
             f"({fraction}). Give the path of their labels."
         )
-    if study.data.eval_labels is not None and not isinstance(fraction, str):
+    if study.data.eval_labels is not None and isinstance(fraction, float):
         raise StudyError(f"{where}: data.eval_labels goes with a path in data.eval. Give both, or leave it out.")
     if study.model.factory and study.model.path:
         raise StudyError(f"{where}: model.factory and model.path exclude each other. Keep one of them.")
@@ -316,17 +326,49 @@ def _check_whole(study: Study, where: str) -> None:
             replace(study, compare={}).with_changes({key: value}, where=f"{where}: compare")
 
 
+def _check_parts(study: Study, where: str) -> None:
+    """Checks a study whose model has several inputs."""
+    data, train = study.data, list(study.data.train)
+    if isinstance(data.eval, str):
+        raise StudyError(
+            f"{where}: data.eval must name a path for each of {', '.join(train)}, as data.train does, "
+            f"or be a held-out fraction, but got '{data.eval}'."
+        )
+    if isinstance(data.eval, dict) and list(data.eval) != train:
+        raise StudyError(
+            f"{where}: data.eval names {', '.join(data.eval)}, but data.train names {', '.join(train)}. "
+            "Give both the same inputs, in one order."
+        )
+    if data.features != "auto":
+        raise StudyError(f"{where}: data.features cannot choose among several inputs. Leave it out.")
+    if data.target != "input":
+        raise StudyError(f"{where}: data.target goes with a single input. Call aetfx.diagnose(..., y_train=) instead.")
+    if not study.model.factory and not study.model.path:
+        raise StudyError(
+            f"{where}: data.train names several inputs ({', '.join(train)}), which the {study.model.family} family has "
+            "not. Give your own model: model.factory or model.path."
+        )
+
+
+def _each_path(value: Any, change: Callable[[str], str]) -> Any:
+    """Changes a path, or each of several; anything else stays as it is."""
+    if isinstance(value, dict):
+        return {key: change(path) for key, path in value.items()}
+    return change(value) if isinstance(value, str) else value
+
+
 def _relative_to(study: Study, folder: Path) -> Study:
-    def resolve(value: str | None) -> str | None:
-        if value is None or "://" in value or Path(value).is_absolute():
-            return value
-        return str(folder / value)
+    def resolve(path: str) -> str:
+        return path if "://" in path or Path(path).is_absolute() else str(folder / path)
 
     given = {key: getattr(study.data, key) for key in DATA_PATHS}
-    paths = {key: value for key, value in given.items() if isinstance(value, str) and (key, value) != _NO_TARGET}
-    data = replace(study.data, **{key: resolve(value) for key, value in paths.items()})
-    model = replace(study.model, path=resolve(study.model.path))
-    compare = {k: [resolve(v) for v in values] if k == "model.path" else values for k, values in study.compare.items()}
+    changes = {k: _each_path(value, resolve) for k, value in given.items() if (k, value) != _NO_TARGET}
+    data = replace(study.data, **changes)
+    model = replace(study.model, path=_each_path(study.model.path, resolve))
+    compare = {
+        key: [_each_path(value, resolve) for value in values] if key == "model.path" else values
+        for key, values in study.compare.items()
+    }
     return replace(study, data=data, model=model, compare=compare)
 
 

@@ -107,7 +107,10 @@ def test_wrong_keys_and_values(text, words, tmp_path):
         ("{train: rows.csv, eval: 1.0}", "data.eval must be a path or a fraction between 0 and 1 but got 1.0."),
         ("{train: rows.csv, eval: .nan}", "data.eval must be a path or a fraction between 0 and 1 but got nan."),
         ("{eval: 0.2}", "'data.train' is missing. It is required."),
-        ("{train: [a.csv, b.csv]}", "data.train must be a path or a glob but got ['a.csv', 'b.csv']."),
+        (
+            "{train: [a.csv, b.csv]}",
+            "data.train must be a path or a glob, or one for each input of the model, but got ['a.csv', 'b.csv'].",
+        ),
         (
             "rows.csv",
             "data must hold keys (train, eval, features, target, eval_target, labels, eval_labels, padding)",

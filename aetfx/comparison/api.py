@@ -56,11 +56,12 @@ def compare_study(
         with Run(out) as run:
             if run.done("comparison", request.inputs or ""):
                 return dict(read_json(run.path("comparison.json")))
-    request = request.loaded()
+    request = request.loaded().placed(out)
     started = time.perf_counter()
     prepared = prepare_model(request, progress)
     assert request.rows is not None
-    recipes = [recipe_from_study(s, request.rows.shape).changed(name=name) for name, s in study.alternatives()]
+    rows = request.rows
+    recipes = [recipe_from_study(s, rows.shape, rows.parts).changed(name=name) for name, s in study.alternatives()]
     with Run(out) as run:
         lab = open_lab(request, out, prepared, progress).lab
         write_text(run.path("study.yaml"), study.to_yaml())

@@ -133,7 +133,7 @@ def measure(study: Study, directory: Path, seeds: Sequence[int] | None = None) -
     Raises:
       AetfxError: the data or the model cannot be used.
     """
-    request = open_request(study).loaded()
+    request = open_request(study).loaded().placed(directory)
     prepared = prepare_model(request, None)
     with Run(directory):
         session = open_lab(request, directory, prepared, None)

@@ -17,7 +17,7 @@ import numpy as np
 from aetfx.data import Rows, Source, load, open_source
 from aetfx.data.files import open_binary
 from aetfx.data.labels import open_labels
-from aetfx.data.rows import check_columns
+from aetfx.data.rows import check_columns, load_parts
 from aetfx.data.split import halve, held_out
 from aetfx.errors import DataError
 from aetfx.models.load import check_model_request
@@ -34,7 +34,8 @@ class Request:
 
     Attributes:
       study: the request; for arrays one that stands for them.
-      train_path, eval_path: files that Beam reads; eval_path is None where eval is a fraction.
+      train_path, eval_path: files that Beam reads; eval_path is None where eval is a fraction. Both are empty for
+        several inputs until the request is `placed`.
       inputs: hash for resuming; None where the model exists in memory only.
       rows: train rows, or all rows where eval is a fraction; None until loaded.
       eval_rows: the user's own eval rows, or None.
@@ -62,6 +63,8 @@ class Request:
         Raises:
           DataError: the files are damaged, or a side of the split is empty.
         """
+        if not isinstance(self.study.data.train, str):
+            return self._loaded_parts()
         source = open_source(self.train_path, self.study.data.features)
         eval_rows = None
         if self.eval_path is not None:
@@ -77,6 +80,29 @@ class Request:
             check_targets(eval_rows, eval_targets, str(self.eval_path), str(data.eval_target))
         return dataclasses.replace(self, rows=rows, eval_rows=eval_rows, targets=targets, eval_targets=eval_targets)
 
+    def _loaded_parts(self) -> Request:
+        train, evaluation = self.study.data.train, self.study.data.eval
+        assert isinstance(train, dict)
+        rows = load_parts(train, "data.train")
+        eval_rows = load_parts(evaluation, "data.eval") if isinstance(evaluation, dict) else None
+        if eval_rows is not None and rows.parts != eval_rows.parts:
+            raise DataError("data.eval: its inputs have other shapes than those of data.train. Give both the same.")
+        check_numbers(rows, eval_rows, "data.eval")
+        check_split(rows, eval_rows, self.study)
+        return dataclasses.replace(self, rows=rows, eval_rows=eval_rows)
+
+    def placed(self, directory: Path) -> Request:
+        """Returns the request with a place in a run directory for rows that are in no file as they are used."""
+        if self.train_path or self.rows is None:
+            return self
+        train, evaluation = (str(directory / "data" / f"{name}.npy") for name in ("train", "eval"))
+        arrays = {train: self.rows.values}
+        if self.eval_rows is not None:
+            arrays[evaluation] = self.eval_rows.values
+        return dataclasses.replace(
+            self, train_path=train, eval_path=None if self.eval_rows is None else evaluation, arrays=arrays
+        )
+
 
 def open_request(study: Study) -> Request:
     """Checks a study against its model file and the headers of its data.
@@ -86,6 +112,10 @@ def open_request(study: Study) -> Request:
     """
     for _, alternative in study.alternatives():
         check_model_request(alternative.model)
+    labels = [open_labels(path) for path in (study.data.labels, study.data.eval_labels) if path is not None]
+    if isinstance(study.data.train, dict):
+        paths = [*study.data.train.values(), *(study.data.eval.values() if isinstance(study.data.eval, dict) else ())]
+        return Request(study, "", None, _inputs(study, [*map(open_source, paths), *labels]))
     source = open_source(study.data.train, study.data.features)
     eval_source = None
     if isinstance(study.data.eval, str):
@@ -94,12 +124,11 @@ def open_request(study: Study) -> Request:
     selection = source.column_selection or study.data.features
     target_paths = [p for p in (study.data.target, study.data.eval_target) if p not in (None, "input")]
     targets = [open_source(str(path), selection) for path in target_paths]
-    labels = [path for path in (study.data.labels, study.data.eval_labels) if path is not None]
     return Request(
         study=study,
         train_path=study.data.train,
         eval_path=study.data.eval if isinstance(study.data.eval, str) else None,
-        inputs=_inputs(study, [source, eval_source, *targets, *map(open_labels, labels)]),
+        inputs=_inputs(study, [source, eval_source, *targets, *labels]),
     )
 
 
@@ -168,7 +197,8 @@ def _inputs(study: Study, sources: Sequence[Source | None]) -> str:
     tree = study.to_tree()
     # Where the files lie does not matter, what is in them does.
     tree["data"] = {
-        key: None if key in DATA_PATHS and isinstance(value, str) else value for key, value in tree["data"].items()
+        key: None if key in DATA_PATHS and isinstance(value, str) else list(value) if isinstance(value, dict) else value
+        for key, value in tree["data"].items()
     }
     del tree["training"]["processes"]  # changes how long it takes, and nothing else
     files = [[_content(file) for file in s.files] if s else None for s in sources]

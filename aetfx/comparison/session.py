@@ -11,7 +11,7 @@ import numpy as np
 
 from aetfx.comparison.lab import Lab
 from aetfx.comparison.request import Request
-from aetfx.data import open_source
+from aetfx.data import open_source, write_array
 from aetfx.data.padding import padded_steps
 from aetfx.data.targets import SAME, relation
 from aetfx.evaluation.separation import told_apart
@@ -65,7 +65,7 @@ def prepare_model(request: Request, progress: Progress | None) -> tuple[Recipe, 
     strategy = prepare_devices(training.strategy, training.replicas)
     _say(progress, "building the model")
     if request.model is None:
-        recipe, live = recipe_from_study(request.study, request.rows.shape), None
+        recipe, live = recipe_from_study(request.study, request.rows.shape, request.rows.parts), None
     else:
         recipe, live = recipe_from_model(request.model, request.study, request.rows.shape, request.rows.parts)
     return strategy, recipe, live
@@ -90,6 +90,8 @@ def open_lab(
         set aside for experiments; None where there will be none.
     """
     assert request.rows is not None
+    for path, values in request.arrays.items():
+        write_array(values, Path(path).parent, Path(path).stem)
     strategy, recipe, live = prepared
     study, rows = request.study, request.rows
     model = recipe.source.build()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,27 @@ def load(source: Source, *, empty_columns: bool = False) -> Rows:
         values, source.names, source.shape, source.declared_shape, len(values) + len(quarantined), quarantined,
         source.skipped_text, source.whole,
     )  # fmt: skip
+
+
+def load_parts(paths: Mapping[str, str], where: str) -> Rows:
+    """Reads the inputs of a model with several of them, one path each, into flat rows.
+
+    Args:
+      paths: by name of the input.
+      where: what the paths are called in messages.
+
+    Raises:
+      DataError: the files are damaged, or their rows do not belong together one by one.
+    """
+    found = {name: load(open_source(path)) for name, path in paths.items()}
+    for name, rows in found.items():
+        if rows.quarantined:
+            bad = rows.quarantined[0]
+            raise DataError(
+                f"{where}['{name}']: {len(rows.quarantined)} rows cannot be read ({bad.reason}), so that the rows of "
+                "the inputs no longer belong together. Mend the file."
+            )
+    return _from_parts({name: rows.values for name, rows in found.items()}, "auto", where)
 
 
 def rows_from(data: Any, features: Features = "auto", *, empty_columns: bool = False) -> Rows:

@@ -139,7 +139,7 @@ def diagnose(
             eval_rows=eval_rows,
             targets=targets,
             eval_targets=eval_targets,
-            train_path=study.data.train,
+            train_path=str(train_path or places["train"]),
             eval_path=study.data.eval if isinstance(study.data.eval, str) else None,
             inputs=None,
             model=model,

@@ -11,7 +11,6 @@ import numpy as np
 from aetfx.comparison.lab import Lab
 from aetfx.comparison.request import Request
 from aetfx.comparison.session import Session, open_lab, prepare_model
-from aetfx.data import write_array
 from aetfx.diagnosis import record as records
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.engine import Outcome, run_chain
@@ -51,12 +50,10 @@ def run_request(request: Request, directory: Path, *, progress: Progress | None,
       AetfxError: the model does not fit the data, or the directory cannot be written.
     """
     started = time.perf_counter()
-    study = request.study
+    request, study = request.placed(directory), request.study
     thresholds = Thresholds.with_overrides(study.diagnosis.thresholds)
     prepared = prepare_model(request, progress)
     with Run(directory) as run:
-        for path, rows in request.arrays.items():
-            write_array(rows, Path(path).parent, Path(path).stem)
         write_text(run.path("study.yaml"), study.to_yaml())
         session = open_lab(request, directory, prepared, progress, shift_auc=thresholds.shift_auc)
         checked = [*directory.glob("statistics/*/*.pb"), *directory.glob("anomalies/*/*.pb")]

@@ -19,8 +19,13 @@ from aetfx.training.step import KERAS_STEP, TrainStep, has_own_compile, has_own_
 from aetfx.training.workshop import compile_model
 
 
-def recipe_from_study(study: Study, shape: tuple[int, ...]) -> Recipe:
+def recipe_from_study(study: Study, shape: tuple[int, ...], parts: Parts | None = None) -> Recipe:
     """Builds the baseline recipe of a study.
+
+    Args:
+      study: checked.
+      shape: of one row.
+      parts: of a flat row, for a model with several inputs.
 
     A factory's or file's model that comes compiled keeps its optimizer, learning rate and loss, each unless
     the study sets `training.optimizer`, `learning_rate` or `loss` itself.
@@ -30,8 +35,8 @@ def recipe_from_study(study: Study, shape: tuple[int, ...]) -> Recipe:
     """
     import keras
 
-    model = load_model(study.model, shape)
-    plain, packed = as_autoencoder(model, shape, None)
+    model = load_model(study.model, shape, checked=parts is None)
+    plain, packed = as_autoencoder(model, shape, parts)
     training, usual = study.training, study.training.or_usual()
     optimizer: dict[str, Any] | None = None
     loss: Any = usual.loss
@@ -47,6 +52,8 @@ def recipe_from_study(study: Study, shape: tuple[int, ...]) -> Recipe:
         objects |= own
         if loss is None and not has_own_step(model) and not model.losses:
             loss = usual.loss
+    if packed is not None and packed.parts is not None and isinstance(loss, str):
+        loss, _ = _loss_of_outputs([None if output.part is None else loss for output in packed.outputs], None, packed)
     if optimizer is None:
         optimizer = plain_optimizer(keras.optimizers.get(usual.optimizer))
         optimizer["config"]["learning_rate"] = usual.learning_rate
@@ -54,7 +61,7 @@ def recipe_from_study(study: Study, shape: tuple[int, ...]) -> Recipe:
     source = _with_objects(_source(plain, shape, factory if packed is None else None), objects)
     spec = {key: value for key, value in study.to_tree()["preprocessing"].items() if value != "none"}
     recipe = Recipe(
-        source=source,
+        source=source if packed is None else dataclasses.replace(source, parts=packed.parts),
         optimizer=optimizer,
         loss=loss,
         epochs=training.epochs,
@@ -63,7 +70,7 @@ def recipe_from_study(study: Study, shape: tuple[int, ...]) -> Recipe:
         masked_loss="missing" in spec or "constant" in spec,
         metrics=_metrics_of(model),
     )
-    return recipe.changed(step=_step_of(model, recipe))
+    return recipe if packed is not None else recipe.changed(step=_step_of(model, recipe))
 
 
 def recipe_from_model(
@@ -237,7 +244,11 @@ def _loss_of(model: Any, packed: Packed | None = None) -> tuple[Any, dict[str, A
                 raise ModelError("the model has one output but is compiled with several losses. Compile it with one.")
             loss = entries[0]
         return _serialised(loss)
-    weights = config.config.get("loss_weights") if config else None
+    return _loss_of_outputs(loss, config.config.get("loss_weights") if config else None, packed)
+
+
+def _loss_of_outputs(loss: Any, weights: Any, packed: Packed) -> tuple[Any, dict[str, Any]]:
+    """Returns what `compile(loss, loss_weights)` asks of the outputs of a packed model, as `_loss_of` does."""
     entries = [_entry(loss, output) for output in packed.outputs]
     for output, entry in zip(packed.outputs, entries, strict=True):
         if output.part is None and entry is not None:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import yaml
 
 import aetfx
-from aetfx.errors import DataError
+from aetfx.diagnosis.api import diagnose_study, plan_study
+from aetfx.errors import DataError, StudyError
 from aetfx.report.console import print_diagnosis
+from aetfx.study import load_study
 
 keras = pytest.importorskip("keras")
 
@@ -76,3 +79,51 @@ def test_parts_of_x_val_must_be_those_of_x_train():
     other = {name: values[:50] for name, values in reversed(data().items())}
     with pytest.raises(DataError, match="x_val: its parts differ"):
         aetfx.diagnose(model(), data(), other, epochs=1)
+
+
+def multi():
+    """The factory that the study names."""
+    return model()
+
+
+def test_a_study_names_a_file_for_each_input(tmp_path):
+    rows = data()
+    for name, values in rows.items():
+        np.save(tmp_path / f"{name}.npy", values)
+    np.save(tmp_path / "few.npy", rows["hint"][:7])
+    paths = {"pixels": "pixels.npy", "table": "table.npy", "hint": "hint.npy"}
+    tree = {
+        "data": {"train": paths},
+        "model": {"factory": "tests.diagnosis.test_parts:multi"},
+        "training": {"epochs": 40, "batch_size": 16},
+        "diagnosis": {"budget": 1.0},
+    }
+
+    def study(**sections):
+        (tmp_path / "study.yaml").write_text(yaml.safe_dump(tree | sections, sort_keys=False))
+        return load_study(tmp_path / "study.yaml")
+
+    of_study = diagnose_study(study(), tmp_path / "run")
+    of_arrays = aetfx.diagnose(model(), rows, epochs=40, batch_size=16, budget=1.0)
+    for name in ("pixels", "table"):
+        mine, theirs = ({p["name"]: p["score"] for p in found.record["parts"]}[name] for found in (of_study, of_arrays))
+        assert mine == pytest.approx(theirs, rel=1e-6)
+    assert str(tmp_path / "table.npy") in (tmp_path / "run" / "study.yaml").read_text()
+    assert plan_study(study())["unit_seconds"] > 0
+    for sections, said in (
+        ({"model": {}}, r"data.train names several inputs \(pixels, table, hint\), which the dense family has not"),
+        (
+            {"data": {"train": paths, "eval": "pixels.npy"}},
+            "data.eval must name a path for each of pixels, table, hint",
+        ),
+        (
+            {"data": {"train": paths, "eval": {"table": "table.npy", "pixels": "pixels.npy"}}},
+            "Give both the same inputs",
+        ),
+        ({"data": {"train": paths, "features": "table"}}, "data.features cannot choose among several inputs"),
+        ({"data": {"train": {"pixels": "pixels.npy"}}}, "data.train must be a path or a glob, or one for each input"),
+    ):
+        with pytest.raises(StudyError, match=said):
+            study(**sections)
+    with pytest.raises(DataError, match=r"data.train: its parts have different numbers of rows \('pixels' 300"):
+        diagnose_study(study(data={"train": paths | {"hint": "few.npy"}}), tmp_path / "other")
