@@ -77,11 +77,14 @@ def test_the_clock_ends_a_diagnosis_and_more_time_completes_it(tmp_path):
     whole = diagnose_study(study(tmp_path), tmp_path / "whole")
     seconds = time.monotonic() - started
     assert [cause.code for cause in whole.causes] == ["model.output_activation"]
-    short = diagnose_study(study(tmp_path, max_seconds=seconds / 2), tmp_path / "run")
-    if not short.record["truncated"]:
-        pytest.skip("this machine became twice as fast in between")
+    for part in (2, 3, 4):  # a machine may become faster in between
+        run = tmp_path / f"run{part}"
+        short = diagnose_study(study(tmp_path, max_seconds=seconds / part), run)
+        if short.record["truncated"]:
+            break
+    assert short.record["truncated"]
     assert not short.causes
-    again = diagnose_study(study(tmp_path), tmp_path / "run")
+    again = diagnose_study(study(tmp_path), run)
     assert again.record["causes"] == whole.record["causes"]
 
 
