@@ -12,6 +12,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from aetfx.diagnosis.repair.preparing_code import (
+    asks_targets,
+    ends_in_functions,
+    facts_lines,
+    has_gaps,
+    preparing_lines,
+    scoring_lines,
+    steps_of,
+)
 from aetfx.diagnosis.repair.recipes import Side
 from aetfx.diagnosis.repair.rows_code import reading_lines
 from aetfx.errors import ModelError
@@ -19,17 +28,11 @@ from aetfx.models.code import expression, model_code, slim
 from aetfx.models.passing import has_call
 from aetfx.training.recipe import Recipe
 
-_MOST_FENCES = 40  # columns whose fences are written down; those of more are computed in a simpler way
 _MASKED = """
 def of_known(loss):  # missing targets are NaN and do not count
     loss = keras.losses.get(loss)
     return lambda y, p: loss(keras.ops.where(keras.ops.isnan(y), keras.ops.stop_gradient(p), y), p)
 """
-_FIGURES = {
-    "standard": "np.nanmean(x{axis}), np.nanstd(x{axis})",
-    "minmax": "np.nanmin(x{axis}), np.nanmax(x{axis}) - np.nanmin(x{axis})",
-    "robust": "np.nanmedian(x{axis}), np.subtract(*np.nanquantile(x, [0.75, 0.25]{axis})) / 1.349",
-}
 
 
 def repro(before: Side, after: Side, rows: Mapping[str, Any], causes: Sequence[Any], run: Path | None) -> str:
@@ -51,8 +54,8 @@ def repro(before: Side, after: Side, rows: Mapping[str, Any], causes: Sequence[A
     first, last = causes[0].score_before, causes[-1].score_after
     own = _own_code({**before.homes, **after.homes}, {**before.recipe.source.objects, **after.recipe.source.objects})
     same = _building(before.recipe, "model") == _building(after.recipe, "model")
-    shared = _preparing(before.recipe, rows)
-    if shared != _preparing(after.recipe, rows):
+    shared = preparing_lines(before.recipe, rows)
+    if shared != preparing_lines(after.recipe, rows):
         shared = []
     masked = before.recipe.masks_targets or after.recipe.masks_targets
     parts = [
@@ -64,7 +67,12 @@ def repro(before: Side, after: Side, rows: Mapping[str, Any], causes: Sequence[A
         ],
         _imports(before, after),
         *([own] if own else []),
-        [*reading_lines(rows, run), *_facts(rows), *(["", ""] if _has_functions(rows) and shared else []), *shared],
+        [
+            *reading_lines(rows, run),
+            *facts_lines(rows),
+            *(["", ""] if ends_in_functions(rows) and shared else []),
+            *shared,
+        ],
         *([_MASKED.strip("\n").splitlines()] if masked else []),
         *([["def build():", *_indented(_returned(_building(before.recipe, "model")))]] if same else []),
         ["def as_it_is():", *_indented(_training(before.recipe, rows, same, bool(shared)))],
@@ -73,7 +81,7 @@ def repro(before: Side, after: Side, rows: Mapping[str, Any], causes: Sequence[A
             *_indented([f"# {remedy}" for remedy in dict.fromkeys(cause.remedy for cause in causes)]),
             *_indented(_training(after.recipe, rows, same, bool(shared))),
         ],
-        _scoring(rows),
+        scoring_lines(rows),
         [
             "for run in (as_it_is, repaired):",
             f"    keras.utils.set_random_seed({rows['seed']})",
@@ -126,7 +134,7 @@ def _cannot_be_written(before: Side, after: Side, rows: Mapping[str, Any]) -> st
         return "the repair rewrites what the model minimises"
     if recipe.step.own and recipe.early_stopping:
         return "the model trains itself, and the repair keeps its best epoch"
-    if rows.get("padding") is not None and "missing" in _spec(recipe):
+    if rows.get("padding") is not None and "missing" in steps_of(recipe):
         return "sequences are padded and have gaps as well"
     return ""
 
@@ -159,10 +167,6 @@ def _indented(lines: Sequence[str]) -> list[str]:
     return [f"    {line}" for line in lines]
 
 
-def _spec(recipe: Recipe) -> dict[str, str]:
-    return {key: value for key, value in recipe.preprocessing.items() if value != "none"}
-
-
 def _returned(lines: list[str]) -> list[str]:
     """Turns lines that bind `model` into the body of a function that returns it."""
     last = max(i for i, line in enumerate(lines) if line.lstrip().startswith("model = "))
@@ -178,16 +182,16 @@ def _training(recipe: Recipe, rows: Mapping[str, Any], same: bool, shared: bool)
       same: the model is built by `build`.
       shared: `x`, `y` and `v` are prepared before, for both sides.
     """
-    spec, step, asks = _spec(recipe), recipe.step, _asks(recipe, rows)
+    step, asks = recipe.step, asks_targets(recipe, rows)
     loss = recipe.loss if isinstance(recipe.loss, dict) else None
     loss_text = expression(loss) if loss is not None else json.dumps(recipe.loss).replace("null", "None")
     if recipe.masks_targets:
         loss_text = f"of_known({loss_text})"
     settings = f"epochs={recipe.epochs}, batch_size={recipe.batch_size}, verbose=0"
-    prepared = _preparing(recipe, rows)
+    prepared = preparing_lines(recipe, rows)
     x, v, y, w = ("x", "v", "y", "w") if prepared else ("train", "held_out", "asked", "held_out_asked")
     if not asks:
-        y, w = y if "missing" in spec and recipe.masks_targets else x, v
+        y, w = y if has_gaps(recipe) else x, v
     if recipe.early_stopping:
         settings += f", validation_data=({v}, {w}), callbacks=[best]"
     fed = x if step.feeding == "rows" else f"{x}, {y}"
@@ -202,148 +206,24 @@ def _training(recipe: Recipe, rows: Mapping[str, Any], same: bool, shared: bool)
             else []
         ),
         f"model.fit({fed}, {settings})",
-        *_predicting(recipe, v, " * scale + center" if "scaling" in spec else ""),
+        *_predicting(recipe, v),
     ]
 
 
-def _predicting(recipe: Recipe, v: str, unscaled: str) -> list[str]:
-    """Returns the lines that return the reconstruction of `v`, also of a model that trains itself."""
-    if not recipe.step.own:
-        return [f"return model.predict({v}, verbose=0){unscaled}"]
-    own = recipe.source.objects.get(str(recipe.source.blueprint.get("class_name")))
-    if own is None or has_call(own):
-        return [
-            f"given = keras.tree.flatten(model.predict({v}, verbose=0))",
-            f"return next(output for output in given if output.shape == {v}.shape){unscaled}",
-        ]
-    return [
-        f"codes = keras.tree.flatten(model.encoder({v}))  # mean, spread and a draw; or fewer",
-        f"return np.asarray(model.decoder(codes[-1 if len(codes) > 2 else 0])){unscaled}",
-    ]
-
-
-def _asks(recipe: Recipe, rows: Mapping[str, Any]) -> bool:
-    """Whether `fit` asks something else back than the rows."""
-    return rows.get("targets") is not None and recipe.target == "given"
-
-
-def _preparing(recipe: Recipe, rows: Mapping[str, Any]) -> list[str]:
-    """Returns the preprocessing as lines that bind x and v to train and held-out rows as fed, y and w to targets.
-
-    There is no w where the targets are the rows themselves, and y only where it has gaps that x has not.
-    """
-    spec = _spec(recipe)
-    if not spec.keys() & {"scaling", "missing", "outliers"}:
-        return []
-    asks, padded = _asks(recipe, rows), rows.get("padding") is not None
-    names = {"x": "train", "v": "held_out"} | ({"y": "asked", "w": "held_out_asked"} if asks else {})
-    by = "unpadded({})" if padded else "marked({})" if "missing" in spec and rows["sentinels"] else "{}"
-    every = ", ".join(names)
-    lines = [f"{every} = {', '.join(by.format(name) for name in names.values())}"]
-    if "outliers" in spec:
-        if not rows["fences"]:
-            lines += [
-                "q1, q3 = np.nanquantile(x, [0.25, 0.75], axis=0)",
-                "reach = np.where(q3 > q1, 3 * (q3 - q1), np.inf)  # Tukey's outer fences",
-                "low, high = q1 - reach, q3 + reach",
-            ]
-        lines.append(f"{every} = (np.clip(a, low, high) for a in ({every}))")
-    if "missing" in spec:
-        how = {"zero": "np.zeros(x.shape[1:])"}.get(spec["missing"], f"np.nan{spec['missing']}(x, axis=0)")
-        lines.append(f"fill = {how}")
+def _predicting(recipe: Recipe, v: str) -> list[str]:
+    """Returns the lines that return the reconstruction of `v` in raw units, also of a model that trains itself."""
+    lines, given = [], f"model.predict({v}, verbose=0)"
+    if recipe.step.own:
+        own = recipe.source.objects.get(str(recipe.source.blueprint.get("class_name")))
+        if own is None or has_call(own):
+            lines = [f"given = keras.tree.flatten({given})"]
+            given = f"next(output for output in given if output.shape == {v}.shape)"
+        else:
+            lines = [f"codes = keras.tree.flatten(model.encoder({v}))  # mean, spread and a draw; or fewer"]
+            given = "np.asarray(model.decoder(codes[-1 if len(codes) > 2 else 0]))"
+    spec = steps_of(recipe)
     if "scaling" in spec:
-        axis = "" if spec.get("scope") == "pooled" else ", axis=0"
-        lines.append(f"center, scale = {_FIGURES[spec['scaling']].format(axis=axis)}")
-        lines.append("scale = np.where(scale > 0, scale, 1)")
-        scaled = f"{every}, fill" if "missing" in spec else every
-        lines.append(f"{scaled} = ((a - center) / scale for a in ({scaled}))")
-    if "missing" in spec:
-        filled = "x, v" if recipe.masks_targets else every
-        lines += ["y = x"] if recipe.masks_targets and not asks else []
-        lines.append(f"{filled} = (np.where(np.isnan(a), fill, a) for a in ({filled}))")
-    if padded:
-        lines.append(f"{every} = (np.where(np.isnan(a), {rows['padding']:g}, a) for a in ({every}))")
-    return lines
-
-
-def _facts(rows: Mapping[str, Any]) -> list[str]:
-    """Returns what was found in the rows as lines: fences, and numbers that stand for "missing"."""
-    lines = []
-    if _has_fences(rows):
-        for name, side, edge in (("low", 0, "-np.inf"), ("high", 1, "np.inf")):
-            values = ", ".join(edge if value is None else f"{value:.6g}" for value in rows["fences"][side])
-            lines.append(f"{name} = np.array([{values}]).reshape(train.shape[1:])")
-    if rows["sentinels"]:
-        marks = ", ".join(f"{column}: {values}" for column, values in rows["sentinels"])
-        lines += [
-            "",
-            "",
-            'def marked(x):  # numbers that stand for "missing" become NaN',
-            "    flat = x.reshape(len(x), -1).copy()",
-            f"    for column, values in {{{marks}}}.items():",
-            "        flat[np.isin(flat[:, column], values), column] = np.nan",
-            "    return flat.reshape(x.shape)",
-        ]
-    if rows.get("padding") is not None:
-        lines += [
-            "",
-            "",
-            "def unpadded(x):  # steps that only fill a sequence up become NaN",
-            f"    same = (x == {rows['padding']:g}).reshape(*x.shape[:2], -1).all(axis=2)",
-            "    steps = np.logical_and.accumulate(same[:, ::-1], axis=1)[:, ::-1]",
-            "    return np.where(steps.reshape(*steps.shape, *[1] * (x.ndim - 2)), np.nan, x)",
-        ]
-    if _clips_by_rows(rows):
-        lines += [
-            "",
-            "",
-            "def tukey(x):  # outer fences",
-            "    q1, q3 = np.nanquantile(x, [0.25, 0.75], axis=0)",
-            "    reach = np.where(q3 > q1, 3 * (q3 - q1), np.inf)",
-            "    return q1 - reach, q3 + reach",
-            "",
-            "",
-            "low, high = tukey(train)",
-        ]
-    return lines
-
-
-def _has_functions(rows: Mapping[str, Any]) -> bool:
-    """Whether the facts end with a function, after which Python's style wants two empty lines."""
-    return not _clips_by_rows(rows) and bool(rows["sentinels"] or rows.get("padding") is not None)
-
-
-def _has_fences(rows: Mapping[str, Any]) -> bool:
-    return bool(rows["fences"]) and len(rows["fences"][0]) <= _MOST_FENCES
-
-
-def _clips_by_rows(rows: Mapping[str, Any]) -> bool:
-    """Whether fences are known, but too many to be written down."""
-    return bool(rows["fences"]) and not _has_fences(rows)
-
-
-def _scoring(rows: Mapping[str, Any]) -> list[str]:
-    targets = rows.get("targets")
-    truth, known = ("held_out_asked", "asked") if targets is not None and targets["scored"] else ("held_out", "train")
-    by = "unpadded" if rows.get("padding") is not None else "marked" if rows["sentinels"] else ""
-    lines = [
-        "def score(restored):  # fraction of variance unexplained: 0 is perfect, 1 is the mean of the train rows",
-        f"    truth, known = {by}({truth}), {by}({known})" if by else f"    truth, known = {truth}, {known}",
-    ]
-    if rows["judge"] == "inliers":
-        lines += [
-            "    inside = ~((truth < low) | (truth > high)).reshape(len(truth), -1).any(axis=1)",
-            "    truth, restored = truth[inside], restored[inside]",
-            "    known = np.clip(known, low, high)",
-        ]
-    lines.append("    error, spread = (truth - restored) ** 2, (truth - np.nanmean(known, axis=0)) ** 2")
-    lines.append("    if not np.isfinite(restored).all():")
-    lines.append("        return 4.0")
-    if rows["features"] == "tensor":
-        return [*lines, "    return min(4.0, np.nansum(error) / np.nansum(spread))"]
-    if rows["excluded"]:
-        lines.append(
-            "    scored = np.mean(known != np.nanmedian(known, axis=0), axis=0) >= 0.05  # the rest hardly vary"
-        )
-        lines.append("    error, spread = error[:, scored], spread[:, scored]")
-    return [*lines, "    return np.mean(np.minimum(np.nanmean(error, axis=0) / np.nanmean(spread, axis=0), 4))"]
+        given += " * scale + center"
+    if "constant" in spec:
+        given = f"np.where(still, usual, {given})"
+    return [*lines, f"return {given}"]

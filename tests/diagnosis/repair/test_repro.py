@@ -230,6 +230,17 @@ def test_targets_of_held_out_rows_that_have_a_file_of_their_own(tmp_path):
     assert set(scores(text)) == {"as_it_is", "repaired"}
 
 
+def test_columns_that_hardly_change_are_left_out_of_the_loss(tmp_path):
+    rows = TABLE.copy()
+    rows[:, 1] = 7.0
+    rows[::60, 1] = 7e6  # it weighs as much as all others together
+    text = script(dense, rows, {"constant": "drop"}, tmp_path, facts={"excluded": True}, masked_loss=True)
+    assert "y = np.where(still, np.nan, x)" in text
+    assert "return np.where(still, usual, model.predict(v, verbose=0))" in text
+    found = scores(text)
+    assert found["repaired"] < 0.5 * found["as_it_is"]
+
+
 def test_padded_steps_are_neither_scaled_nor_scored(tmp_path):
     rows = 500 + 100 * RNG.normal(size=(120, 1, 3)) + RNG.normal(size=(120, 6, 3))
     for i, row in enumerate(rows):
