@@ -21,6 +21,7 @@ _FIGURES = {
 
 
 def steps_of(recipe: Recipe) -> dict[str, str]:
+    """Returns the steps of the preprocessing that do something."""
     return {key: value for key, value in recipe.preprocessing.items() if value != "none"}
 
 
@@ -140,6 +141,7 @@ def _clips_by_rows(rows: Mapping[str, Any]) -> bool:
 
 
 def scoring_lines(rows: Mapping[str, Any]) -> list[str]:
+    """Returns a function of the reconstruction of the held-out rows that scores it as the diagnosis did."""
     targets = rows.get("targets")
     truth, known = ("held_out_asked", "asked") if targets is not None and targets["scored"] else ("held_out", "train")
     by = "unpadded" if rows.get("padding") is not None else "marked" if rows["sentinels"] else ""
