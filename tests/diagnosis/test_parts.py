@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 import yaml
@@ -73,6 +76,26 @@ def test_the_repaired_model_takes_and_gives_the_users_structure(found):
         assert np.square(values - rows[name]).mean() < 0.5 * rows[name].var()
     loaded = keras.models.load_model(found.directory / "fixed" / "model.keras")
     np.testing.assert_allclose(loaded.predict(rows, verbose=0)["table"], restored["table"], rtol=1e-5, atol=1e-6)
+
+
+def test_another_process_reads_the_repair_back(found):
+    script = f"""
+import aetfx, numpy as np
+run = aetfx.load_run({str(found.directory)!r})
+zeros = {{"pixels": np.zeros((2, 4, 4)), "table": np.zeros((2, 5)), "hint": np.zeros((2, 1))}}
+for model in (run.fixed_model, run.apply().fit(zeros, epochs=1, verbose=0)):
+    restored = model.predict(zeros, verbose=0)
+    print(sorted(restored), restored["pixels"].shape)
+try:
+    run.repro()
+except aetfx.errors.ModelError as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[:2] == ["['pixels', 'table'] (2, 4, 4)"] * 2
+    assert lines[2].startswith("the model has several inputs: a script cannot show that")
 
 
 def test_parts_of_x_val_must_be_those_of_x_train():

@@ -22,7 +22,8 @@ def load_fixed(path: Path, objects: Mapping[str, Any]) -> Any:
     """
     import keras
 
-    import aetfx.preprocessing.layers  # noqa: F401 (registers the layers around the model)
+    import aetfx.models.packing_layers  # registers the layers around the model
+    import aetfx.preprocessing.layers  # noqa: F401
 
     if not path.exists():
         raise ModelError(f"{path}: no such file. Was the run copied without it? Run the diagnosis again.")

@@ -103,6 +103,9 @@ def from_json(content: Mapping[str, Any], objects: Mapping[str, Any]) -> Recipes
       objects: the user's own classes and functions by name, as far as they are at hand; those of modules that this
         process has imported are found without.
     """
+    if content["rows"].get("parts") is not None:
+        import aetfx.models.packing_layers  # noqa: F401 (is looked up by name)
+
     make = functools.partial(_restored, shape=tuple(content["shape"]), objects=objects)
     after = content["after"]
     return Recipes(
