@@ -10,6 +10,7 @@ import numpy as np
 from aetfx.comparison.lab import Lab
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import REGISTRY, Admission, Experiment, in_order
+from aetfx.diagnosis.causes.keras_code import to_paste
 from aetfx.diagnosis.confirm import Candidate, Confirmation, Pools
 from aetfx.diagnosis.more_rows import CODE as MORE_ROWS
 from aetfx.diagnosis.more_rows import Promise, promise_of_more_rows
@@ -372,7 +373,7 @@ def _verdict(step: Step, candidate: Candidate, verdict: str, code: str | None = 
             *(f"helps only together with the fix for {other}" for other in together),
         ],
         remedy=experiment.remedy,
-        keras=experiment.keras,
+        keras=to_paste(step.case, experiment),
         study=experiment.study,
         title=cause.title,
         meaning=cause.meaning,

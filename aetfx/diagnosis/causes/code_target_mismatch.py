@@ -28,7 +28,7 @@ class TargetMismatch(Cause):
                 self.code,
                 recipe,
                 remedy="Ask the inputs themselves back.",
-                keras=fit_line(recipe),
+                keras=fit_line(case, recipe),
                 study={"data.target": "input"},
             )
         ]

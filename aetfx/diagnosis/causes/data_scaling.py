@@ -9,6 +9,7 @@ import numpy as np
 from aetfx.diagnosis import symptoms
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.diagnosis.causes.keras_code import asked
 from aetfx.validation.statistics import range_ratio
 from aetfx.words import percent
 
@@ -71,21 +72,27 @@ class Scaling(Cause):
                 self.code,
                 recipe,
                 remedy=f"Scale the rows ({self._kinds[kind]}, fitted on the train rows) and undo it at the output.",
-                keras=_keras(kind, scope),
+                keras=_keras(kind, scope, asked(case, recipe)),
                 study={"preprocessing.scaling": kind},
             )
         ]
 
 
-def _keras(kind: str, scope: str) -> str:
+def _keras(kind: str, scope: str, target: str) -> str:
     axis = "axis=0" if scope == "column" else ""
     if kind == "standard":
+        center, scale = "mean", "sd"
         fit = f"mean, sd = x_train.mean({axis}), x_train.std({axis})"
     else:
-        fit = f"mean, sd = x_train.min({axis}), np.ptp(x_train{', ' + axis if axis else ''})  # minimum and range"
-    return (
-        f"{fit}\n"
-        "x_scaled = (x_train - mean) / sd\n"
-        "model.fit(x_scaled, x_scaled, ...)\n"
-        "restored = model.predict((x - mean) / sd) * sd + mean"
+        center, scale = "low", "span"
+        fit = f"low, span = x_train.min({axis}), np.ptp(x_train{', ' + axis if axis else ''})"
+    scaled = f"({{}} - {center}) / {scale}"
+    return "\n".join(
+        [
+            fit,
+            f"x_scaled = {scaled.format('x_train')}",
+            *([f"y_scaled = {scaled.format('y_train')}  # by the same figures"] if target == "y" else []),
+            f"model.fit(x_scaled, {target}_scaled, ...)",
+            f"restored = model.predict({scaled.format('x')}) * {scale} + {center}",
+        ]
     )

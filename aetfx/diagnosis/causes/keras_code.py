@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from aetfx.diagnosis.case import Case
 from aetfx.models.reading import LayerFacts
 from aetfx.training.recipe import Recipe
+
+if TYPE_CHECKING:
+    from aetfx.diagnosis.causes.base import Experiment
 
 
 def compile_line(recipe: Recipe) -> str:
@@ -19,9 +23,22 @@ def compile_line(recipe: Recipe) -> str:
     return f"model.compile(keras.optimizers.{optimizer}(learning_rate={rate}), loss={loss})"
 
 
-def fit_line(recipe: Recipe) -> str:
-    """Returns the `model.fit` call of a recipe."""
-    return f"model.fit(x_train, x_train, epochs={recipe.epochs}, batch_size={recipe.batch_size})"
+def fit_line(case: Case, recipe: Recipe) -> str:
+    """Returns the `model.fit` call of a recipe: as the user's, with the rows alone or with targets of their own."""
+    fed = "x_train" if recipe.step.feeding == "rows" else f"x_train, {asked(case, recipe)}_train"
+    return f"model.fit({fed}, epochs={recipe.epochs}, batch_size={recipe.batch_size})"
+
+
+def asked(case: Case, recipe: Recipe) -> str:
+    """Returns what `fit` asks back: "x", or "y" where the user gave targets that are not the rows."""
+    return "y" if case.lab.targets is not None and recipe.target == "given" else "x"
+
+
+def to_paste(case: Case, experiment: Experiment) -> str:
+    """Returns the change as Keras code; what prepares several inputs, which no short code can, as a call of aetfx."""
+    if case.lab.parts is None or experiment.recipe.preprocessing == case.recipe.preprocessing:
+        return experiment.keras
+    return "repair = diagnosis.apply(model)  # prepares each input where it lies\nfixed_model = repair.fit(x_train)"
 
 
 def _number(value: Any) -> str:

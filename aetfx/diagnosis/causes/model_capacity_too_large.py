@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
-from aetfx.diagnosis.causes.keras_code import width_line
+from aetfx.diagnosis.causes.keras_code import asked, width_line
 from aetfx.models.reading import LayerFacts
 from aetfx.models.rewriting import set_kernel_penalty, set_widths
 
@@ -23,12 +23,13 @@ class CapacityTooLarge(Cause):
 
     def experiments(self, case: Case) -> list[Experiment]:
         recipe = case.recipe
+        y = asked(case, recipe)
         found = [
             self._experiment(
                 recipe.changed(name="early_stopping", early_stopping=True),
                 "Stop at the epoch that does best on held-out rows.",
                 'stop = keras.callbacks.EarlyStopping("val_loss", patience=10, restore_best_weights=True)\n'
-                "model.fit(x_train, x_train, validation_data=(x_val, x_val), callbacks=[stop], ...)",
+                f"model.fit(x_train, {y}_train, validation_data=(x_val, {y}_val), callbacks=[stop], ...)",
             )
         ]
         if not case.rewritable:

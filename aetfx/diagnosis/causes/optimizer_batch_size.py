@@ -46,7 +46,7 @@ class BatchSize(Cause):
                 self.code,
                 recipe,
                 remedy=f"Use a batch of {batch} rows instead of {case.recipe.batch_size}, {how}.",
-                keras=fit_line(recipe),
+                keras=fit_line(case, recipe),
                 study={"training.batch_size": batch, "training.epochs": recipe.epochs},
             )
         ]

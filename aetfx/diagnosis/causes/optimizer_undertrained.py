@@ -46,7 +46,7 @@ class Undertrained(Cause):
                     self.code,
                     recipe,
                     remedy=f"Train for {recipe.epochs} epochs instead of {case.recipe.epochs}.",
-                    keras=fit_line(recipe),
+                    keras=fit_line(case, recipe),
                     study={"training.epochs": recipe.epochs},
                     shortenable=False,
                     # An LSTM can sit at the mean for ten times the user's epochs (METHOD section 3).
