@@ -152,3 +152,18 @@ def test_a_study_names_a_file_for_each_input(tmp_path):
             study(**sections)
     with pytest.raises(DataError, match=r"data.train: its parts have different numbers of rows \('pixels' 300"):
         diagnose_study(study(data={"train": paths | {"hint": "few.npy"}}), tmp_path / "other")
+
+
+def test_configurations_of_a_study_with_several_inputs_are_compared(tmp_path):
+    for name, values in data(n=120).items():
+        np.save(tmp_path / f"{name}.npy", values)
+    tree = {
+        "data": {"train": {name: f"{name}.npy" for name in ("pixels", "table", "hint")}},
+        "model": {"factory": "tests.diagnosis.test_parts:multi"},
+        "training": {"epochs": 5, "batch_size": 16, "loss": "mae"},
+        "compare": {"preprocessing.scaling": ["standard"]},
+    }
+    (tmp_path / "study.yaml").write_text(yaml.safe_dump(tree, sort_keys=False))
+    found = aetfx.compare(tmp_path / "study.yaml", out=tmp_path / "run")
+    scores = {row["name"]: row["score"] for row in found["rows"]}
+    assert scores["scaling=standard"] < scores["baseline"]
