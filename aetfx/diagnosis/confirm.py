@@ -28,6 +28,7 @@ _SEEDS = 3
 _SEEDS_FEW_ROWS = 5
 _RESPLITS = 5
 _MORE = 3
+_INSISTENCE = 3  # times that much again, where a step would end with a suspicion
 _REJECT_AFTER = 2
 
 
@@ -119,9 +120,32 @@ class Confirmation:
             return
         self._measure(candidates)
         self._decide(candidates)
-        undecided = [c for c in candidates if c.decision == "suspected" and len(c.after) == len(self.pairs())]
+        self._once_more(candidates)
+
+    def insist(self, candidates: list[Candidate], allowance: float) -> None:
+        """Measures what is still suspected with further seeds, as long as the allowance (in units) lasts.
+
+        For a step that would otherwise end with a suspicion: a budget that is left over is of no other use.
+        """
+        for _ in range(_INSISTENCE):
+            undecided = self._undecided(candidates)
+            if not undecided or self._cost_of_more(undecided) > allowance:
+                return
+            allowance -= self._cost_of_more(undecided)
+            self._once_more(candidates)
+
+    def _undecided(self, candidates: list[Candidate]) -> list[Candidate]:
+        return [c for c in candidates if c.decision == "suspected" and len(c.after) == len(self.pairs())]
+
+    def _cost_of_more(self, candidates: list[Candidate]) -> float:
+        recipes = [self.baseline, *(c.experiment.recipe for c in candidates)]
+        return _MORE * sum(self.lab.cost(recipe) for recipe in recipes)
+
+    def _once_more(self, candidates: list[Candidate]) -> None:
+        """Measures those that gained enough, but not surely enough, with more pairs."""
+        undecided = self._undecided(candidates)
         if undecided:
-            self.extra = _MORE
+            self.extra += _MORE
             self._measure(undecided)
             self._decide(candidates)
 

@@ -179,6 +179,9 @@ def _run_step(step: Step, outcome: Outcome, budget: float) -> None:
         pair = _try_pairs(case, confirmation, step.screened, step.candidates, budget)
         if pair is not None:
             named, step.equivalents = pair, []
+    if named is None:
+        confirmation.insist(step.candidates, budget - lab.spent)
+        named, step.equivalents = confirmation.best(step.candidates, unusual)
     step.named = named
 
 

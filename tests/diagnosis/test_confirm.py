@@ -132,6 +132,29 @@ def test_a_large_gain_of_noisy_trainings_is_suspected():
     assert len(c.after) == 8, "three more pairs are trained before a suspicion is left as one"
 
 
+def test_a_suspicion_is_followed_up_as_far_as_the_budget_goes():
+    def suspected():
+        lab, c = GivenLab({"baseline": 0.8, "scaled": 0.42}, noise=0.35), candidate("data.scaling", "scaled")
+        done = confirm(lab, c)
+        assert c.decision == "suspected"
+        return lab, c, done
+
+    lab, c, done = suspected()
+    done.insist([c], allowance=5.9)  # three pairs of a baseline and a candidate cost 6
+    assert (c.decision, len(c.after)) == ("suspected", 8)
+    lab, c, done = suspected()
+    done.insist([c], allowance=100.0)
+    assert c.decision == "verified"
+    assert 8 < len(c.after) <= 17
+    assert len({(name, seed) for name, seed, _ in lab.trained}) == 2 * len(c.after), "each pair is trained once"
+    # What two pairs ruled out is not trained any further.
+    lab = GivenLab({"baseline": 0.8, "scaled": 0.42, "other": 0.82}, noise=0.35)
+    c, other = candidate("data.scaling", "scaled"), candidate("loss.mismatch", "other")
+    done = confirm(lab, c, other)
+    done.insist([c, other], allowance=100.0)
+    assert len(other.after) < len(c.after)
+
+
 def test_a_tiny_drop_is_no_fault():
     c = candidate("data.scaling", "scaled")
     confirm(GivenLab({"baseline": 0.010, "scaled": 0.004}, noise=0.01), c)
