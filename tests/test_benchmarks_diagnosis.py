@@ -116,8 +116,13 @@ def test_counting():
     assert (repaired.strict, repaired.equivalent, repaired.got, repaired.holds) == (False, True, 0.5, True)
     worse = count(record, other | {"after": {"first": {"score": [0.2] * 5, "as_given": [0.3] * 5}}})
     assert (worse.equivalent, worse.holds) == (False, False)
-    listed = count(record, run | {"causes": [_cause("model.output_activation")]})
-    assert not listed.top3
+    assert (repaired.top3, worse.top3_equivalent) == (True, True), "scaling is suspected beside it"
+    other_cause = run | {"causes": [_cause("model.output_activation")]}
+    assert not count(record, other_cause).top3_equivalent
+    behind = count(_record(codes=("loss.mismatch",)), other_cause)
+    assert (behind.top3, behind.top3_equivalent) == (False, True), "the verdict says that it does as well"
+    only_suspected = count(record, other | {"status": "inconclusive", "causes": []})
+    assert (only_suspected.top3, only_suspected.top3_equivalent) == (False, False)
     error = count(record, {"wall_s": 1.0, "plain_s": 4.0, "error": "ModelError: no"})
     assert (error.status, error.strict, error.top3) == ("error", False, False)
     both = count(_record("compound", ("data.scaling", "loss.mismatch")), run)

@@ -2,10 +2,10 @@
 
 Ranking: the verified causes in the order of the chain, then the suspicions by gain. *Strict*: the first is an injected
 cause. *Equivalent*: it is not, but the named fix, applied outside aetfx (the whole chain for compounds), brings the
-program within 1.33x of the good one's score. *Top 3*: every injected cause is among the first three. Fixes that the
-verdict lists beside a cause as doing the same (`equivalents`) count for none of these; *top 3, listed* is the same with
-each of them read behind its cause. `inconclusive` and errors are misses on faulty
-programs; a false alarm is a healthy program called `faulty`.
+program within 1.33x of the good one's score. *Top 3*: every injected cause is among the first three; *top 3 with
+equivalents*: it is, with the fixes that the verdict lists beside a cause as doing the same (`equivalents`) read behind
+it, or the program is repaired as above. `inconclusive` and errors are misses on faulty programs, whatever is suspected;
+a false alarm is a healthy program called `faulty`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Outcome:
       case, kind, half, codes: the program.
       status: of the verdict, or "error".
       ranking: codes as named.
-      strict, equivalent, top3, top3_listed: see above; `equivalent` includes the strict ones.
+      strict, equivalent, top3, top3_equivalent: see above; what is equivalent includes what is strict.
       wall_s, multiple: cost in seconds and in T.
       promised: gain of the first cause and its interval, None without one.
       got: its gain on fresh rows and seeds, None where the fix could not be applied outside.
@@ -43,7 +43,7 @@ class Outcome:
     strict: bool
     equivalent: bool
     top3: bool
-    top3_listed: bool
+    top3_equivalent: bool
     wall_s: float
     multiple: float
     promised: tuple[float, float, float] | None
@@ -67,7 +67,8 @@ def count(record: dict[str, Any], run: dict[str, Any]) -> Outcome:
     ranking = tuple(dict.fromkeys(named))
     listed = [code for cause in causes for code in (cause["code"], *cause["equivalents"])] + named[len(causes) :]
     faulty = record["kind"] != "healthy"
-    strict = faulty and bool(causes) and ranking[0] in codes
+    named_some = faulty and bool(causes)
+    strict = named_some and ranking[0] in codes
     after = run.get("after", {})
     fixed = after.get("all" if record["kind"] == "compound" and "all" in after else "first")
     ratio = None if not fixed else _mean(fixed["score"]) / max(record["good_score"], FLOOR)
@@ -75,6 +76,8 @@ def count(record: dict[str, Any], run: dict[str, Any]) -> Outcome:
     if after.get("first"):
         got = 1 - _mean(after["first"]["as_given"]) / _mean(record["as_given"])
     promised = (causes[0]["gain"], *causes[0]["gain_interval"]) if causes else None
+    repaired = named_some and ratio is not None and ratio <= REPAIRED_RATIO
+    top3, behind = (named_some and set(codes) <= set(tuple(dict.fromkeys(order))[:3]) for order in (named, listed))
     return Outcome(
         case=record["case"],
         kind=record["kind"],
@@ -83,9 +86,9 @@ def count(record: dict[str, Any], run: dict[str, Any]) -> Outcome:
         status=run.get("status", "error"),
         ranking=ranking,
         strict=strict,
-        equivalent=strict or (faulty and bool(causes) and ratio is not None and ratio <= REPAIRED_RATIO),
-        top3=faulty and set(codes) <= set(ranking[:3]),
-        top3_listed=faulty and set(codes) <= set(tuple(dict.fromkeys(listed))[:3]),
+        equivalent=strict or repaired,
+        top3=top3,
+        top3_equivalent=top3 or behind or repaired,
         wall_s=run["wall_s"],
         multiple=run["wall_s"] / max(run["plain_s"], 0.01),
         promised=promised,
