@@ -39,5 +39,11 @@ FAULTS = {
     "rate_0.3": Fault("optimizer.learning_rate_too_high", build={"learning_rate": 0.3}),
     "sgd": Fault("optimizer.choice", build={"optimizer": "sgd", "learning_rate": 0.01}),
     "batch_900": Fault("optimizer.batch_size", fit={"batch_size": 900}),
+    "tanh_output": Fault("model.output_activation", build={"output": "tanh"}),
+    "relu_output": Fault("model.output_activation", build={"output": "relu", "loss": "mse"}),
+    "rate_1e-5": Fault("optimizer.learning_rate_too_low", build={"learning_rate": 1e-5}),
+    "narrow": Fault("model.capacity_too_small", build={"width": 3}),
+    "zero_weights": Fault("model.initialization", build={"initializer": "zeros"}),
+    "two_epochs": Fault("optimizer.undertrained", fit={"epochs": 2}),
 }
 COMPOUNDS = [("mae", "batch_900")]

@@ -3,6 +3,7 @@
 import keras
 from keras import layers
 
+from benchmarks.diagnosis.damage import Mispaired
 from benchmarks.diagnosis.parts import optimizer as make_optimizer
 from benchmarks.diagnosis.program import Data, Fault, Variant
 from benchmarks.diagnosis.rows import prepare
@@ -34,5 +35,9 @@ FAULTS = {
     "batch_of_two": Fault("optimizer.batch_size", fit={"batch_size": 2}),
     "tanh_output": Fault("model.output_activation", build={"output": "tanh"}),
     "rate_1e-5": Fault("optimizer.learning_rate_too_low", build={"learning_rate": 1e-5}),
+    "softmax_output": Fault("model.output_activation", build={"output": "softmax"}),
+    "mispaired": Fault("code.target_mismatch", data={"target": Mispaired()}),
+    "adagrad": Fault("optimizer.choice", build={"optimizer": "adagrad", "learning_rate": None}),
+    "one_batch": Fault("optimizer.batch_size", fit={"batch_size": 600}),
 }
 COMPOUNDS = [("tanh_output", "rate_1e-5")]

@@ -41,5 +41,9 @@ FAULTS = {
     "narrow": Fault("model.capacity_too_small", build={"width": 3}),
     "zero_weights": Fault("model.initialization", build={"initializer": "zeros"}),
     "six_epochs": Fault("optimizer.undertrained", fit={"epochs": 6}),
+    "sgd": Fault("optimizer.choice", build={"optimizer": "sgd", "learning_rate": None}),
+    "relu_output": Fault("model.output_activation", build={"output": "relu"}),
+    "one_batch": Fault("optimizer.batch_size", fit={"batch_size": 1200}),
+    "rate_1e-4": Fault("optimizer.learning_rate_too_low", build={"learning_rate": 1e-4}),
 }
 COMPOUNDS = [("linear", "six_epochs")]

@@ -45,5 +45,9 @@ FAULTS = {
     "relu_output": Fault("model.output_activation", build={"output": "relu"}),
     "spikes": Fault("data.outliers", data={"damage": Spikes(0.004, 60.0)}),
     "sigmoid_output": Fault("model.output_activation", build={"output": "sigmoid"}, of="standardised"),
+    "one_batch": Fault("optimizer.batch_size", fit={"batch_size": 265}),
+    "rate_1": Fault("optimizer.learning_rate_too_high", build={"learning_rate": 1.0}),
+    "three_epochs": Fault("optimizer.undertrained", fit={"epochs": 3}),
+    "narrow": Fault("model.capacity_too_small", build={"width": 3}),
 }
 COMPOUNDS = [("spikes", "plain_sgd"), ("relu_output", "spikes")]

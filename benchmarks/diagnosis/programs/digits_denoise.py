@@ -52,5 +52,8 @@ FAULTS = {
     "one_batch": Fault("optimizer.batch_size", fit={"batch_size": 1078}),
     "sgd": Fault("optimizer.choice", build={"optimizer": "sgd", "learning_rate": None}),
     "rate_0.2": Fault("optimizer.learning_rate_too_high", build={"learning_rate": 0.2}),
+    "softmax_output": Fault("model.output_activation", build={"output": "softmax"}),
+    "two_epochs": Fault("optimizer.undertrained", fit={"epochs": 2}),
+    "relu_everywhere": Fault("model.dead_units", build={"output": "relu", "learning_rate": 0.02}),
 }
 COMPOUNDS = [("dropout_0.8", "sgd")]

@@ -4,7 +4,7 @@ import keras
 from keras import layers
 from sklearn.datasets import load_digits
 
-from benchmarks.diagnosis.damage import Mispaired
+from benchmarks.diagnosis.damage import Mispaired, Spikes
 from benchmarks.diagnosis.parts import optimizer as make_optimizer
 from benchmarks.diagnosis.program import Data, Fault, Variant
 from benchmarks.diagnosis.rows import prepare
@@ -52,5 +52,14 @@ FAULTS = {
     "narrow": Fault("model.capacity_too_small", build={"width": 4}),
     "relu_code": Fault("model.dead_units", build={"code_activation": "relu"}, of="leaky_code"),
     "raw_pixels": Fault("data.scaling", data={"scaler": "none"}, of="sigmoid_bce"),
+    "relu_everywhere": Fault("model.dead_units", build={"code_activation": "relu", "output": "relu"}),
+    "softmax_output": Fault("model.output_activation", build={"output": "softmax"}),
+    "mae": Fault("loss.mismatch", build={"loss": "mae"}),
+    "categorical": Fault("loss.mismatch", build={"output": "softmax", "loss": "categorical_crossentropy"}),
+    "four_epochs": Fault("optimizer.undertrained", fit={"epochs": 4}),
+    "rate_1e-5": Fault("optimizer.learning_rate_too_low", build={"learning_rate": 1e-5}),
+    "sixty_rows": Fault("data.too_few_rows", data={"n_train": 60}, fit={"epochs": 600}),
+    "a_bit_narrow": Fault("model.capacity_too_small", build={"width": 9}),
+    "dead_pixels": Fault("data.outliers", data={"damage": Spikes(0.004, 60.0)}),
 }
 COMPOUNDS = [("narrow", "plain_sgd"), ("mispaired", "adadelta")]

@@ -41,5 +41,7 @@ FAULTS = {
     "rate_1e-4": Fault("optimizer.learning_rate_too_low", build={"learning_rate": 1e-4}),
     "late_targets": Fault("code.target_mismatch", data={"target": Late()}),
     "sgd": Fault("optimizer.choice", build={"optimizer": "sgd", "learning_rate": None}),
+    "relu_output": Fault("model.output_activation", build={"output": "softmax"}),
+    "one_batch": Fault("optimizer.batch_size", fit={"batch_size": 1078}),
 }
 COMPOUNDS = [("late_targets", "sgd")]

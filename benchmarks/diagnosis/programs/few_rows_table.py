@@ -37,5 +37,8 @@ VARIANTS = {"weight_decay": Variant(build={"decay": 1e-5}, search=True)}
 FAULTS = {
     "forty_rows": Fault("data.too_few_rows", data={"n_train": 40}, fit={"epochs": 900}),
     "l2_1": Fault("model.regularization", build={"decay": 1.0}),
+    "sigmoid_output": Fault("model.output_activation", build={"output": "sigmoid"}),
+    "one_batch": Fault("optimizer.batch_size", fit={"batch_size": 900}),
+    "narrow": Fault("model.capacity_too_small", build={"width": 1}),
 }
 COMPOUNDS = []

@@ -3,6 +3,7 @@
 import keras
 from keras import layers, regularizers
 
+from benchmarks.diagnosis.damage import Mispaired
 from benchmarks.diagnosis.parts import optimizer as make_optimizer
 from benchmarks.diagnosis.program import Data, Fault, Variant
 from benchmarks.diagnosis.rows import prepare
@@ -35,5 +36,10 @@ FAULTS = {
     "rate_1": Fault("optimizer.learning_rate_too_high", build={"learning_rate": 1.0}),
     "zero_weights": Fault("model.initialization", build={"initializer": "zeros"}),
     "sigmoid_output": Fault("model.output_activation", build={"output": "sigmoid"}),
+    "one_batch": Fault("optimizer.batch_size", fit={"batch_size": 1200}),
+    "mispaired": Fault("code.target_mismatch", data={"target": Mispaired()}),
+    "relu_output": Fault("model.output_activation", build={"output": "relu"}),
+    "two_epochs": Fault("optimizer.undertrained", fit={"epochs": 2}),
+    "fifty_rows": Fault("data.too_few_rows", data={"n_train": 50}, fit={"epochs": 700}),
 }
 COMPOUNDS = [("l1_1", "sigmoid_output")]

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import layers
 
-from benchmarks.diagnosis.damage import Marked, Spikes
+from benchmarks.diagnosis.damage import Marked, Mispaired, Spikes
 from benchmarks.diagnosis.parts import optimizer as make_optimizer
 from benchmarks.diagnosis.program import Data, Fault, Variant
 from benchmarks.diagnosis.rows import prepare
@@ -45,5 +45,9 @@ FAULTS = {
     "typing_errors": Fault("data.outliers", data={"damage": Spikes(0.004, 60.0)}),
     "adadelta": Fault("optimizer.choice", build={"optimizer": "adadelta", "learning_rate": None}),
     "one_batch": Fault("optimizer.batch_size", fit={"batch_size": 113}),
+    "relu_output": Fault("model.output_activation", build={"output": "relu"}),
+    "rate_1e-5": Fault("optimizer.learning_rate_too_low", build={"learning_rate": 1e-5}),
+    "mispaired": Fault("code.target_mismatch", data={"target": Mispaired()}),
+    "twenty_countries": Fault("data.too_few_rows", data={"n_train": 20}, fit={"epochs": 550}),
 }
 COMPOUNDS = [("typing_errors", "adadelta")]

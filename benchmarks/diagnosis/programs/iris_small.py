@@ -39,5 +39,8 @@ FAULTS = {
     "rate_1": Fault("optimizer.learning_rate_too_high", build={"learning_rate": 1.0}),
     "five_epochs": Fault("optimizer.undertrained", fit={"epochs": 5}),
     "adagrad": Fault("optimizer.choice", build={"optimizer": "adagrad", "learning_rate": None}),
+    "relu_output": Fault("model.output_activation", build={"output": "relu"}),
+    "one_batch": Fault("optimizer.batch_size", fit={"batch_size": 90}),
+    "rate_1e-4": Fault("optimizer.learning_rate_too_low", build={"learning_rate": 1e-4}),
 }
 COMPOUNDS = [("sigmoid_output", "adagrad")]

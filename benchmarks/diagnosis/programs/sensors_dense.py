@@ -3,7 +3,7 @@
 import keras
 from keras import layers
 
-from benchmarks.diagnosis.damage import Marked, Spikes, Stuck
+from benchmarks.diagnosis.damage import Marked, Mispaired, Spikes, Stuck
 from benchmarks.diagnosis.parts import optimizer as make_optimizer
 from benchmarks.diagnosis.program import Data, Fault, Variant
 from benchmarks.diagnosis.rows import prepare
@@ -43,5 +43,10 @@ FAULTS = {
     "minus_9999": Fault("data.missing", data={"damage": Marked(0.02, -1e6, every=2)}),
     "low_readings_only": Fault("data.train_eval_shift", data={"train_first": first_sensor}),
     "msle": Fault("loss.mismatch", build={"loss": "msle"}),
+    "one_batch": Fault("optimizer.batch_size", fit={"batch_size": 1024}),
+    "relu_output": Fault("model.output_activation", build={"output": "relu"}),
+    "adagrad": Fault("optimizer.choice", build={"optimizer": "adagrad", "learning_rate": None}),
+    "mispaired": Fault("code.target_mismatch", data={"target": Mispaired()}),
+    "rate_1": Fault("optimizer.learning_rate_too_high", build={"learning_rate": 1.0}),
 }
 COMPOUNDS = [("stuck_sensors", "msle"), ("spikes", "msle")]

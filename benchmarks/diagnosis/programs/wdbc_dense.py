@@ -3,7 +3,7 @@
 import keras
 from sklearn.datasets import load_breast_cancer
 
-from benchmarks.diagnosis.damage import Marked
+from benchmarks.diagnosis.damage import Marked, Spikes
 from benchmarks.diagnosis.parts import optimizer as make_optimizer
 from benchmarks.diagnosis.program import Data, Fault, Variant
 from benchmarks.diagnosis.rows import prepare
@@ -45,5 +45,11 @@ FAULTS = {
     "minus_999": Fault("data.missing", data={"damage": Marked(0.03, -999.0, every=3)}),
     "val_not_scaled": Fault("code.train_eval_preprocessing_mismatch", data={"eval_scaler": "none"}),
     "msle": Fault("loss.mismatch", build={"loss": "msle"}),
+    "relu_output": Fault("model.output_activation", build={"output": "relu"}),
+    "one_batch": Fault("optimizer.batch_size", fit={"batch_size": 341}),
+    "narrow": Fault("model.capacity_too_small", build={"hidden": 3}),
+    "three_epochs": Fault("optimizer.undertrained", fit={"epochs": 3}),
+    "typing_errors": Fault("data.outliers", data={"damage": Spikes(0.004, 60.0)}),
+    "thirty_patients": Fault("data.too_few_rows", data={"n_train": 30}, fit={"epochs": 400}),
 }
 COMPOUNDS = [("sigmoid_output", "rate_1e-5"), ("minus_999", "sigmoid_output")]
