@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 
+import keras
 import numpy as np
 import pytest
 
@@ -14,6 +15,7 @@ from aetfx.diagnosis.causes import REGISTRY, in_order
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.evaluation.separation import told_apart
 from aetfx.models.dense import build_dense
+from aetfx.models.reading import read_architecture
 from aetfx.models.serial import describe_model, dictionaries
 from aetfx.training.recipe import Recipe, plain_optimizer
 from aetfx.training.store import TrialStore
@@ -374,3 +376,23 @@ def test_regularisation_is_too_strong_only_where_something_collapses(fields, sai
         assert weaker.recipe.identity != none.recipe.identity
         trial = case.lab.trial(none.recipe)
         assert case.lab.score(trial).value < case.select_score
+
+
+def test_cross_entropy_wants_an_output_from_0_to_1():
+    cause = REGISTRY["model.output_activation"]
+    logits = keras.saving.serialize_keras_object(keras.losses.BinaryCrossentropy(from_logits=True))
+    for output, loss, said in (
+        ("tanh", "bce", "a tanh output gives -1 to 1"),
+        ("linear", "bce", "a linear output gives -inf to inf"),
+        ("linear", logits, "the model gives log-odds back"),
+    ):
+        case = make_case(BINARY, output=output, loss=loss)
+        admission = cause.admit(case)
+        assert admission.admitted
+        assert said in admission.evidence[0]
+        [experiment] = cause.experiments(case)
+        assert experiment.recipe.loss == "bce"
+        fixed = read_architecture(experiment.recipe.source.build(), case.lab.shape)
+        assert fixed.output_range.name == "sigmoid"
+    assert not cause.admit(make_case(BINARY, output="sigmoid", loss="bce")).admitted
+    assert not cause.admit(make_case(PLANE, output="linear", loss="bce")).admitted, "that is the loss's fault"

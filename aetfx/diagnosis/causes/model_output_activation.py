@@ -2,11 +2,31 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.diagnosis.causes.keras_code import compile_line
 from aetfx.models.reading import LayerFacts
 from aetfx.models.rewriting import put_dense_behind, set_activations
 from aetfx.words import percent
+
+
+def _no_probabilities(case: Case) -> str:
+    """Says why what comes out is nothing that cross-entropy could compare with values from 0 to 1; "" where it is."""
+    cells = case.fed_cells[np.isfinite(case.fed_cells)]
+    if case.recipe.loss_name != "bce" or not cells.size or cells.min() < -1e-6 or cells.max() > 1 + 1e-6:
+        return ""
+    loss = case.recipe.loss
+    if isinstance(loss, dict) and loss.get("config", {}).get("from_logits"):
+        return "cross-entropy with from_logits=True: the model gives log-odds back, and not values from 0 to 1"
+    output = case.worst_output
+    if output.low >= 0 and output.high <= 1:
+        return ""
+    return (
+        f"binary cross-entropy is defined for outputs from 0 to 1, and a {output.name} output gives "
+        f"{output.low:g} to {output.high:g}: outside there is no gradient"
+    )
 
 
 class OutputActivation(Cause):
@@ -23,6 +43,8 @@ class OutputActivation(Cause):
             return Admission.no("the model computes something behind its last layer, so that any value may come out")
         if output.name == "softmax":
             return Admission.yes("a softmax output: the values of each row are forced to sum to one")
+        if because := _no_probabilities(case):
+            return Admission.yes(because)
         if case.outside_share <= case.thresholds.outside_share:
             return Admission.no(f"a {output.name} output can give {percent(1 - case.outside_share)} of the values")
         return Admission.yes(
@@ -36,6 +58,8 @@ class OutputActivation(Cause):
             return []
         if output.recurrent:
             return self._dense_behind(case, output)
+        if _no_probabilities(case):
+            return self._sigmoid(case, output)
         missed = [layer for share, layer, *_ in case.outside if share > case.thresholds.outside_share]
         chosen = missed or [layer for layer in case.architecture.outputs if layer.activation == output.activation]
         output = chosen[0]
@@ -53,11 +77,29 @@ class OutputActivation(Cause):
             )
         ]
 
+    def _sigmoid(self, case: Case, output: LayerFacts) -> list[Experiment]:
+        """Cross-entropy as the user has it, of an output that gives what it is defined for."""
+        names = {layer.name for layer in case.architecture.outputs}
+        blueprint = set_activations(case.recipe.source.blueprint, case.architecture, "sigmoid", names)
+        recipe = case.recipe.with_loss("bce").with_blueprint(blueprint, name="output_activation=sigmoid")
+        return [
+            Experiment(
+                self.code,
+                recipe,
+                remedy="Give the last layer a sigmoid, and compare what comes out by plain cross-entropy.",
+                keras=f'keras.layers.{output.kind}({output.units}, activation="sigmoid")  # layer "{output.name}"\n'
+                + compile_line(recipe),
+                study={"model.output_activation": "sigmoid"},
+            )
+        ]
+
     def _dense_behind(self, case: Case, output: LayerFacts) -> list[Experiment]:
         """A recurrent layer without its tanh blows up; a dense layer behind it reaches every value."""
         units = case.lab.shape[-1] if case.lab.parts is None else output.units
         blueprint = put_dense_behind(case.recipe.source.blueprint, output.name, units)
-        recipe = case.recipe.with_blueprint(blueprint, name="output=dense")
+        # What is linear may leave 0 to 1, where cross-entropy ends.
+        recipe = case.recipe.with_loss("mse") if _no_probabilities(case) else case.recipe
+        recipe = recipe.with_blueprint(blueprint, name="output=dense")
         return [
             Experiment(
                 self.code,
