@@ -16,7 +16,7 @@ from aetfx.diagnosis.more_rows import CODE as MORE_ROWS
 from aetfx.diagnosis.more_rows import Promise, promise_of_more_rows
 from aetfx.diagnosis.pairs import pair_experiments
 from aetfx.diagnosis.result import CauseVerdict
-from aetfx.diagnosis.screen import Plan, Screened, checkpoints, leaders, plan, screen
+from aetfx.diagnosis.screen import Plan, Screened, checkpoints, leaders, may_be_alike, plan, screen
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.training.recipe import Recipe
 from aetfx.training.trial import OutOfTime
@@ -67,8 +67,9 @@ class Outcome:
 
     @property
     def promise(self) -> Promise | None:
-        """What more rows promise, of the last step that asked."""
-        return next((step.promise for step in reversed(self.steps) if step.promise is not None), None)
+        """What more rows promise, of the last step that measured it, or else that asked."""
+        asked = [step.promise for step in reversed(self.steps) if step.promise is not None]
+        return next((promise for promise in asked if promise.points), asked[0] if asked else None)
 
     @property
     def repaired(self) -> bool:
@@ -117,6 +118,8 @@ def run_chain(
             if step.named is not None and step.named.experiment.code == "model.capacity_too_large":
                 _ask_for_more_rows(step, outcome, budget)  # where a smaller model makes up for little, rows go first
             _collect(step, outcome)
+            if step.named is not None and step.promise is not None and step.promise.verdict and not step.promise.surely:
+                outcome.causes.append(step.promise.verdict)
             if step.named is None:
                 # The noise between seeds says what a verdict could have seen, so it is always measured.
                 step.confirmation.measure_baseline()
@@ -161,7 +164,7 @@ def _run_step(step: Step, outcome: Outcome, budget: float) -> None:
             _screen_into(step, resort)
     report_only = {code for code, admission in step.admissions.items() if admission.report_only}
     chosen = leaders(case, step.screened, report_only)
-    first = [item for item in chosen if item.score <= t.alike * min(s.score for s in chosen)]
+    first = [item for item in chosen if may_be_alike(item, min(s.score for s in chosen), t)]
     for group in (first, [item for item in chosen if item not in first]):
         # Those far behind the leader cannot be its equal; they have their turn in the next step, or when it fails.
         if any(c.decision == "verified" for c in step.candidates):
@@ -240,11 +243,12 @@ def _try_pairs(
 
 def admit(case: Case, code: str) -> Admission:
     """Asks a cause whether it may be tried at this step of the chain."""
-    if case.step > 1 and REGISTRY[code].is_generous(case) and case.select_score <= case.target:
+    cause = REGISTRY[code]
+    if case.step > 1 and cause.is_generous(case) and case.select_score <= case.target and cause.excused(case):
         return Admission.no(f"the score of {case.select_score:.3f} is good by now; more would be a choice")
     if code in case.fixed and code != "model.capacity_too_small":
         return Admission.no("mended in an earlier step")
-    return REGISTRY[code].admit(case)
+    return cause.admit(case)
 
 
 def _buildable(lab: Lab, experiment: Experiment) -> bool:
@@ -332,7 +336,7 @@ def _ask_for_more_rows(step: Step, outcome: Outcome, budget: float) -> None:
     left = max(0.0, budget - step.case.lab.spent)
     step.promise = promise_of_more_rows(step.case, step.confirmation, step.screened, left)
     outcome.short_of_budget |= step.promise.short_of_budget
-    if step.promise.verdict is not None:
+    if step.promise.verdict is not None and step.promise.surely:
         outcome.causes.append(step.promise.verdict)
 
 

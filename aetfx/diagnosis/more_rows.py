@@ -30,12 +30,15 @@ class Promise:
     Attributes:
       reason: why more rows are no cause, or what they promise.
       verdict: where they are one.
+      surely: the lower bound of what they promise is as much as a cause must gain. Otherwise they only stand behind a
+        smaller model that was verified: both are about the same gap.
       points: scores by number of rows, those of more rows than there are foreseen.
       short_of_budget: the question could not be paid for.
     """
 
     reason: str
     verdict: CauseVerdict | None = None
+    surely: bool = False
     points: list[dict[str, Any]] = field(default_factory=list)
     short_of_budget: bool = False
 
@@ -72,7 +75,8 @@ def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[
     )
     points = _points(case, curve)
     drop = curve.scores[1.0] * curve.twice
-    if low < t.least_gain or drop < t.least_drop or curve.scores[1.0] <= case.target:
+    likely = curve.twice >= t.least_gain and low >= t.least_lower_bound
+    if not likely or drop < t.least_drop or curve.scores[1.0] <= case.target:
         return Promise(f"{seen}; {found}", points=points)
     four_low, four_high = curve.four_interval
     evidence = [
@@ -81,7 +85,8 @@ def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[
         found,
         f"four times as many promise {percent(curve.four)} less ({percent(four_low)} to {percent(four_high)})",
     ]
-    return Promise(found, _verdict(case, curve, evidence, recipes[SHARES[1]][0].identity), points)
+    verdict = _verdict(case, curve, evidence, recipes[SHARES[1]][0].identity)
+    return Promise(f"{seen}; {found}", verdict, low >= t.least_gain, points)
 
 
 def _measured(case: Case, confirmation: Confirmation, recipes: dict[float, list[Any]]) -> MoreRows:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from aetfx.comparison.pool import Job
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import REGISTRY, Experiment
+from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.errors import ModelError
 from aetfx.training.recipe import Recipe
 
@@ -141,7 +142,8 @@ def leaders(case: Case, screened: list[Screened], report_only: set[str]) -> list
                 gains = {s.experiment.recipe.name: s.gain for s in variants}
                 best = min(s.score for s in variants)
                 wanted = max(best * _NEAR_BEST, case.target if REGISTRY[code].enough else 0.0)
-                mildest = next(s for s in variants if s.score <= wanted)
+                sure = min(max(s.gain for s in variants), t.sure_gain)
+                mildest = next(s for s in variants if s.score <= wanted and s.gain >= sure)
                 if late:
                     mildest = _code_width(case, variants) or mildest
                 if mildest.gain >= t.screen_gain and REGISTRY[code].may_be_named(case, gains):
@@ -158,11 +160,16 @@ def leaders(case: Case, screened: list[Screened], report_only: set[str]) -> list
     return _unusual_first(case, ranked)[: int(t.most_candidates)]
 
 
+def may_be_alike(item: Screened, best: float, thresholds: Thresholds) -> bool:
+    """Whether what was screened may turn out to do as well as the best: what is alike is said in `confirm`."""
+    return item.score <= thresholds.alike * best or item.score - best < thresholds.least_drop
+
+
 def _unusual_first(case: Case, ranked: list[Screened]) -> list[Screened]:
     """Moves settings outside their usual range up behind the leader: what is named of fixes that are alike is tried."""
 
     def is_first(item: Screened) -> bool:
-        alike = item.score <= case.thresholds.alike * ranked[0].score
+        alike = may_be_alike(item, ranked[0].score, case.thresholds)
         return item is ranked[0] or (alike and REGISTRY[item.experiment.code].unusual(case))
 
     return sorted(ranked, key=lambda item: not is_first(item))

@@ -29,6 +29,7 @@ class Thresholds:
     score_floor: float = 1e-6  # ln(score) of a perfect reconstruction
     # Screening
     screen_gain: float = 0.15  # a leader must gain this much in one seed to be confirmed
+    sure_gain: float = 0.40  # a milder variant than the best must gain this much to stand for its cause
     alike: float = 2.0  # times the leader's screened score: no interval is that wide
     most_candidates: float = 3  # confirmed at once: each costs as much as the baseline
     most_steps: float = 4  # length of the chain of compound faults
@@ -37,6 +38,7 @@ class Thresholds:
     few_rows: float = 400  # held-out rows below which re-splits replace seeds
     # Admission (section 3)
     still_falling: float = 0.06  # relative fall of the train loss over the last fifth of the epochs
+    steep_fall: float = 0.20  # ... that leaves no doubt: at that rate four times the epochs may not be enough
     at_the_mean: float = 0.90  # a train score above this has learnt next to nothing
     ordinary: float = 1e6  # a loss that breaks on values below this is at fault itself: its square is far from overflow
     sparse_ones: float = 0.10  # share of ones below which binary rows are sparse

@@ -117,3 +117,7 @@ class Cause:
     def unusual(self, case: Case) -> bool:
         """Whether the user's setting lies outside its usual range, which breaks ties."""
         return False
+
+    def excused(self, case: Case) -> bool:
+        """Whether a good score excuses it, once another cause was mended; only of generous causes."""
+        return not self.unusual(case)

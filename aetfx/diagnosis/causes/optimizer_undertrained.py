@@ -35,9 +35,12 @@ class Undertrained(Cause):
         reach = case.recipe.learning_rate * case.updates
         return case.usual_rate and not case.large_batch and reach < case.thresholds.least_reach
 
+    def excused(self, case: Case) -> bool:
+        return not self.unusual(case) and not _steep(case)
+
     def experiments(self, case: Case) -> list[Experiment]:
         found = []
-        for factor in (2, 4, 16) if case.at_the_mean else (2, 4):
+        for factor in (2, 4, 16) if case.at_the_mean or _steep(case) else (2, 4):
             recipe = case.recipe.changed(
                 name=f"epochs={case.recipe.epochs * factor}", epochs=case.recipe.epochs * factor
             )
@@ -50,7 +53,12 @@ class Undertrained(Cause):
                     study={"training.epochs": recipe.epochs},
                     shortenable=False,
                     # An LSTM can sit at the mean for ten times the user's epochs (METHOD section 3).
-                    last_resort=factor == 16,
+                    last_resort=factor == 16 and case.at_the_mean,
                 )
             )
         return found
+
+
+def _steep(case: Case) -> bool:
+    """Whether the training was ended in the middle of its fall."""
+    return case.still_falling and case.fall > case.thresholds.steep_fall

@@ -48,6 +48,5 @@ FAULTS = {
     "relu_output": Fault("model.output_activation", build={"output": "relu"}),
     "rate_1e-5": Fault("optimizer.learning_rate_too_low", build={"learning_rate": 1e-5}),
     "mispaired": Fault("code.target_mismatch", data={"target": Mispaired()}),
-    "twenty_countries": Fault("data.too_few_rows", data={"n_train": 20}, fit={"epochs": 550}),
 }
 COMPOUNDS = [("typing_errors", "adadelta")]
