@@ -76,7 +76,7 @@ def test_the_clock_ends_a_diagnosis_and_more_time_completes_it(tmp_path):
     started = time.monotonic()
     whole = diagnose_study(study(tmp_path), tmp_path / "whole")
     seconds = time.monotonic() - started
-    assert [cause.code for cause in whole.causes] == ["model.output_activation"]
+    assert whole.causes[0].code == "model.output_activation"
     for part in (2, 3, 4):  # a machine may become faster in between
         run = tmp_path / f"run{part}"
         short = diagnose_study(study(tmp_path, max_seconds=seconds / part), run)

@@ -26,7 +26,8 @@ class OptimizerChoice(Cause):
             return Admission.no(f"{case.recipe.optimizer['class_name']} adapts its steps")
         if name == "sgd" and config.get("momentum"):
             return Admission.no(f"SGD has a momentum of {config['momentum']:g}")
-        slow = case.at_the_mean or case.far_behind_pca
+        behind = case.far_behind_pca and case.train_score - (case.linear_reference or 0.0) > case.thresholds.least_drop
+        slow = case.at_the_mean or behind
         if case.trial.diverged or not slow:
             return Admission.no(f"the loss moves under {case.recipe.optimizer['class_name']}")
         return Admission.yes(f"the train score is still {case.train_score:.3f}, and {_SLOW[name]}")
