@@ -83,7 +83,7 @@ def test_the_clock_ends_a_diagnosis_and_more_time_completes_it(tmp_path):
         if short.record["truncated"]:
             break
     assert short.record["truncated"]
-    assert not short.causes
+    assert len(short.causes) < len(whole.causes), "what was verified in time is kept, and nothing else is named"
     again = diagnose_study(study(tmp_path), run)
     assert again.record["causes"] == whole.record["causes"]
 
