@@ -140,9 +140,10 @@ def leaders(case: Case, screened: list[Screened], report_only: set[str]) -> list
             variants = [s for s in screened if s.experiment.code == code and s.experiment.late == late]
             if variants and code not in report_only:
                 gains = {s.experiment.recipe.name: s.gain for s in variants}
-                best = min(s.score for s in variants)
+                strongest = min(variants, key=lambda s: s.score)
+                best = strongest.score
                 wanted = max(best * _NEAR_BEST, case.target if REGISTRY[code].enough else 0.0)
-                sure = min(max(s.gain for s in variants), t.sure_gain)
+                sure = min(strongest.gain, t.sure_gain)
                 mildest = next(s for s in variants if s.score <= wanted and s.gain >= sure)
                 if late:
                     mildest = _code_width(case, variants) or mildest

@@ -75,7 +75,7 @@ class Repair:
         Raises:
           DataError: as for `prepare`.
         """
-        return self.preprocessing.apply(self._rows(x, "x"), impute=not self.recipe.masks_targets)
+        return self._asked(self._rows(x, "x"))
 
     def restore(self, y: np.ndarray) -> Any:
         """Returns what the model gave back in raw units, float64 (n, *shape); of several parts in their structure."""
