@@ -20,7 +20,7 @@ from benchmarks.diagnosis.outcome import Outcome, count
 
 BOUNDS = {
     "top-1 with equivalents": ("at least", 0.85),
-    "top-3 with equivalents": ("at least", 0.95),
+    "top-3 strict": ("at least", 0.95),
     "false alarms": ("at most", 0.05),
     "inconclusive, healthy": ("at most", 0.10),
     "promised gain holds": ("at least", 0.90),
@@ -121,9 +121,7 @@ def show(result: dict[str, Any], outcomes: list[Outcome], *, misses: bool) -> No
     if misses:
         print()
         for item in outcomes:
-            missed = (
-                item.status == "faulty" if item.kind == "healthy" else not (item.equivalent and item.top3_equivalent)
-            )
+            missed = item.status == "faulty" if item.kind == "healthy" else not (item.equivalent and item.top3)
             if missed:
                 ratio = "" if item.repaired_ratio is None else f", repaired to {item.repaired_ratio:.2f}x of good"
                 print(f"{item.case} ({' + '.join(item.codes) or 'healthy'}): {item.status} {list(item.ranking)}{ratio}")
