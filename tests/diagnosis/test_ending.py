@@ -78,14 +78,15 @@ def test_the_clock_ends_a_diagnosis_and_more_time_completes_it(tmp_path):
     seconds = time.monotonic() - started
     codes = [cause.code for cause in whole.causes]
     assert codes == ["model.output_activation", "optimizer.undertrained"]
-    for part in (2, 3, 4):  # a machine may become faster in between
+    for part in (2, 3, 5, 8):  # the first diagnosis pays for the imports, the later ones do not
         run = tmp_path / f"run{part}"
         short = diagnose_study(study(tmp_path, max_seconds=seconds / part), run)
-        if short.record["truncated"]:
+        named = [cause.code for cause in short.causes]
+        assert named == codes[: len(named)], "what was verified in time is kept, and nothing else is named"
+        if named != codes:
             break
+    assert named != codes
     assert short.record["truncated"]
-    named = [cause.code for cause in short.causes]
-    assert named == codes[: len(named)] != codes, "what was verified in time is kept, and nothing else is named"
     again = diagnose_study(study(tmp_path), run)
     assert again.record["causes"] == whole.record["causes"]
 
