@@ -1,11 +1,11 @@
-"""Which thresholds for naming the tuning half asks for: fitted on all base programs but one, judged on that one.
+"""Which thresholds for naming the tuning split asks for: fitted on all base programs but one, judged on that one.
 
     python -m benchmarks.diagnosis.fit DIR
 
 Replays the naming of the first cause from what each diagnosis confirmed (`confirmed` in its result), under every
 combination of a grid; the trainings stay what they are, so that only rules after them can be fitted: which gain, lower
 bounds and drops are asked for. Chosen is what names most faults less what it alarms on healthy programs, each kind
-counted as a share; of combinations that do as well, the nearest to the shipped one. The held-out half is never read.
+counted as a share; of combinations that do as well, the nearest to the shipped one. The other splits are never read.
 """
 
 from __future__ import annotations
@@ -79,13 +79,13 @@ def _verified(item: Told, values: Values, target: float) -> bool:
 
 
 def read(folder: Path, target_far: float) -> list[Run]:
-    """Reads the runs of the tuning half."""
+    """Reads the runs of the tuning split."""
     from aetfx.diagnosis.causes import REGISTRY
 
     found = []
     for path in sorted(folder.glob("*.*.json")):
         record = json.loads(path.read_text())
-        if record["half"] != "tuning":
+        if record["split"] != "tuning":
             continue
         for run in record["runs"]:
             if "confirmed" not in run:
@@ -153,7 +153,7 @@ def main() -> int:
     shipped = {name: float(getattr(thresholds, name)) for name in GRID}
     runs = read(given.folder, thresholds.pca_far)
     if not runs:
-        print(f"{given.folder}: no results of the tuning half. Run benchmarks.diagnosis.run.", file=sys.stderr)
+        print(f"{given.folder}: no results of the tuning split. Run benchmarks.diagnosis.run.", file=sys.stderr)
         return 2
     chosen: dict[str, collections.Counter[float]] = {name: collections.Counter() for name in GRID}
     right: collections.Counter[tuple[str, bool]] = collections.Counter()

@@ -24,7 +24,7 @@ class Outcome:
     """One diagnosis, counted.
 
     Attributes:
-      case, kind, half, codes: the program.
+      case, kind, split, codes: the program.
       status: of the verdict, or "error".
       ranking: codes as named.
       strict, equivalent, top3, top3_equivalent: see above; what is equivalent includes what is strict.
@@ -36,7 +36,7 @@ class Outcome:
 
     case: str
     kind: str
-    half: str
+    split: str
     codes: tuple[str, ...]
     status: str
     ranking: tuple[str, ...]
@@ -81,7 +81,7 @@ def count(record: dict[str, Any], run: dict[str, Any]) -> Outcome:
     return Outcome(
         case=record["case"],
         kind=record["kind"],
-        half=record["half"],
+        split=record["split"],
         codes=codes,
         status=run.get("status", "error"),
         ranking=ranking,

@@ -1,8 +1,8 @@
-"""Counts a folder of results: per cause and overall, tuning and held-out halves apart, with Wilson 95 % intervals.
+"""Counts a folder of results: per cause and overall, splits apart, with Wilson 95 % intervals.
 
     python -m benchmarks.diagnosis.summary DIR [--misses]
 
-Writes `summary.json` into the folder. `outcome.py` says what counts as what. Exits 1 where the held-out half misses
+Writes `summary.json` into the folder. `outcome.py` says what counts as what. Exits 1 where the held-out split misses
 one of the bounds of the acceptance (`BOUNDS`).
 """
 
@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.diagnosis.outcome import Outcome, count
+from benchmarks.diagnosis.splits import SPLITS
 
 BOUNDS = {
     "top-1 with equivalents": ("at least", 0.85),
@@ -25,6 +26,7 @@ BOUNDS = {
     "inconclusive, healthy": ("at most", 0.10),
     "promised gain holds": ("at least", 0.90),
 }
+MOST_MULTIPLE, MOST_SECONDS = 5.0, 90.0  # of the median cost; either will do, since every T here is below 20 s
 
 
 def wilson(hits: int, n: int) -> tuple[float, float]:
@@ -77,9 +79,9 @@ def cost(outcomes: list[Outcome]) -> dict[str, float]:
 
 def summarize(outcomes: list[Outcome]) -> dict[str, Any]:
     result: dict[str, Any] = {}
-    for half in ("tuning", "held_out"):
-        part = [item for item in outcomes if item.half == half]
-        result[half] = {
+    for split in SPLITS:
+        part = [item for item in outcomes if item.split == split]
+        result[split] = {
             "overall": shares(part),
             "cost": cost(part),
             "codes": {
@@ -100,24 +102,23 @@ def _cell(pair: tuple[int, int]) -> str:
 
 
 def show(result: dict[str, Any], outcomes: list[Outcome], *, misses: bool) -> None:
-    """Prints the tables."""
-    print(f"{'':28}{'tuning':32}{'held out':32}")
-    for name in result["tuning"]["overall"]:
-        cells = "".join(f"{_cell(result[half]['overall'][name]):32}" for half in ("tuning", "held_out"))
-        print(f"{name:28}{cells}")
+    """Prints the tables, a column for each split that has results."""
+    shown = {split: found for split, found in result.items() if found["cost"]}
+    print(f"{'':28}" + "".join(f"{split:32}" for split in shown))
+    for name in next(iter(shown.values()))["overall"]:
+        print(f"{name:28}" + "".join(f"{_cell(found['overall'][name]):32}" for found in shown.values()))
     for name in ("median_seconds", "median_multiple", "worst_seconds"):
-        cells = "".join(f"{result[half]['cost'].get(name, '-')!s:32}" for half in ("tuning", "held_out"))
-        print(f"{name.replace('_', ' '):28}{cells}")
-    print(f"\n{'strict / equivalent / top-3 of n':44}{'tuning':>16}{'held out':>16}")
-    codes = sorted({code for half in result.values() for code in half["codes"]})
+        print(f"{name.replace('_', ' '):28}" + "".join(f"{found['cost'][name]!s:32}" for found in shown.values()))
+    print(f"\n{'strict / equivalent / top-3 of n':44}" + "".join(f"{split:>18}" for split in shown))
+    codes = sorted({code for found in shown.values() for code in found["codes"]})
     keys = ("top-1 strict", "top-1 with equivalents", "top-3 with equivalents")
     for name in [*codes, "compounds"]:
         cells = []
-        for half in result.values():
-            found = half["compounds"] if name == "compounds" else half["codes"].get(name)
-            one, same, three = [found[key] for key in keys] if found else [(0, 0)] * 3
+        for found in shown.values():
+            counted = found["compounds"] if name == "compounds" else found["codes"].get(name)
+            one, same, three = [counted[key] for key in keys] if counted else [(0, 0)] * 3
             cells.append(f"{one[0]}/{same[0]}/{three[0]} of {one[1]}" if one[1] else "-")
-        print(f"{name:44}{cells[0]:>16}{cells[1]:>16}")
+        print(f"{name:44}" + "".join(f"{cell:>18}" for cell in cells))
     if misses:
         print()
         for item in outcomes:
@@ -141,6 +142,9 @@ def report(folder: Path, *, misses: bool = False) -> int:
         hits, n = result["held_out"]["overall"][name]
         if n and (hits / n < bound if side == "at least" else hits / n > bound):
             missed.append(f"{name} is {hits / n:.0%}, not {side} {bound:.0%}")
+    spent = result["held_out"]["cost"]
+    if spent and spent["median_multiple"] > MOST_MULTIPLE and spent["median_seconds"] > MOST_SECONDS:
+        missed.append(f"the median diagnosis takes {spent['median_multiple']} T and {spent['median_seconds']} s")
     if missed:
         print("\nheld out: " + "; ".join(missed))
     return 1 if missed else 0

@@ -22,9 +22,9 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.diagnosis.halves import half_of
 from benchmarks.diagnosis.plain import Bench
 from benchmarks.diagnosis.program import Case, Data, Program, names
+from benchmarks.diagnosis.splits import SPLITS, split_of
 
 VERIFIED = Path(__file__).resolve().parent / "verified"
 SEEDS = 5
@@ -105,7 +105,7 @@ def measure_cases(base: str) -> None:
     record |= {
         "architecture": program.architecture,
         "dataset": program.dataset,
-        "half": half_of(base),
+        "split": split_of(base),
         "fit": program.fit(),
     }
     cases = {case.name: case for case in program.cases()}
@@ -173,12 +173,12 @@ def _say(base: str, name: str, kept: dict[str, Any]) -> None:
     )
 
 
-def verified_cases(half: str | None = None) -> list[tuple[Case, dict[str, Any]]]:
+def verified_cases(split: str | None = None) -> list[tuple[Case, dict[str, Any]]]:
     """Returns the programs of the suite that hold as they are now, with what was measured of them."""
     found = []
     for base in names():
         record = read(base)
-        if half is not None and half_of(base) != half:
+        if split is not None and split_of(base) != split:
             continue
         program = Program(base)
         for case in program.cases():
@@ -192,25 +192,25 @@ def table() -> None:
     """Prints what holds and what does not."""
     counts: dict[tuple[str, str], int] = {}
     codes: dict[str, list[str]] = {}
-    print(f"{'program':44}{'half':10}{'cause':52}{'score':>8}{'ratio':>9}{'cpu':>6}")
+    print(f"{'program':44}{'split':10}{'cause':52}{'score':>8}{'ratio':>9}{'cpu':>6}")
     for base in names():
         record = read(base)
         for name, kept in record["cases"].items():
             mark = {True: "", False: "   NOT KEPT", None: "   not searched yet"}[kept["kept"]]
             cause = " + ".join(kept["codes"]) or "healthy"
             print(
-                f"{f'{base}.{name}':44}{half_of(base):10}{cause:52}{kept['score']:8.3f}"
+                f"{f'{base}.{name}':44}{split_of(base):10}{cause:52}{kept['score']:8.3f}"
                 f"{kept['ratio'] or float('nan'):8.2f}x{kept['cpu_s']:6.1f}{mark}"
             )
             if kept.get("kept"):
-                counts[kept["kind"], half_of(base)] = counts.get((kept["kind"], half_of(base)), 0) + 1
+                counts[kept["kind"], split_of(base)] = counts.get((kept["kind"], split_of(base)), 0) + 1
                 if kept["kind"] == "fault":
-                    codes.setdefault(kept["codes"][0], []).append(half_of(base))
+                    codes.setdefault(kept["codes"][0], []).append(split_of(base))
     print()
-    for code, halves in sorted(codes.items()):
-        print(f"{code:44}{halves.count('tuning'):3} tuning{halves.count('held_out'):3} held out")
-    for (kind, half), count in sorted(counts.items()):
-        print(f"{kind:12}{half:10}{count:4}")
+    for code, splits in sorted(codes.items()):
+        print(f"{code:44}" + "".join(f"{splits.count(split):4} {split}" for split in SPLITS))
+    for (kind, split), count in sorted(counts.items()):
+        print(f"{kind:12}{split:10}{count:4}")
 
 
 def main() -> int:

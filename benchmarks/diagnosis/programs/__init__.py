@@ -1,1 +1,1 @@
-"""The base programs, one file each. To add one, copy a file of this folder and write its half into `halves.py`."""
+"""The base programs, one file each. To add one, copy a file of this folder and write its split into `splits.py`."""

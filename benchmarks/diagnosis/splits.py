@@ -1,0 +1,67 @@
+"""Which split of the suite each base program belongs to, written down before anything of it was measured or tuned.
+
+All cases of a base program are in one split, so that thresholds never see a program that they are reported on.
+
+- `tuning`: rules and thresholds were made on these.
+- `seen`: the first held-out programs. They were reported blind once (`results/2026-11-25`); then some misses were read
+  and asked for new rules (decision 012), so that they are counted apart since.
+- `held_out`: written after the rules of decision 012 by people who were shown the list of codes but no rule, and looked
+  at only for scoring.
+"""
+
+SPLITS = {
+    "tuning": (
+        "china_batchnorm",
+        "curve_dense",
+        "diabetes_few",
+        "diabetes_raw",
+        "digits_denoise",
+        "digits_dense",
+        "digits_lstm",
+        "few_rows_table",
+        "flower_conv",
+        "flower_sparse",
+        "flower_vae",
+        "baskets_dense",
+        "gapminder_table",
+        "iris_small",
+        "noise_dense",
+        "sensors_dense",
+        "waves_conv",
+        "wdbc_dense",
+    ),
+    "seen": (
+        "china_dense",
+        "china_denoise",
+        "diabetes_sgd",
+        "digits_binary",
+        "digits_conv",
+        "digits_few",
+        "digits_relu",
+        "digits_sparse",
+        "digits_vae",
+        "gapminder_gru",
+        "lowrank_dense",
+        "macro_dense",
+        "plane_few",
+        "plane_linear",
+        "sensors_skip",
+        "stocks_dense",
+        "waves_lstm",
+        "wdbc_subclass",
+        "wine_dense",
+    ),
+    "held_out": (),
+}
+
+
+def split_of(base: str) -> str:
+    """Returns "tuning", "seen" or "held_out".
+
+    Raises:
+      KeyError: the program is in none; it must be written down before it is measured.
+    """
+    for split, bases in SPLITS.items():
+        if base in bases:
+            return split
+    raise KeyError(f"'{base}' is in no split: write it into benchmarks/diagnosis/splits.py first")
