@@ -12,13 +12,61 @@ where it is fed rows alone there are no targets either.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+_MOST_STEPS_AT_ONCE = 256  # so that a huge epoch still reports progress and can be interrupted
+
+
+def run_epochs(
+    model: Any,
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    batch_size: int,
+    seed: int,
+    epochs: int,
+    replicas: int = 1,
+    feeding: str = "pairs",
+    callbacks: Sequence[Any] = (),
+) -> Any:
+    """Fits a model that is compiled with `steps_at_once`, ceil(n / batch_size) updates an epoch; returns the History.
+
+    Args:
+      model: compiled.
+      x, y, batch_size, seed, replicas, feeding: see `batches`.
+      epochs: how many.
+      callbacks: of Keras.
+    """
+    import keras
+    import tensorflow as tf
+
+    updates = updates_per_epoch(len(x), batch_size)
+    settings = {"batch_size": batch_size, "seed": seed, "replicas": replicas, "feeding": feeding}
+    if updates <= _MOST_STEPS_AT_ONCE:  # an epoch is one call, and one iterator serves them all
+        data, length, more = batches(x, y, **settings), updates, []
+    else:
+        # `fit` runs whole executions of an endless data set (Keras 3.15: 4 x 256 updates where 938 were asked for); it
+        # stops in time only where the data end.
+        number = tf.Variable(0, dtype=tf.int64, trainable=False)
+        data, length = batches(x, y, **settings, epoch=number), None
+        more = [keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: number.assign(epoch))]
+    return model.fit(
+        data, epochs=epochs, steps_per_epoch=length, shuffle=False, verbose=0, callbacks=[*more, *callbacks]
+    )
+
 
 def batches(
-    x: np.ndarray, y: np.ndarray, *, batch_size: int, seed: int, replicas: int = 1, feeding: str = "pairs"
+    x: np.ndarray,
+    y: np.ndarray,
+    *,
+    batch_size: int,
+    seed: int,
+    replicas: int = 1,
+    feeding: str = "pairs",
+    epoch: Any = None,
 ) -> Any:
     """Returns an endless `tf.data.Dataset` of epochs; one epoch is ceil(n / batch_size) batches.
 
@@ -29,6 +77,7 @@ def batches(
       seed: decides the order of the rows.
       replicas: devices that share each batch.
       feeding: "pairs" of rows and targets, or "rows" alone.
+      epoch: a variable (int64) with the number of the one epoch that is given; None for all of them, from 0 on.
     """
     import tensorflow as tf
 
@@ -49,12 +98,16 @@ def batches(
         weight = tf.where(tf.range(padded_size) < n_real, tf.cast(padded_size / n_real, tf.float32), 0.0)
         return tf.gather(inputs, index), tf.gather(targets, index), weight
 
-    def epoch(number: Any) -> Any:
+    def shuffled(number: Any) -> Any:
         order = tf.random.experimental.stateless_shuffle(tf.range(n_rows), seed=tf.stack([seed, number]))
         return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
 
     # Not `Dataset.shuffle`: its order also depends on how the data set is distributed and on earlier iterators.
-    orders = tf.data.Dataset.counter().flat_map(epoch)
+    if epoch is None:
+        orders = tf.data.Dataset.counter().flat_map(shuffled)
+    else:
+        orders = tf.data.Dataset.range(1).flat_map(lambda _: shuffled(epoch.read_value()))
+        orders = orders.apply(tf.data.experimental.assert_cardinality(updates_per_epoch(n_rows, batch_size)))
     options = tf.data.Options()
     options.deterministic = True
     # Rows are in memory: one thread is enough, and starting a pool for each iterator is what costs.
@@ -67,6 +120,12 @@ def needs_padding(n_rows: int, batch_size: int, replicas: int) -> bool:
     """Whether some batch of an epoch cannot be split evenly over the replicas."""
     batch_size = min(batch_size, n_rows)
     return replicas > 1 and (batch_size % replicas != 0 or (n_rows % batch_size) % replicas != 0)
+
+
+def steps_at_once(n_rows: int, batch_size: int) -> int:
+    """Returns how many updates one call into TensorFlow runs: an epoch, or an even part of a long one."""
+    updates = updates_per_epoch(n_rows, batch_size)
+    return math.ceil(updates / math.ceil(updates / _MOST_STEPS_AT_ONCE))
 
 
 def updates_per_epoch(n_rows: int, batch_size: int) -> int:

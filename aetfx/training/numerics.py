@@ -18,7 +18,7 @@ import numpy as np
 
 from aetfx.models.reading import layer_outputs
 from aetfx.models.serial import leaf_layers
-from aetfx.training.feed import batches, updates_per_epoch
+from aetfx.training.feed import batches, run_epochs, updates_per_epoch
 from aetfx.training.step import loss_in
 from aetfx.training.trial import Trial
 from aetfx.training.workshop import Bench, Workshop
@@ -80,13 +80,14 @@ def first_non_finite(trial: Trial, rows: np.ndarray) -> FirstNonFinite | None:
     bench.reset(fresh, recipe.learning_rate)
     keras.utils.set_random_seed(trial.seed)
     per_epoch = updates_per_epoch(n_rows, recipe.batch_size)
-    data = batches(fed, target, batch_size=recipe.batch_size, seed=trial.seed, feeding=recipe.step.feeding)
+    settings = {"batch_size": recipe.batch_size, "seed": trial.seed, "feeding": recipe.step.feeding}
     before = max(0, len(trial.losses) - 1)
     if before:
-        history = bench.model.fit(data, epochs=before, steps_per_epoch=per_epoch, shuffle=False, verbose=0)
+        history = run_epochs(bench.model, fed, target, **settings, epochs=before)
         losses = loss_in(history.history, recipe.step) or [math.nan]
         if not np.isfinite(losses[-1]):
             return None
+    data = batches(fed, target, **settings)
     return _one_by_one(bench, data.skip(before * per_epoch).take(2 * per_epoch), before * per_epoch)
 
 

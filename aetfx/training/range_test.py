@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from aetfx.preprocessing.fit import Preprocessing
-from aetfx.training.feed import batches, needs_padding, updates_per_epoch
+from aetfx.training.feed import batches, needs_padding, steps_at_once, updates_per_epoch
 from aetfx.training.recipe import Recipe
 from aetfx.training.step import loss_in
 from aetfx.training.trial import feed_of
@@ -56,6 +56,8 @@ def range_test(
     fed, target = feed_of(recipe, preprocessing, rows, targets)
     total = recipe.epochs * updates_per_epoch(len(fed), recipe.batch_size)
     part = math.ceil(min(max(total, _LEAST_UPDATES), _MOST_UPDATES) / _PARTS)
+    at_once = 1 if recipe.step.eager else steps_at_once(len(fed), recipe.batch_size)
+    part = at_once * math.ceil(part / at_once)  # an execution is not cut short
     replicas = workshop.replicas(recipe)
     padded = needs_padding(len(fed), recipe.batch_size, replicas)
     keras.utils.set_random_seed(seed)

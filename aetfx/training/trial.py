@@ -20,7 +20,7 @@ from aetfx.errors import ModelError
 from aetfx.models.draws import DRAWS, drawing, is_stochastic, undisturbed
 from aetfx.models.passing import reconstruct
 from aetfx.preprocessing.fit import Preprocessing
-from aetfx.training.feed import batches, needs_padding, updates_per_epoch
+from aetfx.training.feed import needs_padding, run_epochs
 from aetfx.training.recipe import Recipe
 from aetfx.training.step import loss_in, reason
 from aetfx.training.workshop import Workshop
@@ -135,19 +135,15 @@ def train(
         asked |= set(np.unique(np.linspace(1, recipe.epochs, min(recipe.epochs, 40)).round().astype(int)).tolist())
     watch = _watcher(bench.model, preprocessing, score, asked, recipe, on_epoch)
     try:
-        history = bench.model.fit(
-            batches(
-                fed,
-                target,
-                batch_size=recipe.batch_size,
-                seed=seed,
-                replicas=replicas,
-                feeding=recipe.step.feeding,
-            ),
+        history = run_epochs(
+            bench.model,
+            fed,
+            target,
+            batch_size=recipe.batch_size,
+            seed=seed,
             epochs=recipe.epochs,
-            steps_per_epoch=updates_per_epoch(len(fed), recipe.batch_size),
-            shuffle=False,  # the feed shuffles
-            verbose=0,
+            replicas=replicas,
+            feeding=recipe.step.feeding,
             callbacks=[watch],
         )
     except (KeyboardInterrupt, MemoryError, OutOfTime):

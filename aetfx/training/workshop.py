@@ -18,13 +18,12 @@ import numpy as np
 
 from aetfx.models.serial import ModelSource, dictionaries
 from aetfx.run import content_hash
-from aetfx.training.feed import updates_per_epoch
+from aetfx.training.feed import steps_at_once
 from aetfx.training.objective import apply_objective
 from aetfx.training.recipe import Recipe
 from aetfx.training.step import own_optimizers, track_loss
 
 _MOST_KEPT = 8
-_MOST_STEPS_AT_ONCE = 256  # so that a huge epoch still reports progress and can be interrupted
 
 
 @dataclass
@@ -106,7 +105,7 @@ def own_compiled(recipe: Recipe, n_rows: int) -> Any:
     model = recipe.source.build()
     track_loss(model, recipe.step)
     if not recipe.step.eager:
-        model.steps_per_execution = min(updates_per_epoch(n_rows, recipe.batch_size), _MOST_STEPS_AT_ONCE)
+        model.steps_per_execution = steps_at_once(n_rows, recipe.batch_size)
     optimizers = own_optimizers(model)
     first = float(np.asarray(optimizers[0].learning_rate)) if optimizers else 0.0
     for optimizer in optimizers if first else []:
@@ -138,12 +137,11 @@ def compile_model(model: Any, recipe: Recipe, *, padded: bool, n_rows: int) -> N
         from aetfx.training.losses import PaddingCorrection
 
         metrics = [PaddingCorrection(loss, lambda: model.losses)]
-    steps = min(updates_per_epoch(n_rows, recipe.batch_size), _MOST_STEPS_AT_ONCE)
     model.compile(
         optimizer=optimizer,
         loss=loss,
         weighted_metrics=metrics,
-        steps_per_execution=1 if recipe.step.eager else steps,
+        steps_per_execution=1 if recipe.step.eager else steps_at_once(n_rows, recipe.batch_size),
         run_eagerly=recipe.step.eager,
     )
 
@@ -173,7 +171,7 @@ def _program(recipe: Recipe, n_rows: int, padded: bool) -> str:
     optimizer = copy.deepcopy(recipe.optimizer)
     if not isinstance(optimizer["config"].get("learning_rate"), dict):
         optimizer["config"]["learning_rate"] = None
-    steps = min(updates_per_epoch(n_rows, recipe.batch_size), _MOST_STEPS_AT_ONCE)
+    steps = steps_at_once(n_rows, recipe.batch_size)
     return content_hash(
         [
             *(recipe.source.identity, optimizer, recipe.loss, recipe.masked_loss, padded, steps),

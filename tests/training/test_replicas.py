@@ -44,6 +44,7 @@ CASES = {
     "one row left over, weight penalty": (rows[:97], dict(batch=16, l2=0.05)),
     "odd batch, huber, momentum": (rows, dict(
         batch=15, loss="huber", optimizer=keras.optimizers.SGD(0.05, momentum=0.9))),
+    "many batches, one row left over": (np.tile(rows, (12, 1))[:1201], dict(batch=4)),
     "odd batch, missing cells": (holes, dict(batch=15, spec={"missing": "median"}, masked=True)),
 }
 

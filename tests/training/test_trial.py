@@ -69,6 +69,23 @@ KINDS = {
 }
 
 
+LONG = RNG.normal(size=(607, 2)) @ RNG.normal(size=(2, 5))
+
+
+@pytest.mark.parametrize(("batch", "updates"), [(2, 304), (1, 607)])
+def test_a_long_epoch_has_as_many_updates_as_batches(workshop, batch, updates):
+    """Several executions make one epoch: none may run on into the next one."""
+    assert updates > 256
+    made = recipe(epochs=2, batch_size=batch)
+    expected, losses = plain_fit(made, rows=LONG)
+    trial = fit(made, rows=LONG, workshop=workshop)
+    np.testing.assert_allclose(trial.losses, losses, rtol=1e-4)
+    rows = trial.preprocessing.apply(LONG[:9])
+    np.testing.assert_allclose(trial.model(rows), expected(rows), atol=1e-4)
+    [bench] = [bench for bench in workshop._benches.values() if int(bench.model.optimizer.iterations) == 2 * updates]
+    assert bench.model.steps_per_execution == -(-updates // -(-updates // 256))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_trial_is_a_plain_fit_also_on_a_used_bench(workshop, kind):
     made = KINDS[kind]()
