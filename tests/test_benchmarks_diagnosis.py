@@ -9,7 +9,7 @@ import pytest
 
 from aetfx.diagnosis.causes import REGISTRY
 from aetfx.evaluation.score import Scorer
-from benchmarks.diagnosis import fixes, halves, plain, rowsets, summary, verify
+from benchmarks.diagnosis import fixes, plain, rowsets, splits, summary, verify
 from benchmarks.diagnosis.outcome import count
 from benchmarks.diagnosis.program import Program, names
 
@@ -18,7 +18,7 @@ VOCABULARY = set(REGISTRY) | {
     "code.target_mismatch", "code.train_eval_preprocessing_mismatch", "data.constant_features", "data.too_few_rows",
     "data.train_eval_shift",
 }  # fmt: skip
-REPEATING = ("baskets", "digits, thresholded", "iris")  # equal rows are in the data
+REPEATING = ("RAND HIE", "baskets", "digits, thresholded", "iris")  # equal rows are in the data
 
 
 @pytest.mark.parametrize("kind", ["table", "tensor", "binary"])
@@ -55,7 +55,7 @@ def test_compiled_loop_trains_as_fit_does():
 def test_program_is_well_formed(base):
     program = Program(base)
     cases = list(program.cases())
-    assert halves.half_of(base) in ("tuning", "held_out")
+    assert splits.split_of(base) in splits.SPLITS
     assert len({case.name for case in cases}) == len(cases)
     assert {code for case in cases for code in case.codes} <= VOCABULARY
     if program.dataset in REPEATING:
@@ -65,8 +65,8 @@ def test_program_is_well_formed(base):
     assert not seen & {row.tobytes() for row in data.x_fresh}, "fresh rows were seen in training"
 
 
-def test_each_base_program_is_in_one_half():
-    assert sorted(base for bases in halves.HALVES.values() for base in bases) == names()
+def test_each_base_program_is_in_one_split():
+    assert sorted(base for bases in splits.SPLITS.values() for base in bases) == names()
 
 
 @pytest.mark.parametrize("base", names())
@@ -100,7 +100,7 @@ def _cause(code, gain=0.5):
 
 def _record(kind="fault", codes=("data.scaling",)):
     return {
-        "case": "a.b", "kind": kind, "half": "tuning", "codes": list(codes), "good_score": 0.1, "as_given": [0.4, 0.4],
+        "case": "a.b", "kind": kind, "split": "tuning", "codes": list(codes), "good_score": 0.1, "as_given": [0.4, 0.4],
     }  # fmt: skip
 
 
@@ -132,7 +132,7 @@ def test_counting():
 def test_summary_of_a_folder(tmp_path, capsys):
     run = {"seed": 0, "status": "faulty", "wall_s": 20.0, "plain_s": 4.0, "causes": [_cause("data.scaling")]}
     for name, record in (("a.b", _record()), ("a.good", _record("healthy", ()))):
-        (tmp_path / f"{name}.json").write_text(json.dumps({**record, "half": "held_out", "runs": [run]}))
+        (tmp_path / f"{name}.json").write_text(json.dumps({**record, "split": "held_out", "runs": [run]}))
     assert summary.report(tmp_path) == 1
     said = capsys.readouterr().out
     assert "false alarms is 100%, not at most 5%" in said

@@ -25,6 +25,7 @@ def study(tmp_path):
         "data": {"train": "rows.npy"},
         "model": {"hidden": [24], "bottleneck": 3, "output_activation": "sigmoid"},
         "training": {"epochs": 25},
+        "diagnosis": {"budget": 8},
     }
     path = tmp_path / "study.yaml"
     path.write_text(yaml.safe_dump(tree))
