@@ -5,8 +5,8 @@ All cases of a base program are in one split, so that thresholds never see a pro
 - `tuning`: rules and thresholds were made on these.
 - `seen`: the first held-out programs. They were reported blind once (`results/2026-11-25`); then some misses were read
   and asked for new rules (decision 012), so that they are counted apart since.
-- `held_out`: written after the rules of decision 012 by people who were shown the list of codes but no rule, and looked
-  at only for scoring.
+- `held_out`: written when the rules of decision 012 were final, with nothing of them or of the package at hand, and
+  looked at only for scoring.
 """
 
 SPLITS = {
