@@ -321,6 +321,25 @@ class Case:
         """Whether PCA with as many numbers does so much better that something must be wrong, whatever the target."""
         return self.pca is not None and self.select_score > self.thresholds.pca_far * self.pca
 
+    @property
+    def behind(self) -> bool:
+        """The same, by as much as a fault must cost."""
+        return self.far_behind_pca and self._behind_by(self.select_score)
+
+    @property
+    def trains_behind(self) -> bool:
+        """Whether the rows that the model was trained on come back so much worse than PCA gives back others."""
+        far = self.pca is not None and self.train_score > self.thresholds.pca_far * self.pca
+        return far and self._behind_by(self.train_score)
+
+    def _behind_by(self, score: float) -> bool:
+        return self.pca is not None and score - self.pca > self.thresholds.least_drop
+
+    @property
+    def is_good(self) -> bool:
+        """Whether the score is good by itself: it meets the target, and PCA does not do far better."""
+        return self.select_score <= self.target and not self.behind
+
     def pca_at(self, k: int) -> float | None:
         """Score of PCA with k components, fitted on the preprocessed train rows (METHOD section 1)."""
         if not self.pca_is_reference:

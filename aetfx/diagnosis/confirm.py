@@ -247,7 +247,8 @@ class Confirmation:
             c.level = level
             drop = float(np.mean(c.before) - np.mean(c.after))
             generous = c.experiment.code in self.generous
-            good = generous and float(np.mean(c.before)) <= self.target
+            excusable = generous and not REGISTRY[c.experiment.code].despite_good
+            good = excusable and float(np.mean(c.before)) <= self.target
             glaring = self.behind or c.lower >= t.least_lower_bound_good
             chosen = good and (c.experiment.late or not glaring)
             least_drop = t.least_drop if generous else t.least_drop_strict

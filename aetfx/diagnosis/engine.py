@@ -244,7 +244,7 @@ def _try_pairs(
 def admit(case: Case, code: str) -> Admission:
     """Asks a cause whether it may be tried at this step of the chain."""
     cause = REGISTRY[code]
-    if case.step > 1 and cause.is_generous(case) and case.select_score <= case.target and cause.excused(case):
+    if case.step > 1 and cause.is_generous(case) and case.is_good and cause.excused(case):
         return Admission.no(f"the score of {case.select_score:.3f} is good by now; more would be a choice")
     if code in case.fixed and code != "model.capacity_too_small":
         return Admission.no("mended in an earlier step")
@@ -347,7 +347,7 @@ def _open_the_rest(step: Step, outcome: Outcome, budget: float) -> None:
     """
     case, t = step.case, step.case.thresholds
     good = case.linear_reference is not None and case.select_score <= t.pca_close * case.linear_reference
-    if outcome.causes or outcome.suspected or case.select_score <= case.target or good or case.is_noise:
+    if outcome.causes or outcome.suspected or case.is_good or good or case.is_noise:
         return
     rest = [code for code, admission in step.admissions.items() if not admission.admitted]
     experiments = possible_experiments(case, rest)

@@ -57,7 +57,7 @@ def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[
     seen = admission.evidence[0]
     if not admission.admitted:
         return Promise(seen)
-    if case.select_score <= case.target:
+    if case.is_good:
         return Promise(f"{seen}: more rows would help, but the score is good")
     regularised = [s.score for s in screened if s.experiment.code == "model.capacity_too_large"]
     if not regularised:
@@ -76,7 +76,7 @@ def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[
     points = _points(case, curve)
     drop = curve.scores[1.0] * curve.twice
     likely = curve.twice >= t.least_gain and low >= t.least_lower_bound
-    if not likely or drop < t.least_drop or curve.scores[1.0] <= case.target:
+    if not likely or drop < t.least_drop or (curve.scores[1.0] <= case.target and not case.behind):
         return Promise(f"{seen}; {found}", points=points)
     four_low, four_high = curve.four_interval
     evidence = [

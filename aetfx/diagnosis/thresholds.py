@@ -77,6 +77,8 @@ class Thresholds:
     silenced_spread: float = 1e-3  # of their spread before training
     inactive_share: float = 0.75  # of a variational code's units
     inactive_variance: float = 0.01  # over rows, of a unit's mean; Burda et al. (2016), section 5.2
+    strong_noise: float = 0.4  # dropout or noise from here on is tried without, however good the train rows are
+    usual_updates: float = 1000.0  # a training of fewer is short
     shrunk: float = 0.01  # sd of a kernel against that before training
     # Code width (section 5)
     doubling_gain: float = 0.25  # gain that each doubling of the code must bring

@@ -77,6 +77,8 @@ class Cause:
       meaning: what it means for the reconstruction, one sentence.
       order: rank among fixes that are alike (METHOD section 4); lower goes first.
       generous: whether the same change also helps healthy models, so that more gain is asked for.
+      despite_good: whether it is a cause also where the score is good, though the change would help healthy models: its
+        precondition leaves no healthy ones.
       screened: whether its experiments are tried as fixes; False where they only measure.
       enough: whether more of the change always lowers the error, so that the mildest variant that reaches the target
         stands for the cause, and not the best one.
@@ -87,6 +89,7 @@ class Cause:
     meaning: ClassVar[str]
     order: ClassVar[int]
     generous: ClassVar[bool] = False
+    despite_good: ClassVar[bool] = False
     screened: ClassVar[bool] = True
     enough: ClassVar[bool] = False
 

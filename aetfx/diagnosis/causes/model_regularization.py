@@ -31,10 +31,15 @@ class Regularization(Cause):
             return Admission.no("there is no penalty, divergence, decay, dropout or noise")
         evidence = _lost(case)
         named = _named(penalty, decay)
-        above = f", the train rows score {case.train_score:.3f}, above the target of {case.target:g}"
-        if named and not evidence and not case.trial.diverged and case.train_score > case.target:
+        bad = case.train_score > case.target or case.trains_behind
+        above = f", the train rows score {case.train_score:.3f}"
+        if case.train_score > case.target:
+            above += f", above the target of {case.target:g}"
+        elif case.trains_behind:
+            above += f", where PCA with as many numbers reaches {case.pca:.3f}"
+        if named and not evidence and not case.trial.diverged and bad:
             evidence.append(f"with {named}{above}")
-        if noise and case.train_score > case.target:
+        if noise and (bad or noise >= case.thresholds.strong_noise):
             evidence.append(f"with noise or dropout of up to {noise:g} in training{above} without it")
         if evidence:
             return Admission.yes(*evidence)

@@ -13,6 +13,8 @@ _SLOW = {
     "adagrad": "Adagrad's steps shrink with every update",
 }
 
+_RATES = (1e-3, 5e-3)  # Adam's default, and what a short training needs
+
 
 class OptimizerChoice(Cause):
     code = "optimizer.choice"
@@ -35,17 +37,21 @@ class OptimizerChoice(Cause):
     def experiments(self, case: Case) -> list[Experiment]:
         import keras
 
-        recipe = case.recipe.changed(name="optimizer=adam", optimizer=plain_optimizer(keras.optimizers.Adam(1e-3)))
-        return [
-            Experiment(
-                self.code,
-                recipe,
-                remedy=f"Use Adam at 0.001 instead of {case.recipe.optimizer['class_name']}.",
-                keras=compile_line(recipe),
-                study={"training.optimizer": "adam", "training.learning_rate": 1e-3},
-                shortenable=False,
+        found = []
+        for rate in _RATES:
+            name = "optimizer=adam" if rate == _RATES[0] else f"optimizer=adam,learning_rate={rate:g}"
+            recipe = case.recipe.changed(name=name, optimizer=plain_optimizer(keras.optimizers.Adam(rate)))
+            found.append(
+                Experiment(
+                    self.code,
+                    recipe,
+                    remedy=f"Use Adam at {rate:g} instead of {case.recipe.optimizer['class_name']}.",
+                    keras=compile_line(recipe),
+                    study={"training.optimizer": "adam", "training.learning_rate": rate},
+                    shortenable=False,
+                )
             )
-        ]
+        return found
 
     def unusual(self, case: Case) -> bool:
         # A rate that suits one of these may be far off once another fault is mended; Adam's seldom is.

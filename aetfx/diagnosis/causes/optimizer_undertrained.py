@@ -6,6 +6,8 @@ from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
 from aetfx.diagnosis.causes.keras_code import fit_line
 
+_USUAL_RATE = 1e-3  # Adam's default
+
 
 class Undertrained(Cause):
     code = "optimizer.undertrained"
@@ -32,8 +34,10 @@ class Undertrained(Cause):
     def unusual(self, case: Case) -> bool:
         # Adam moves a weight by about its learning rate per update, so that below 1 the weights cannot have left the
         # size of their initial values: then it is the epochs that are odd, not a learning rate that is usual.
-        reach = case.recipe.learning_rate * case.updates
-        return case.usual_rate and not case.large_batch and reach < case.thresholds.least_reach
+        # Of a low rate and few updates the odder is the one that is farther from what is usual.
+        t, rate = case.thresholds, case.recipe.learning_rate
+        odder = t.usual_updates / max(case.updates, 1) > _USUAL_RATE / rate
+        return case.usual_rate and not case.large_batch and rate * case.updates < t.least_reach and odder
 
     def excused(self, case: Case) -> bool:
         return not self.unusual(case) and not _steep(case)
