@@ -324,16 +324,14 @@ class Case:
     @property
     def behind(self) -> bool:
         """The same, by as much as a fault must cost."""
-        return self.far_behind_pca and self._behind_by(self.select_score)
+        return (
+            self.far_behind_pca and self.pca is not None and self.select_score - self.pca > self.thresholds.least_drop
+        )
 
     @property
     def trains_behind(self) -> bool:
-        """Whether the rows that the model was trained on come back so much worse than PCA gives back others."""
-        far = self.pca is not None and self.train_score > self.thresholds.pca_far * self.pca
-        return far and self._behind_by(self.train_score)
-
-    def _behind_by(self, score: float) -> bool:
-        return self.pca is not None and score - self.pca > self.thresholds.least_drop
+        """Whether even the rows that the model was trained on come back worse than PCA gives back others."""
+        return self.behind and self.pca is not None and self.train_score > self.pca
 
     @property
     def is_good(self) -> bool:
