@@ -41,6 +41,11 @@ class LossMismatch(Cause):
                 return Admission.yes(
                     f"{loss} on binary rows with {percent(ones, 1)} ones: answering 0 everywhere is nearly free"
                 )
+            if case.behind:
+                return Admission.yes(
+                    f"{loss} on binary rows: what comes back scores {case.select_score:.3f} as probabilities, and PCA with "
+                    f"as many numbers {case.pca:.3f}"
+                )
             return Admission.no(f"{loss} on binary rows with {percent(ones)} ones does little harm")
         return Admission.no(f"{loss} fits the data")
 

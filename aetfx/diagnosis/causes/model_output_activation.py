@@ -62,20 +62,21 @@ class OutputActivation(Cause):
             return self._sigmoid(case, output)
         missed = [layer for share, layer, *_ in case.outside if share > case.thresholds.outside_share]
         chosen = missed or [layer for layer in case.architecture.outputs if layer.activation == output.activation]
-        output = chosen[0]
-        blueprint = set_activations(
-            case.recipe.source.blueprint, case.architecture, "linear", {layer.name for layer in chosen}
-        )
-        recipe = case.recipe.with_blueprint(blueprint, name="output_activation=linear")
-        return [
-            Experiment(
-                self.code,
-                recipe,
-                remedy="Make the last layer linear.",
-                keras=f'keras.layers.{output.kind}({output.units}, activation="linear")  # layer "{output.name}"',
-                study={"model.output_activation": "linear"},
-            )
-        ]
+        output, names = chosen[0], {layer.name for layer in chosen}
+        cells = case.fed_cells[np.isfinite(case.fed_cells)]
+        # Mostly black images leave a linear output at 0 for long; a sigmoid gets out of it.
+        bounded = bool(cells.size) and cells.min() >= -1e-6 and cells.max() <= 1 + 1e-6
+        remedies = {"linear": "Make the last layer linear.", "sigmoid": "Give the last layer a sigmoid."}
+        if not bounded or output.activation == "sigmoid":
+            del remedies["sigmoid"]
+        found = []
+        for activation, remedy in remedies.items():
+            blueprint = set_activations(case.recipe.source.blueprint, case.architecture, activation, names)
+            recipe = case.recipe.with_blueprint(blueprint, name=f"output_activation={activation}")
+            layer = f'keras.layers.{output.kind}({output.units}, activation="{activation}")  # layer "{output.name}"'
+            study = {"model.output_activation": activation}
+            found.append(Experiment(self.code, recipe, remedy=remedy, keras=layer, study=study))
+        return found
 
     def _sigmoid(self, case: Case, output: LayerFacts) -> list[Experiment]:
         """Cross-entropy as the user has it, of an output that gives what it is defined for."""
