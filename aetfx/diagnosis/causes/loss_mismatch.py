@@ -43,8 +43,8 @@ class LossMismatch(Cause):
                 )
             if case.behind:
                 return Admission.yes(
-                    f"{loss} on binary rows: what comes back scores {case.select_score:.3f} as probabilities, and PCA with "
-                    f"as many numbers {case.pca:.3f}"
+                    f"{loss} on binary rows: what comes back scores {case.select_score:.3f} as probabilities, and PCA "
+                    f"with as many numbers {case.pca:.3f}"
                 )
             return Admission.no(f"{loss} on binary rows with {percent(ones)} ones does little harm")
         return Admission.no(f"{loss} fits the data")
