@@ -75,6 +75,8 @@ class Confirmation:
         improvement and no cause, unless it takes away two thirds of the error: it would help healthy models as well.
       behind: the baseline is so far behind PCA that a good score excuses nothing; a wider code stays a choice.
       generous: codes of such changes; by default as the causes declare them.
+      plain: those of them that no healthy model gains much from, at equal cost or from an unusual setting, so that less
+        is asked of them; by default as the causes declare them.
     """
 
     def __init__(
@@ -87,8 +89,10 @@ class Confirmation:
         target: float = 0.0,
         generous: frozenset[str] | None = None,
         behind: bool = False,
+        plain: frozenset[str] | None = None,
     ):
         self.generous = {c for c, cause in REGISTRY.items() if cause.generous} if generous is None else generous
+        self.plain = {c for c, cause in REGISTRY.items() if cause.equal_cost} if plain is None else plain
         self.lab = lab
         self.target, self.behind = target, behind
         self.baseline = baseline
@@ -247,9 +251,9 @@ class Confirmation:
             c.level = level
             drop = float(np.mean(c.before) - np.mean(c.after))
             generous = c.experiment.code in self.generous
-            excusable = generous and not REGISTRY[c.experiment.code].despite_good
-            good = excusable and float(np.mean(c.before)) <= self.target
-            glaring = self.behind or c.lower >= t.least_lower_bound_good
+            good = generous and float(np.mean(c.before)) <= self.target
+            plain = c.experiment.code in self.plain
+            glaring = self.behind or c.lower >= (t.least_lower_bound_plain if plain else t.least_lower_bound_good)
             chosen = good and (c.experiment.late or not glaring)
             least_drop = t.least_drop if generous else t.least_drop_strict
             if c.gain.gain >= t.least_gain and drop >= least_drop and not chosen:

@@ -141,8 +141,17 @@ def run_chain(
 def _open_step(case: Case, outcome: Outcome) -> Step:
     admissions = {cause.code: admit(case, cause.code) for cause in in_order()}
     generous = frozenset(code for code, cause in REGISTRY.items() if cause.is_generous(case))
+    plain = frozenset(code for code, cause in REGISTRY.items() if cause.equal_cost or cause.unusual(case))
     confirmation = Confirmation(
-        case.lab, case.recipe, case.thresholds, case.step, outcome.pools, case.target, generous, case.far_behind_pca
+        case.lab,
+        case.recipe,
+        case.thresholds,
+        case.step,
+        outcome.pools,
+        case.target,
+        generous,
+        case.far_behind_pca,
+        plain,
     )
     step = Step(case, admissions, confirmation)
     outcome.steps.append(step)

@@ -22,6 +22,7 @@ class Thresholds:
     least_lower_bound: float = 0.10  # lower bound of the gain for changes that do not help healthy models
     least_lower_bound_generous: float = 0.20  # ... and for those that do: epochs, width, batch, activations
     least_lower_bound_good: float = 0.67  # ... and below the target: a healthy LSTM gains 56 % from 4 times the epochs
+    least_lower_bound_plain: float = 0.25  # ... at equal cost or from an unusual setting: no healthy model gains that
     least_drop: float = 0.03  # absolute drop of the score for changes that help healthy models as well
     least_drop_strict: float = 0.01  # ... and for those that do not: 0.010 -> 0.005 is no fault
     improvement_lower_bound: float = 0.05  # worth a mention, not a fault
@@ -37,6 +38,7 @@ class Thresholds:
     # Rows (section 2)
     few_rows: float = 400  # held-out rows below which re-splits replace seeds
     # Admission (section 3)
+    settled_gain: float = 0.10  # what two other learning rates must gain each where the loss is calm or has settled
     still_falling: float = 0.06  # relative fall of the train loss over the last fifth of the epochs
     steep_fall: float = 0.20  # ... that leaves no doubt: at that rate four times the epochs may not be enough
     at_the_mean: float = 0.90  # a train score above this has learnt next to nothing

@@ -77,8 +77,8 @@ class Cause:
       meaning: what it means for the reconstruction, one sentence.
       order: rank among fixes that are alike (METHOD section 4); lower goes first.
       generous: whether the same change also helps healthy models, so that more gain is asked for.
-      despite_good: whether it is a cause also where the score is good, though the change would help healthy models: its
-        precondition leaves no healthy ones.
+      equal_cost: whether the fix trains as much as the user does. Then a good score excuses only small gains of a
+        generous one: more epochs or units help every model, another rate or activation no healthy one by much.
       screened: whether its experiments are tried as fixes; False where they only measure.
       enough: whether more of the change always lowers the error, so that the mildest variant that reaches the target
         stands for the cause, and not the best one.
@@ -89,7 +89,7 @@ class Cause:
     meaning: ClassVar[str]
     order: ClassVar[int]
     generous: ClassVar[bool] = False
-    despite_good: ClassVar[bool] = False
+    equal_cost: ClassVar[bool] = False
     screened: ClassVar[bool] = True
     enough: ClassVar[bool] = False
 

@@ -6,6 +6,7 @@ from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
 from aetfx.diagnosis.causes.keras_code import width_line
 from aetfx.evaluation.baselines import spectrum_ratio
+from aetfx.models.reading import Architecture, LayerFacts
 from aetfx.models.rewriting import set_widths
 
 _TRAIN_HIGH_TOO = 0.6  # share of the eval score that the train score must reach: the model misses train rows as well
@@ -19,7 +20,7 @@ class CapacityTooSmall(Cause):
     generous = True
 
     def admit(self, case: Case) -> Admission:
-        evidence = [*self._hidden_evidence(case), *self._code_evidence(case)]
+        evidence = [*_pinched_evidence(case), *self._hidden_evidence(case), *self._code_evidence(case)]
         if evidence:
             return Admission.yes(*evidence)
         return Admission.no(self._why_not(case))
@@ -28,12 +29,18 @@ class CapacityTooSmall(Cause):
         code = case.architecture.code
         if not case.rewritable or code is None:
             return []
+        narrow, middle = _pinched(case.architecture)
+        if middle is not None:
+            return [self._widen_narrow(case, narrow, factor * middle.width) for factor in (2, 4)]
         found = []
         if self._hidden_evidence(case):
             found += [self._widen_hidden(case, factor) for factor in (2, 4)]
         if code.resizable and self._code_evidence(case):
             found += [self._widen_code(case, factor) for factor in (2, 4)]
         return found
+
+    def unusual(self, case: Case) -> bool:
+        return _pinched(case.architecture)[1] is not None
 
     def _hidden_evidence(self, case: Case) -> list[str]:
         if not case.architecture.hidden or case.pca is None or case.train_score < _TRAIN_HIGH_TOO * case.select_score:
@@ -80,6 +87,11 @@ class CapacityTooSmall(Cause):
             case, widths, f"hidden=x{factor}", f"Make the hidden layers {factor} times as wide.", False
         )
 
+    def _widen_narrow(self, case: Case, narrow: list[LayerFacts], values: int) -> Experiment:
+        widths = {layer.name: -(-values * layer.units // layer.width) for layer in narrow if layer.resizable}
+        remedy = f"Widen the layers around the middle one to {values}."
+        return self._experiment(case, widths, f"around_the_middle={values}", remedy, False)
+
     def _widen_code(self, case: Case, factor: int) -> Experiment:
         code = case.architecture.code
         assert code is not None
@@ -109,3 +121,24 @@ class CapacityTooSmall(Cause):
         if encoder:
             study["model.hidden"] = [widths.get(layer.name, layer.units) for layer in encoder]
         return Experiment(self.code, recipe, remedy=remedy, keras="\n".join(lines), study=study, late=late)
+
+
+def _pinched(architecture: Architecture) -> tuple[list[LayerFacts], LayerFacts | None]:
+    """Returns the narrowest layers and the wider one between them; an hourglass has one waist, and no such layer."""
+    code, inner = architecture.code, architecture.inner
+    waists = [place for place, layer in enumerate(inner) if code is not None and layer.width == code.width]
+    between = inner[waists[0] + 1 : waists[-1]] if waists else ()
+    middle = max(between, key=lambda layer: layer.width, default=None)
+    if middle is None or code is None or middle.width <= code.width:
+        return [], None
+    return [inner[place] for place in waists], middle
+
+
+def _pinched_evidence(case: Case) -> list[str]:
+    narrow, middle = _pinched(case.architecture)
+    if middle is None:
+        return []
+    names = " and ".join(f"'{layer.name}'" for layer in narrow)
+    return [
+        f"{names} give {narrow[0].width} values each, fewer than the {middle.width} of '{middle.name}' between them"
+    ]

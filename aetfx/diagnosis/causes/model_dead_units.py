@@ -16,6 +16,7 @@ class DeadUnits(Cause):
     meaning = "Units that answer the same to every row carry nothing; with a ReLU they also get no gradient to recover."
     order = 91
     generous = True
+    equal_cost = True
 
     def admit(self, case: Case) -> Admission:
         if case.trial.diverged:

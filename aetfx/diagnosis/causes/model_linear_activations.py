@@ -14,7 +14,7 @@ class LinearActivations(Cause):
     meaning = "However deep, linear layers can do no better than PCA, and these data do not lie on a plane."
     order = 90
     generous = True
-    despite_good = True
+    equal_cost = True
 
     def admit(self, case: Case) -> Admission:
         hidden = case.architecture.hidden

@@ -6,8 +6,6 @@ from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
 from aetfx.diagnosis.causes.keras_code import compile_line
 
-_SETTLED_GAIN = 0.10  # what both a third and a tenth of the rate must gain where the loss itself looks calm
-
 
 class LearningRateTooHigh(Cause):
     code = "optimizer.learning_rate_too_high"
@@ -54,7 +52,7 @@ class LearningRateTooHigh(Cause):
         if case.unsteady or self.unusual(case):
             return True
         # A calm loss: one lower rate may do better by chance, a third and a tenth not.
-        return len(gains) >= 2 and sum(gain >= _SETTLED_GAIN for gain in gains.values()) >= 2
+        return len(gains) >= 2 and sum(gain >= case.thresholds.settled_gain for gain in gains.values()) >= 2
 
     def unusual(self, case: Case) -> bool:
         return not case.usual_rate and case.recipe.learning_rate > case.thresholds.usual_rate_high

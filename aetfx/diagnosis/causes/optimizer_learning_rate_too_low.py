@@ -12,14 +12,21 @@ class LearningRateTooLow(Cause):
     title = "Learning rate too low"
     meaning = "Steps are so small that the given epochs end long before the loss is down."
     order = 71
+    equal_cost = True
 
     def admit(self, case: Case) -> Admission:
-        if not case.still_falling:
-            return Admission.no(f"the loss has settled: it {case.fall_in_words}")
+        if case.trial.diverged:
+            return Admission.no("the training broke off: a higher rate would not have helped")
         best, _ = case.best_rate
         rate = case.recipe.learning_rate
         if rate >= case.thresholds.range_test_share * best * 0.999:
             return Admission.no(f"a range test likes {best:.2g} best, near the rate of {rate:g}")
+        if not case.still_falling:
+            return Admission.yes(
+                f"a range test finds {best:.2g} best, {best / rate:,.0f} times the rate of {rate:g}, though the loss "
+                f"has settled: it {case.fall_in_words}",
+                has_sign=False,
+            )
         fall = "the train score is still at the mean" if case.at_the_mean else f"the loss still {case.fall_in_words}"
         return Admission.yes(
             f"{fall}, and a range test finds {best:.2g} best, {best / rate:,.0f} times the rate of {rate:g}"
@@ -44,6 +51,11 @@ class LearningRateTooLow(Cause):
                 )
             )
         return found
+
+    def may_be_named(self, case: Case, gains: dict[str, float]) -> bool:
+        # A settled loss: one higher rate may do better by chance, two not.
+        enough = sum(gain >= case.thresholds.settled_gain for gain in gains.values())
+        return case.still_falling or enough >= min(2, len(gains))
 
     def is_generous(self, case: Case) -> bool:
         # Within the usual range a higher rate is like more epochs: nearly every model gets further with it.
