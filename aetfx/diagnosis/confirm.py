@@ -46,6 +46,7 @@ class Candidate:
       gain: the estimate, once there are pairs enough.
       level: the level at which Holm's procedure tests it.
       decision: verified | improvement | suspected | no effect.
+      close: it gained enough for a cause, but not surely enough: more pairs may tell.
     """
 
     experiment: Experiment
@@ -55,6 +56,7 @@ class Candidate:
     gain: Gain | None = None
     level: float = 0.05
     decision: str = "no effect"
+    close: bool = False
 
     @property
     def lower(self) -> float:
@@ -139,7 +141,7 @@ class Confirmation:
             self._once_more(candidates)
 
     def _undecided(self, candidates: list[Candidate]) -> list[Candidate]:
-        return [c for c in candidates if c.decision == "suspected" and len(c.after) == len(self.pairs())]
+        return [c for c in candidates if c.close and len(c.after) == len(self.pairs())]
 
     def _cost_of_more(self, candidates: list[Candidate]) -> float:
         recipes = [self.baseline, *(c.experiment.recipe for c in candidates)]
@@ -252,11 +254,13 @@ class Confirmation:
             drop = float(np.mean(c.before) - np.mean(c.after))
             generous = c.experiment.code in self.generous
             good = generous and float(np.mean(c.before)) <= self.target
-            plain = c.experiment.code in self.plain
+            plain = c.experiment.code in self.plain and not c.experiment.late
             glaring = self.behind or c.lower >= (t.least_lower_bound_plain if plain else t.least_lower_bound_good)
             chosen = good and (c.experiment.late or not glaring)
             least_drop = t.least_drop if generous else t.least_drop_strict
-            if c.gain.gain >= t.least_gain and drop >= least_drop and not chosen:
+            enough = c.gain.gain >= t.least_gain and drop >= least_drop
+            c.close = enough and (plain or not chosen) and (chosen or c.lower < bounds[id(c)])
+            if enough and not chosen:
                 c.decision = "verified" if c.lower >= bounds[id(c)] else "suspected"
             elif c.lower > t.improvement_lower_bound:
                 c.decision = "improvement"

@@ -179,6 +179,25 @@ def test_below_the_target_a_generous_change_is_an_improvement():
     assert scaling.decision == "verified"
 
 
+def test_below_the_target_a_change_at_equal_cost_needs_less_than_more_epochs_do():
+    """No healthy model gains half of its error from other activations; from more epochs many do."""
+    levels = {"baseline": 0.25, "x": 0.12}
+    curved, epochs = candidate("model.linear_activations", "x"), candidate("optimizer.undertrained", "x")
+    confirm(GivenLab(levels), curved, target=0.3)
+    confirm(GivenLab(levels), epochs, target=0.3)
+    assert curved.decision == "verified"
+    assert epochs.decision == "improvement"
+
+
+def test_below_the_target_a_change_at_equal_cost_is_measured_until_it_is_sure_or_an_improvement():
+    levels = {"baseline": 0.25, "x": 0.17}  # a gain of 32 %
+    curved, epochs = candidate("model.linear_activations", "x"), candidate("optimizer.undertrained", "x")
+    confirm(GivenLab(levels, noise=0.12), curved, target=0.3)
+    confirm(GivenLab(levels, noise=0.12), epochs, target=0.3)
+    assert curved.decision == "improvement"
+    assert len(curved.after) > len(epochs.after)
+
+
 def test_hopeless_candidates_are_given_up_after_two_pairs():
     lab = GivenLab({"baseline": 0.8, "good": 0.2, "bad": 0.9})
     good, bad = candidate("data.scaling", "good"), candidate("loss.mismatch", "bad")
