@@ -338,6 +338,11 @@ class Case:
         """Whether the score is good by itself: it meets the target, and PCA does not do far better."""
         return self.select_score <= self.target and not self.behind
 
+    @property
+    def by_heart(self) -> bool:
+        """Whether the train rows come back so much better than others that a good score does not excuse it."""
+        return self.overfit_ratio >= self.thresholds.by_heart
+
     def pca_at(self, k: int) -> float | None:
         """Score of PCA with k components, fitted on the preprocessed train rows (METHOD section 1)."""
         if not self.pca_is_reference:

@@ -17,10 +17,12 @@ from aetfx.diagnosis.confirm import Confirmation
 from aetfx.diagnosis.learning_curve import SHARES, MoreRows, more_rows
 from aetfx.diagnosis.result import CauseVerdict
 from aetfx.diagnosis.screen import Screened
+from aetfx.training.recipe import Recipe
 from aetfx.words import percent
 
 CODE = "data.too_few_rows"
 _TRAININGS = 3  # of each share
+_MOST_TRAININGS = 9  # where those leave open whether more rows would help
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[
     seen = admission.evidence[0]
     if not admission.admitted:
         return Promise(seen)
-    if case.is_good:
+    if case.is_good and not case.by_heart:
         return Promise(f"{seen}: more rows would help, but the score is good")
     regularised = [s.score for s in screened if s.experiment.code == "model.capacity_too_large"]
     if not regularised:
@@ -65,10 +67,18 @@ def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[
     closed = (case.select_score - min(regularised)) / (case.select_score - case.train_score)
     if closed >= t.closed_gap:
         return Promise(f"{seen}; regularisation closes {percent(closed)} of that gap without any more rows")
-    recipes = {part: [part_of_rows(case, part, draw) for draw in range(_TRAININGS)] for part in SHARES[:-1]}
-    if sum(case.lab.cost(recipe) for part in recipes.values() for recipe in part) > allowance:
+    enough = t.least_lower_bound if case.by_heart else t.least_gain
+    recipes = _recipes(case, _TRAININGS)
+    each = case.lab.cost(case.recipe) + sum(case.lab.cost(part[0]) for part in recipes.values())
+    if _TRAININGS * each > allowance:
         return Promise(f"{seen}; the budget did not allow the learning curve", short_of_budget=True)
     curve = _measured(case, confirmation, recipes)
+    for trainings in range(2 * _TRAININGS, _MOST_TRAININGS + 1, _TRAININGS):
+        sure = curve.twice < t.least_gain or curve.twice_interval[0] >= enough
+        if sure or trainings * each > allowance:
+            break
+        recipes = _recipes(case, trainings)
+        curve = _measured(case, confirmation, recipes)
     low, high = curve.twice_interval
     found = (
         f"{_said(case, curve)}: twice as many promise {percent(curve.twice)} less ({percent(low)} to {percent(high)})"
@@ -76,7 +86,7 @@ def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[
     points = _points(case, curve)
     drop = curve.scores[1.0] * curve.twice
     likely = curve.twice >= t.least_gain and low >= t.least_lower_bound
-    if not likely or drop < t.least_drop or (curve.scores[1.0] <= case.target and not case.behind):
+    if not likely or drop < t.least_drop or (case.is_good and not case.by_heart):
         return Promise(f"{seen}; {found}", points=points)
     four_low, four_high = curve.four_interval
     evidence = [
@@ -85,14 +95,20 @@ def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[
         found,
         f"four times as many promise {percent(curve.four)} less ({percent(four_low)} to {percent(four_high)})",
     ]
-    verdict = _verdict(case, curve, evidence, recipes[SHARES[1]][0].identity)
-    return Promise(f"{seen}; {found}", verdict, low >= t.least_gain, points)
+    verdict = _verdict(case, curve, evidence, recipes[SHARES[1]][0].identity, len(recipes[SHARES[1]]))
+    return Promise(f"{seen}; {found}", verdict, low >= enough, points)
 
 
-def _measured(case: Case, confirmation: Confirmation, recipes: dict[float, list[Any]]) -> MoreRows:
+def _recipes(case: Case, trainings: int) -> dict[float, list[Recipe]]:
+    return {part: [part_of_rows(case, part, draw) for draw in range(trainings)] for part in SHARES[:-1]}
+
+
+def _measured(case: Case, confirmation: Confirmation, recipes: dict[float, list[Recipe]]) -> MoreRows:
     lab = case.lab
     on = "held_out" if confirmation.resplit and not case.recipe.early_stopping else "confirm"
-    pairs = confirmation.pairs()[:_TRAININGS]
+    trainings = len(recipes[SHARES[0]])
+    confirmation.extra = max(confirmation.extra, trainings - len(confirmation.pairs()) + confirmation.extra)
+    pairs = confirmation.pairs()[:trainings]
     lab.prepare(Job(drawn[draw], seed, index) for drawn in recipes.values() for draw, (seed, index) in enumerate(pairs))
     scores: dict[float, list[float]] = {share: [] for share in SHARES}
     for draw, (seed, index) in enumerate(pairs):
@@ -126,7 +142,7 @@ def _points(case: Case, curve: MoreRows) -> list[dict[str, Any]]:
     ]
 
 
-def _verdict(case: Case, curve: MoreRows, evidence: list[str], experiment: str) -> CauseVerdict:
+def _verdict(case: Case, curve: MoreRows, evidence: list[str], experiment: str, seeds: int) -> CauseVerdict:
     cause = REGISTRY[CODE]
     words = cause.experiments(case)[0]
     return CauseVerdict(
@@ -145,6 +161,6 @@ def _verdict(case: Case, curve: MoreRows, evidence: list[str], experiment: str) 
         meaning=cause.meaning,
         experiment=experiment,
         experiment_name="rows=0.5",
-        seeds=_TRAININGS,
+        seeds=seeds,
         step=case.step,
     )
