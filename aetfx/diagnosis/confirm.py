@@ -158,12 +158,19 @@ class Confirmation:
     def best(self, candidates: list[Candidate], unusual: set[str]) -> tuple[Candidate | None, list[Candidate]]:
         """Returns the verified candidate to name, and those that do as well.
 
-        Of fixes that are alike, a setting outside its usual range goes first, then the order of the causes.
+        Of fixes that are alike, a setting outside its usual range goes first, then the order of the causes. More
+        units or epochs make up for a part of any fault, so that they stand back behind a fix of the others that does
+        most of what they do; they have their turn in the next step.
         """
         verified = [c for c in candidates if c.decision == "verified"]
         if not verified:
             return None, []
-        leader = max(verified, key=lambda c: c.gain.log_ratio if c.gain else -math.inf)
+        leader = max(verified, key=_log_gain)
+        dear = self.generous - self.plain
+        if leader.experiment.code in dear:
+            most = self.thresholds.most_of_it * _log_gain(leader)
+            nearer = [c for c in verified if c.experiment.code not in dear and _log_gain(c) >= most]
+            leader = max(nearer, key=_log_gain, default=leader)
         same = [c for c in verified if c is leader or self._alike(leader, c)]
         same.sort(key=lambda c: (c.experiment.code not in unusual, REGISTRY[c.experiment.code].order))
         return same[0], same[1:]
@@ -290,3 +297,7 @@ class Confirmation:
         if abs(float(np.mean(a.after[:n])) - float(np.mean(b.after[:n]))) < self.thresholds.least_drop:
             return True
         return alike(a.after[:n], b.after[:n], partial(self._estimate, row_variance=0.0))
+
+
+def _log_gain(candidate: Candidate) -> float:
+    return candidate.gain.log_ratio if candidate.gain else -math.inf

@@ -179,6 +179,16 @@ def test_below_the_target_a_generous_change_is_an_improvement():
     assert scaling.decision == "verified"
 
 
+def test_more_units_stand_back_behind_a_fix_that_does_most_of_what_they_do():
+    lab = GivenLab({"baseline": 0.6, "wide": 0.2, "adam": 0.25, "scaled": 0.4})
+    wide, adam = candidate("model.capacity_too_small", "wide"), candidate("optimizer.choice", "adam")
+    scaled = candidate("data.scaling", "scaled")
+    named, _ = confirm(lab, wide, adam).best([wide, adam], unusual=set())
+    assert named is adam
+    named, same = confirm(lab, wide, scaled).best([wide, scaled], unusual=set())
+    assert (named, same) == (wide, [])
+
+
 def test_below_the_target_a_change_at_equal_cost_needs_less_than_more_epochs_do():
     """No healthy model gains half of its error from other activations; from more epochs many do."""
     levels = {"baseline": 0.25, "x": 0.12}
