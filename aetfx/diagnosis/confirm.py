@@ -77,8 +77,8 @@ class Confirmation:
         improvement and no cause, unless it takes away two thirds of the error: it would help healthy models as well.
       behind: the baseline is so far behind PCA that a good score excuses nothing; a wider code stays a choice.
       generous: codes of such changes; by default as the causes declare them.
-      plain: those of them that no healthy model gains much from, at equal cost or from an unusual setting, so that less
-        is asked of them; by default as the causes declare them.
+      dear: those of them that gain by costing more. Of the others, at equal cost or from an unusual setting, no healthy
+        model gains much, so that less is asked of them; by default as the causes declare them.
     """
 
     def __init__(
@@ -91,10 +91,10 @@ class Confirmation:
         target: float = 0.0,
         generous: frozenset[str] | None = None,
         behind: bool = False,
-        plain: frozenset[str] | None = None,
+        dear: frozenset[str] | None = None,
     ):
         self.generous = {c for c, cause in REGISTRY.items() if cause.generous} if generous is None else generous
-        self.plain = {c for c, cause in REGISTRY.items() if cause.equal_cost} if plain is None else plain
+        self.dear = {c for c in self.generous if not REGISTRY[c].equal_cost} if dear is None else dear
         self.lab = lab
         self.target, self.behind = target, behind
         self.baseline = baseline
@@ -166,10 +166,9 @@ class Confirmation:
         if not verified:
             return None, []
         leader = max(verified, key=_log_gain)
-        dear = self.generous - self.plain
-        if leader.experiment.code in dear:
+        if leader.experiment.code in self.dear:
             most = self.thresholds.most_of_it * _log_gain(leader)
-            nearer = [c for c in verified if c.experiment.code not in dear and _log_gain(c) >= most]
+            nearer = [c for c in verified if c.experiment.code not in self.dear and _log_gain(c) >= most]
             leader = max(nearer, key=_log_gain, default=leader)
         same = [c for c in verified if c is leader or self._alike(leader, c)]
         same.sort(key=lambda c: (c.experiment.code not in unusual, REGISTRY[c.experiment.code].order))
@@ -261,7 +260,7 @@ class Confirmation:
             drop = float(np.mean(c.before) - np.mean(c.after))
             generous = c.experiment.code in self.generous
             good = generous and float(np.mean(c.before)) <= self.target
-            plain = c.experiment.code in self.plain and not c.experiment.late
+            plain = c.experiment.code not in self.dear and not c.experiment.late
             glaring = self.behind or c.lower >= (t.least_lower_bound_plain if plain else t.least_lower_bound_good)
             chosen = good and (c.experiment.late or not glaring)
             least_drop = t.least_drop if generous else t.least_drop_strict

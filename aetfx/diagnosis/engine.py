@@ -16,7 +16,7 @@ from aetfx.diagnosis.more_rows import CODE as MORE_ROWS
 from aetfx.diagnosis.more_rows import Promise, promise_of_more_rows
 from aetfx.diagnosis.pairs import pair_experiments
 from aetfx.diagnosis.result import CauseVerdict
-from aetfx.diagnosis.screen import Plan, Screened, checkpoints, leaders, may_be_alike, plan, screen
+from aetfx.diagnosis.screen import Plan, Screened, checkpoints, confirmed_first, leaders, plan, screen
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.training.recipe import Recipe
 from aetfx.training.trial import OutOfTime
@@ -141,7 +141,7 @@ def run_chain(
 def _open_step(case: Case, outcome: Outcome) -> Step:
     admissions = {cause.code: admit(case, cause.code) for cause in in_order()}
     generous = frozenset(code for code, cause in REGISTRY.items() if cause.is_generous(case))
-    plain = frozenset(code for code, cause in REGISTRY.items() if cause.equal_cost or cause.unusual(case))
+    dear = frozenset(code for code, cause in REGISTRY.items() if cause.is_dear(case))
     confirmation = Confirmation(
         case.lab,
         case.recipe,
@@ -151,7 +151,7 @@ def _open_step(case: Case, outcome: Outcome) -> Step:
         case.target,
         generous,
         case.far_behind_pca,
-        plain,
+        dear,
     )
     step = Step(case, admissions, confirmation)
     outcome.steps.append(step)
@@ -173,7 +173,7 @@ def _run_step(step: Step, outcome: Outcome, budget: float) -> None:
             _screen_into(step, resort)
     report_only = {code for code, admission in step.admissions.items() if admission.report_only}
     chosen = leaders(case, step.screened, report_only)
-    first = [item for item in chosen if may_be_alike(item, min(s.score for s in chosen), t)]
+    first = confirmed_first(case, chosen)
     for group in (first, [item for item in chosen if item not in first]):
         # Those far behind the leader cannot be its equal; they have their turn in the next step, or when it fails.
         if any(c.decision == "verified" for c in step.candidates):

@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import partial
 
 from aetfx.comparison.pool import Job
 from aetfx.diagnosis.case import Case
@@ -157,8 +158,37 @@ def leaders(case: Case, screened: list[Screened], report_only: set[str]) -> list
         helpful = any(s.gain >= t.least_gain for s in early)
         if (helpful and widest >= t.code_advantage * others) or not _doubling_pays(case, screened):
             late_ones = []
-    ranked = sorted(early + late_ones, key=lambda s: -s.gain)
+    ranked = sorted(early + late_ones, key=partial(_rank, case))
     return _unusual_first(case, ranked)[: int(t.most_candidates)]
+
+
+def _rank(case: Case, item: Screened) -> tuple[bool, float]:
+    """Order of confirmation: by ln(before / after), of which that of more units or epochs counts in part.
+
+    Where the score is good they are hardly ever named, so that they do not take the place of what may be.
+    """
+    dear = REGISTRY[item.experiment.code].is_dear(case)
+    return dear and case.is_good, -_log_gain(item) * (case.thresholds.most_of_it if dear else 1.0)
+
+
+def _log_gain(item: Screened) -> float:
+    return -math.log(max(1 - item.gain, 1e-12))
+
+
+def confirmed_first(case: Case, chosen: list[Screened]) -> list[Screened]:
+    """Returns the leaders that may be named in this step; others have their turn in the next, or when it fails."""
+    if not chosen:
+        return []
+    best = min(chosen, key=lambda s: s.score)
+    most = case.thresholds.most_of_it * _log_gain(best)
+    is_dear = {s.experiment.code: REGISTRY[s.experiment.code].is_dear(case) for s in chosen}
+    stands_back = is_dear[best.experiment.code]
+    return [
+        item
+        for item in chosen
+        if may_be_alike(item, best.score, case.thresholds)
+        or (stands_back and not is_dear[item.experiment.code] and _log_gain(item) >= most)
+    ]
 
 
 def may_be_alike(item: Screened, best: float, thresholds: Thresholds) -> bool:

@@ -117,6 +117,10 @@ class Cause:
         """Whether the change would help a healthy model as well."""
         return self.generous
 
+    def is_dear(self, case: Case) -> bool:
+        """Whether the change would help nearly any model, because it costs more; not of a setting that is unusual."""
+        return self.is_generous(case) and not self.equal_cost and not self.unusual(case)
+
     def unusual(self, case: Case) -> bool:
         """Whether the user's setting lies outside its usual range, which breaks ties."""
         return False
