@@ -48,7 +48,10 @@ def decide(outcome: Outcome, case: Case, score: float) -> Status:
     linear = case.linear_reference
     name = "the best linear map to the targets" if case.is_denoising else "PCA"
     if score <= case.target:
-        return Status("healthy", [*statements, f"The score of {score:.3f} is below the target of {case.target:g}."])
+        sentence = f"The score of {score:.3f} is below the target of {case.target:g}."
+        if case.behind:
+            sentence += f" {name} with as many numbers reaches {case.pca:.3f}, and nothing that was tried says why."
+        return Status("healthy", [*statements, sentence])
     if case.is_noise and score >= _NOISE_SLACK * _bound(case):
         return Status("limited", statements)
     if linear is not None and score <= _PCA_HEALTHY * linear:
