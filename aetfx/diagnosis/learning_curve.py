@@ -34,6 +34,7 @@ class MoreRows:
       scores: share of the rows to mean score (geometric).
       twice, four: gain at twice and four times the rows.
       twice_interval, four_interval: two-sided 95 %, for a score that is measured there with as many trainings.
+      twice_lower: one-sided 95 % lower bound of the expected gain at twice the rows, which decides.
     """
 
     scores: dict[float, float]
@@ -41,6 +42,7 @@ class MoreRows:
     twice_interval: tuple[float, float]
     four: float
     four_interval: tuple[float, float]
+    twice_lower: float
 
 
 def more_rows(scores: Mapping[float, Sequence[float]]) -> MoreRows:
@@ -72,6 +74,7 @@ def more_rows(scores: Mapping[float, Sequence[float]]) -> MoreRows:
     later = spread * np.sqrt(0.5) * rng.standard_normal((_DRAWS, 2))
     twice, four = _gains(np.exp(middle[None]))
     gains = np.stack(_gains(np.exp(drawn), np.exp(_STRAY * rng.standard_normal(_DRAWS))), axis=1)
+    twice_lower = float(np.quantile(gains[:, 0], 0.05))
     gains = 1 - (1 - gains) * np.exp(later)
     low, high = np.quantile(gains, [0.025, 0.975], axis=0)
     return MoreRows(
@@ -80,6 +83,7 @@ def more_rows(scores: Mapping[float, Sequence[float]]) -> MoreRows:
         twice_interval=(float(min(low[0], twice[0])), float(max(high[0], twice[0]))),
         four=float(four[0]),
         four_interval=(float(min(low[1], four[0])), float(max(high[1], four[0]))),
+        twice_lower=min(twice_lower, float(twice[0])),
     )
 
 

@@ -74,7 +74,7 @@ def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[
         return Promise(f"{seen}; the budget did not allow the learning curve", short_of_budget=True)
     curve = _measured(case, confirmation, recipes)
     for trainings in range(2 * _TRAININGS, _MOST_TRAININGS + 1, _TRAININGS):
-        sure = curve.twice < t.least_gain or curve.twice_interval[0] >= enough
+        sure = curve.twice < t.least_gain or curve.twice_lower >= enough
         if sure or trainings * each > allowance:
             break
         recipes = _recipes(case, trainings)
@@ -85,7 +85,7 @@ def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[
     )
     points = _points(case, curve)
     drop = curve.scores[1.0] * curve.twice
-    likely = curve.twice >= t.least_gain and low >= t.least_lower_bound
+    likely = curve.twice >= t.least_gain and curve.twice_lower >= t.least_lower_bound
     if not likely or drop < t.least_drop or (case.is_good and not case.by_heart):
         return Promise(f"{seen}; {found}", points=points)
     four_low, four_high = curve.four_interval
@@ -96,7 +96,7 @@ def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[
         f"four times as many promise {percent(curve.four)} less ({percent(four_low)} to {percent(four_high)})",
     ]
     verdict = _verdict(case, curve, evidence, recipes[SHARES[1]][0].identity, len(recipes[SHARES[1]]))
-    return Promise(f"{seen}; {found}", verdict, low >= enough, points)
+    return Promise(f"{seen}; {found}", verdict, curve.twice_lower >= enough, points)
 
 
 def _recipes(case: Case, trainings: int) -> dict[float, list[Recipe]]:
