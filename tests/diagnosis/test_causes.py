@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 
 import keras
 import numpy as np
@@ -396,3 +397,66 @@ def test_cross_entropy_wants_an_output_from_0_to_1():
         assert fixed.output_range.name == "sigmoid"
     assert not cause.admit(make_case(BINARY, output="sigmoid", loss="bce")).admitted
     assert not cause.admit(make_case(PLANE, output="linear", loss="bce")).admitted, "that is the loss's fault"
+
+
+def test_layers_narrower_than_the_one_between_them_are_widened_around_it():
+    cause = REGISTRY["model.capacity_too_small"]
+    case = make_case(PLANE, hidden=(2,), code=3, epochs=1)
+    assert cause.unusual(case)
+    assert "give 2 values each, fewer than the 3 of" in cause.admit(case).evidence[0]
+    experiments = cause.experiments(case)
+    assert [e.recipe.name for e in experiments] == ["around_the_middle=6", "around_the_middle=12"]
+    for experiment, around in zip(experiments, (6, 12), strict=True):
+        wider = read_architecture(experiment.recipe.source.build(), (8,))
+        assert [layer.width for layer in wider.inner] == [around, 3, around]
+        assert wider.code_width == 3
+    for hidden, code in (((12,), 3), ((6, 3), 3), ((3,), 3)):
+        assert not cause.unusual(make_case(PLANE, hidden=hidden, code=code, epochs=1)), "an hourglass has one waist"
+
+
+def test_a_score_that_pca_beats_by_far_is_not_good():
+    case = make_case(PLANE, epochs=2, target=2.0)
+    assert case.behind
+    assert not case.is_good
+    assert case.trains_behind
+    near = make_case(PLANE, epochs=150, rate=1e-2, target=0.3)
+    assert near.is_good
+    assert not near.trains_behind
+
+
+def test_strong_dropout_is_tried_without_however_good_the_train_rows_are():
+    cause = REGISTRY["model.regularization"]
+    good = {"epochs": 150, "rate": 1e-2, "target": 2.0, "hidden": (64,)}
+    assert cause.admit(make_case(PLANE, edit=with_dropout(0.5), **good)).admitted
+    mild = make_case(PLANE, edit=with_dropout(0.01), **good)
+    assert not mild.trains_behind
+    assert not cause.admit(mild).admitted
+
+
+def test_a_higher_rate_is_tried_where_the_loss_has_settled_and_two_must_gain():
+    cause = REGISTRY["optimizer.learning_rate_too_low"]
+    case = make_case(PLANE, rate=1e-4, epochs=80)
+    settled = dataclasses.replace(case, thresholds=Thresholds(still_falling=1.0, at_the_mean=9.9))
+    assert not settled.still_falling
+    admission = cause.admit(settled)
+    assert admission.admitted
+    assert not admission.has_sign, "without experiments nobody is told so"
+    assert "though the loss has settled" in admission.evidence[0]
+    assert not cause.may_be_named(settled, {"x3": 0.3, "x10": 0.02})
+    assert cause.may_be_named(settled, {"x3": 0.3, "x10": 0.2})
+    assert cause.may_be_named(case, {"x3": 0.3, "x10": 0.02})
+
+
+@pytest.mark.parametrize(("rate", "epochs", "odder"), [(1e-3, 6, "epochs"), (1e-4, 60, "rate"), (1e-3, 300, None)])
+def test_of_a_low_rate_and_few_epochs_the_odder_goes_first(rate, epochs, odder):
+    case = make_case(PLANE, rate=rate, epochs=epochs)
+    assert REGISTRY["optimizer.undertrained"].unusual(case) == (odder == "epochs")
+
+
+def test_values_from_0_to_1_behind_a_range_that_misses_them_may_take_a_sigmoid():
+    cause = REGISTRY["model.output_activation"]
+    images = np.clip(PLANE / 4, -0.4, 0.4) + 0.5
+    names = [e.recipe.name for e in cause.experiments(make_case(images, output="softsign", epochs=1))]
+    assert names == ["output_activation=linear", "output_activation=sigmoid"]
+    names = [e.recipe.name for e in cause.experiments(make_case(PLANE, output="relu", epochs=1))]
+    assert names == ["output_activation=linear"]

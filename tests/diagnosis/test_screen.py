@@ -10,7 +10,7 @@ import pytest
 
 from aetfx.diagnosis.causes import REGISTRY, Experiment
 from aetfx.diagnosis.pairs import pair_experiments
-from aetfx.diagnosis.screen import Screened, checkpoints, leaders, plan, screen, shortened
+from aetfx.diagnosis.screen import Screened, checkpoints, confirmed_first, leaders, plan, screen, shortened
 from aetfx.diagnosis.thresholds import Thresholds
 from tests.diagnosis.test_causes import PLANE, make_case
 
@@ -60,7 +60,8 @@ def case(scores=None, select=1.0, at=None, target=0.3):
     return SimpleNamespace(
         lab=CountingLab(scores or {}), select_score=select, trial=SimpleNamespace(scores=at or {}),
         thresholds=Thresholds(), target=target, usual_rate=True, large_batch=False, updates=2000,
-        recipe=SimpleNamespace(learning_rate=1e-3, optimizer_name="adam"),
+        recipe=SimpleNamespace(learning_rate=1e-3, optimizer_name="adam", batch_size=32), is_good=select <= target,
+        architecture=SimpleNamespace(code=None, inner=(), has_batch_norm=False), rewritable=True,
     )  # fmt: skip
 
 
@@ -192,10 +193,33 @@ def test_one_leader_per_cause_the_largest_gains_first():
         ],
         set(),
     )  # fmt: skip
-    assert names(s.experiment for s in found) == ["clip", "x2", "standard"], "the mildest within 10 % of the best"
+    # The mildest within 10 % of the best stands for its cause; more epochs count for 70 % of what they gain.
+    assert names(s.experiment for s in found) == ["clip", "standard", "x2"]
     assert leaders(case(), [screened("data.scaling", "standard", 0.2)], {"data.scaling"}) == []
     assert leaders(case(), [screened("data.scaling", "standard", 0.9)], set()) == []
     assert leaders(case(), [], set()) == []
+
+
+def test_where_the_score_is_good_more_epochs_come_last():
+    changes = [
+        screened("optimizer.undertrained", "x4", 0.1), screened("data.outliers", "clip", 0.24),
+        screened("data.scaling", "standard", 0.23), screened("data.missing", "median", 0.24),
+    ]  # fmt: skip
+    bad, good = (
+        {s.experiment.recipe.name for s in leaders(case(select=0.31, target=t), changes, set())} for t in (0.3, 0.4)
+    )
+    assert "x4" in bad
+    assert "x4" not in good
+
+
+def test_what_costs_no_more_is_confirmed_beside_more_units():
+    wide, adam = screened("model.capacity_too_small", "x4", 0.01), screened("optimizer.choice", "adam", 0.03)
+    scaled = screened("data.scaling", "standard", 0.5)
+    assert confirmed_first(case(), [wide, adam, scaled]) == [wide, adam], "three times the error, 76 % of the logarithm"
+    clipped = screened("data.outliers", "clip", 0.01)
+    assert confirmed_first(case(), [clipped, adam]) == [clipped, adam], "0.02 apart is no fault by itself"
+    assert confirmed_first(case(), [clipped, scaled]) == [clipped]
+    assert confirmed_first(case(), []) == []
 
 
 def test_a_setting_far_from_usual_is_confirmed_where_it_does_as_well_as_the_leader():

@@ -15,7 +15,7 @@ from aetfx.diagnosis.thresholds import Thresholds
 def case(pca=None, target=0.3, noise=False, width=4, columns=20):
     return SimpleNamespace(
         linear_reference=pca, is_denoising=False, thresholds=Thresholds(),
-        target=target, is_noise=noise, is_binary=False, recipe=SimpleNamespace(loss_name="mse"),
+        target=target, is_noise=noise, is_binary=False, behind=False, recipe=SimpleNamespace(loss_name="mse"),
         fed_cells=np.zeros((50, columns)), select_score=1.0,
         architecture=SimpleNamespace(code_width=width, output_range=SimpleNamespace(name="linear")),
     )  # fmt: skip
