@@ -67,6 +67,7 @@ def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[
     closed = (case.select_score - min(regularised)) / (case.select_score - case.train_score)
     if closed >= t.closed_gap:
         return Promise(f"{seen}; regularisation closes {percent(closed)} of that gap without any more rows")
+    least_drop = t.least_drop_strict if case.by_heart else t.least_drop
     enough = t.least_lower_bound if case.by_heart else t.least_gain
     recipes = _recipes(case, _TRAININGS)
     each = case.lab.cost(case.recipe) + sum(case.lab.cost(part[0]) for part in recipes.values())
@@ -86,7 +87,7 @@ def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[
     points = _points(case, curve)
     drop = curve.scores[1.0] * curve.twice
     likely = curve.twice >= t.least_gain and curve.twice_lower >= t.least_lower_bound
-    if not likely or drop < t.least_drop or (case.is_good and not case.by_heart):
+    if not likely or drop < least_drop or (case.is_good and not case.by_heart):
         return Promise(f"{seen}; {found}", points=points)
     four_low, four_high = curve.four_interval
     evidence = [
