@@ -274,8 +274,8 @@ class Confirmation:
                 c.decision = "no effect"
 
     def _bound(self, candidate: Candidate) -> float:
-        generous = candidate.experiment.code in self.generous
-        return self.thresholds.least_lower_bound_generous if generous else self.thresholds.least_lower_bound
+        dear = candidate.experiment.code in self.dear
+        return self.thresholds.least_lower_bound_dear if dear else self.thresholds.least_lower_bound
 
     def _row_variance(self, candidate: Candidate) -> float:
         """Variance of ln(before / after) over redrawn confirm rows; re-splits redraw the rows themselves."""

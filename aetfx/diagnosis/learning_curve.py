@@ -34,7 +34,7 @@ class MoreRows:
       scores: share of the rows to mean score (geometric).
       twice, four: gain at twice and four times the rows.
       twice_interval, four_interval: two-sided 95 %, for a score that is measured there with as many trainings.
-      twice_lower: one-sided 95 % lower bound of the expected gain at twice the rows, which decides.
+      twice_lower, four_lower: one-sided 95 % lower bounds of the expected gains, which decide.
     """
 
     scores: dict[float, float]
@@ -43,6 +43,15 @@ class MoreRows:
     four: float
     four_interval: tuple[float, float]
     twice_lower: float
+    four_lower: float
+
+    def gain(self, times: int) -> float:
+        """Returns the expected gain at 2 or 4 times the rows."""
+        return {2: self.twice, 4: self.four}[times]
+
+    def lower(self, times: int) -> float:
+        """Returns its lower bound."""
+        return {2: self.twice_lower, 4: self.four_lower}[times]
 
 
 def more_rows(scores: Mapping[float, Sequence[float]]) -> MoreRows:
@@ -74,7 +83,7 @@ def more_rows(scores: Mapping[float, Sequence[float]]) -> MoreRows:
     later = spread * np.sqrt(0.5) * rng.standard_normal((_DRAWS, 2))
     twice, four = _gains(np.exp(middle[None]))
     gains = np.stack(_gains(np.exp(drawn), np.exp(_STRAY * rng.standard_normal(_DRAWS))), axis=1)
-    twice_lower = float(np.quantile(gains[:, 0], 0.05))
+    twice_lower, four_lower = np.quantile(gains, 0.05, axis=0)
     gains = 1 - (1 - gains) * np.exp(later)
     low, high = np.quantile(gains, [0.025, 0.975], axis=0)
     return MoreRows(
@@ -83,7 +92,8 @@ def more_rows(scores: Mapping[float, Sequence[float]]) -> MoreRows:
         twice_interval=(float(min(low[0], twice[0])), float(max(high[0], twice[0]))),
         four=float(four[0]),
         four_interval=(float(min(low[1], four[0])), float(max(high[1], four[0]))),
-        twice_lower=min(twice_lower, float(twice[0])),
+        twice_lower=float(min(twice_lower, twice[0])),
+        four_lower=float(min(four_lower, four[0])),
     )
 
 

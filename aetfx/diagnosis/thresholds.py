@@ -20,7 +20,7 @@ class Thresholds:
     # Naming (section 4)
     least_gain: float = 0.25  # below this, healthy models improve too: twice the width gains 20 %
     least_lower_bound: float = 0.10  # lower bound of the gain for changes that do not help healthy models
-    least_lower_bound_generous: float = 0.20  # ... and for those that do: epochs, width, batch, activations
+    least_lower_bound_dear: float = 0.20  # ... and for those that do, because they cost more: epochs, width, batch
     least_lower_bound_good: float = 0.67  # ... and below the target: a healthy LSTM gains 56 % from 4 times the epochs
     least_lower_bound_plain: float = 0.25  # ... at equal cost or from an unusual setting: no healthy model gains that
     least_drop: float = 0.03  # absolute drop of the score for changes that help healthy models as well

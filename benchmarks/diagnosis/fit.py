@@ -19,12 +19,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from aetfx.diagnosis.thresholds import Thresholds
 from benchmarks.diagnosis.outcome import count
 
 GRID = {
     "least_gain": (0.15, 0.20, 0.25, 0.30, 0.35),
     "least_lower_bound": (0.05, 0.10, 0.15, 0.20),
-    "least_lower_bound_generous": (0.10, 0.15, 0.20, 0.25, 0.30),
+    "least_lower_bound_dear": (0.10, 0.15, 0.20, 0.25, 0.30),
     "least_lower_bound_good": (0.50, 0.60, 0.67, 0.75),
     "least_drop_strict": (0.005, 0.01, 0.02, 0.03),
     "least_drop": (0.02, 0.03, 0.04),
@@ -38,6 +39,7 @@ class Told:
 
     code: str
     generous: bool
+    dear: bool
     gain: float
     lower: float
     drop: float
@@ -71,9 +73,10 @@ class Run:
 
 
 def _verified(item: Told, values: Values, target: float) -> bool:
-    bound = values["least_lower_bound_generous" if item.generous else "least_lower_bound"]
+    bound = values["least_lower_bound_dear" if item.dear else "least_lower_bound"]
     drop = values["least_drop" if item.generous else "least_drop_strict"]
-    if item.generous and item.before <= target and not item.behind and item.lower < values["least_lower_bound_good"]:
+    excused = values["least_lower_bound_good"] if item.dear else Thresholds().least_lower_bound_plain
+    if item.generous and item.before <= target and not item.behind and item.lower < excused:
         return False
     return item.gain >= values["least_gain"] and item.lower >= bound and item.drop >= drop
 
@@ -97,6 +100,7 @@ def read(folder: Path, target_far: float) -> list[Run]:
                 Told(
                     code=item["code"],
                     generous=REGISTRY[item["code"]].generous,
+                    dear=REGISTRY[item["code"]].generous and not REGISTRY[item["code"]].equal_cost,
                     gain=item["gain"],
                     lower=_lower(item["gain_interval"]),
                     drop=item["score_before"] - item["score"],
@@ -143,7 +147,6 @@ def best(runs: list[Run], shipped: Values, target: float) -> Values:
 
 
 def main() -> int:
-    from aetfx.diagnosis.thresholds import Thresholds
     from aetfx.study import DiagnosisSection
 
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)

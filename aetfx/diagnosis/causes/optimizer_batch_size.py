@@ -31,7 +31,13 @@ class BatchSize(Cause):
         return Admission.no(f"a batch of {batch} of {case.n_train} train rows is usual")
 
     def experiments(self, case: Case) -> list[Experiment]:
-        batch = int(case.thresholds.good_batch)
+        t = case.thresholds
+        sizes = [int(t.good_batch)]
+        if t.good_batch >= t.large_batch_share / 2 * case.n_train:
+            sizes.append(int(t.least_batch))  # of so few rows the usual batch is a large one too
+        return [self._experiment(case, size) for size in sizes if size != case.recipe.batch_size]
+
+    def _experiment(self, case: Case, batch: int) -> Experiment:
         if case.large_batch:
             # Equal epochs: the missing updates are the fault (METHOD section 3: at equal updates nothing changes).
             recipe = case.recipe.changed(name=f"batch_size={batch}", batch_size=batch)
@@ -41,15 +47,13 @@ class BatchSize(Cause):
             epochs = math.ceil(updates / math.ceil(case.n_train / batch))
             recipe = case.recipe.changed(name=f"batch_size={batch}", batch_size=batch, epochs=epochs)
             how = "at the same number of updates"
-        return [
-            Experiment(
-                self.code,
-                recipe,
-                remedy=f"Use a batch of {batch} rows instead of {case.recipe.batch_size}, {how}.",
-                keras=fit_line(case, recipe),
-                study={"training.batch_size": batch, "training.epochs": recipe.epochs},
-            )
-        ]
+        return Experiment(
+            self.code,
+            recipe,
+            remedy=f"Use a batch of {batch} rows instead of {case.recipe.batch_size}, {how}.",
+            keras=fit_line(case, recipe),
+            study={"training.batch_size": batch, "training.epochs": recipe.epochs},
+        )
 
     def unusual(self, case: Case) -> bool:
         norm = case.architecture.has_batch_norm and case.recipe.batch_size < case.thresholds.batch_norm_batch
