@@ -25,6 +25,9 @@ _LOSS_NAMES = {
     "categorical_crossentropy": "categorical_crossentropy", "categoricalcrossentropy": "categorical_crossentropy",
     "kl_divergence": "kl_divergence", "kldivergence": "kl_divergence", "kld": "kl_divergence",
     "cosine_similarity": "cosine_similarity", "cosinesimilarity": "cosine_similarity",
+    "mean_absolute_percentage_error": "mape", "meanabsolutepercentageerror": "mape", "mape": "mape",
+    "hinge": "hinge", "squared_hinge": "squared_hinge", "squaredhinge": "squared_hinge",
+    "categorical_hinge": "categorical_hinge", "categoricalhinge": "categorical_hinge",
     "huber": "huber", "logcosh": "log_cosh", "log_cosh": "log_cosh", "poisson": "poisson",
 }  # fmt: skip
 

@@ -226,7 +226,7 @@ NOT_ADMITTED = {
     "optimizer.learning_rate_too_low": lambda: make_case(PLANE, rate=1e-2, epochs=150),
     "optimizer.batch_size": lambda: make_case(PLANE, batch_size=16),
     "optimizer.undertrained": lambda: make_case(PLANE, rate=1e-2, epochs=150),
-    "optimizer.choice": lambda: make_case(PLANE, optimizer="sgd", rate=0.05, epochs=40),
+    "optimizer.choice": lambda: make_case(PLANE, optimizer="rmsprop", epochs=2),
     "model.dead_units": lambda: make_case(PLANE, hidden=(32,), epochs=100),
     "model.initialization": lambda: make_case(PLANE, hidden=(64,), code=2),
     "model.regularization": lambda: make_case(
@@ -460,3 +460,20 @@ def test_values_from_0_to_1_behind_a_range_that_misses_them_may_take_a_sigmoid()
     assert names == ["output_activation=linear", "output_activation=sigmoid"]
     names = [e.recipe.name for e in cause.experiments(make_case(PLANE, output="relu", epochs=1))]
     assert names == ["output_activation=linear"]
+
+
+def test_an_optimizer_that_moves_is_tried_against_adam_without_a_word():
+    case = make_case(PLANE, optimizer="sgd", rate=0.05, epochs=40)
+    admission = REGISTRY["optimizer.choice"].admit(case)
+    assert admission.admitted
+    assert not admission.has_sign
+
+
+@pytest.mark.parametrize(
+    ("loss", "said"), [("hinge", "margin"), ("mape", "near to 0"), ("cosine_similarity", "directions")]
+)
+def test_losses_that_do_not_ask_for_the_values_are_told(loss, said):
+    case = make_case(PLANE, loss=loss, epochs=1)
+    assert said in REGISTRY["loss.mismatch"].admit(case).evidence[0]
+    [experiment] = REGISTRY["loss.mismatch"].experiments(case)
+    assert experiment.recipe.loss_name == "mse"

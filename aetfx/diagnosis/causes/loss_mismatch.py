@@ -10,7 +10,8 @@ from aetfx.diagnosis.causes.keras_code import compile_line
 from aetfx.models.rewriting import set_activations
 from aetfx.words import percent
 
-_NOT_FOR_ROWS = ("categorical_crossentropy", "kl_divergence", "cosine_similarity")
+_DIRECTIONS = ("categorical_crossentropy", "kl_divergence", "cosine_similarity")
+_MARGINS = ("hinge", "squared_hinge", "categorical_hinge")
 
 
 class LossMismatch(Cause):
@@ -29,8 +30,15 @@ class LossMismatch(Cause):
         low, high = float(np.nanmin(s.minimum)), float(np.nanmax(s.maximum))
         if loss == "bce" and (low < -1e-6 or high > 1 + 1e-6):
             return Admission.yes(f"binary cross-entropy on values from {low:.4g} to {high:.4g}: it needs 0 to 1")
-        if loss in _NOT_FOR_ROWS:
+        if loss in _DIRECTIONS:
             return Admission.yes(f"{loss} compares directions or class shares, not values")
+        if loss in _MARGINS:
+            return Admission.yes(f"{loss} asks on which side of a margin a value lies, not for the value")
+        if loss == "mape":
+            nearest = float(np.nanmin(np.abs(case.fed_cells)))
+            return Admission.yes(
+                f"percentage errors are divided by the values, which come as near to 0 as {nearest:.3g}"
+            )
         if loss == "msle" and low < 0:
             return Admission.yes(f"a logarithmic loss on values down to {low:.4g}")
         if loss == "poisson" and low < 0:

@@ -30,8 +30,12 @@ class OptimizerChoice(Cause):
             return Admission.no(f"SGD has a momentum of {config['momentum']:g}")
         behind = case.far_behind_pca and case.train_score - (case.linear_reference or 0.0) > case.thresholds.least_drop
         slow = case.at_the_mean or behind
-        if case.trial.diverged or not slow:
-            return Admission.no(f"the loss moves under {case.recipe.optimizer['class_name']}")
+        if case.trial.diverged:
+            return Admission.no("the training broke off: larger steps would not have helped")
+        if not slow:
+            return Admission.yes(
+                f"Adam is tried, though the loss moves under {case.recipe.optimizer['class_name']}", has_sign=False
+            )
         return Admission.yes(f"the train score is still {case.train_score:.3f}, and {_SLOW[name]}")
 
     def experiments(self, case: Case) -> list[Experiment]:
