@@ -71,16 +71,16 @@ def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[
     times = 4 if case.by_heart else 2
     least_drop = t.least_drop_strict if case.by_heart else t.least_drop
     enough = t.least_lower_bound if case.by_heart else t.least_gain
-    recipes = _recipes(case, _TRAININGS)
-    each = case.lab.cost(case.recipe) + sum(case.lab.cost(part[0]) for part in recipes.values())
-    if _TRAININGS * each > allowance:
+    recipes, last = _recipes(case, _TRAININGS), case.lab.spent + allowance
+    if case.lab.spent + _cost_of_more(case, confirmation, recipes) > last:
         return Promise(f"{seen}; the budget did not allow the learning curve", short_of_budget=True)
     curve = _measured(case, confirmation, recipes)
     for trainings in range(2 * _TRAININGS, _MOST_TRAININGS + 1, _TRAININGS):
         sure = curve.gain(times) < t.least_gain or curve.lower(times) >= enough
-        if sure or trainings * each > allowance:
+        more = _recipes(case, trainings)
+        if sure or case.lab.spent + _cost_of_more(case, confirmation, more) > last:
             break
-        recipes = _recipes(case, trainings)
+        recipes = more
         curve = _measured(case, confirmation, recipes)
     low, high = curve.twice_interval
     found = (
@@ -104,6 +104,13 @@ def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[
 
 def _recipes(case: Case, trainings: int) -> dict[float, list[Recipe]]:
     return {part: [part_of_rows(case, part, draw) for draw in range(trainings)] for part in SHARES[:-1]}
+
+
+def _cost_of_more(case: Case, confirmation: Confirmation, recipes: dict[float, list[Recipe]]) -> float:
+    """Returns what the last few draws of each share cost, in units, and the trainings on all rows that they lack."""
+    drawn = sum(case.lab.cost(recipe) for part in recipes.values() for recipe in part[-_TRAININGS:])
+    known = len(confirmation.pools.get(case.recipe.identity, {}))
+    return drawn + max(0, len(recipes[SHARES[0]]) - known) * case.lab.cost(case.recipe)
 
 
 def _measured(case: Case, confirmation: Confirmation, recipes: dict[float, list[Recipe]]) -> MoreRows:
