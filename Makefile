@@ -16,7 +16,7 @@ demo: setup ## Diagnose a real autoencoder on real data: runs/demo
 	@$(BIN)/aetfx demo
 
 test: lint ## Lint, types, layers and all tests, as many at once as there are cores
-	@$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
 fuzz: setup ## Read 300 damaged files: each must end in success or one clear error (a minute)
 	@$(BIN)/python -m tests.fuzz.run --seed 0 --count 300

@@ -26,13 +26,13 @@ def rows(drift: float):
 
 
 def test_a_drift_is_told_with_both_scores():
-    found = aetfx.diagnose(model, rows(1.0), epochs=30).record
+    found = aetfx.diagnose(model, rows(1.0), epochs=30, budget=3).record
     assert "row_order" in found["notes"]
     assert found["row_order"]["tail"] > 1.5 * found["row_order"]["by_hash"]
     assert any(f"{found['row_order']['tail']:.3f}" in sentence for sentence in found["statements"])
 
 
 def test_rows_in_no_order_are_not_trained_again():
-    found = aetfx.diagnose(model, rows(0.0), epochs=30).record
+    found = aetfx.diagnose(model, rows(0.0), epochs=30, budget=3).record
     assert found["row_order"] is None
     assert "row_order" not in found["notes"]

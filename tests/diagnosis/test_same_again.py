@@ -19,12 +19,12 @@ RNG = np.random.default_rng(0)
 @pytest.fixture
 def study(tmp_path):
     """Standardised images of 6 x 6 behind a sigmoid output: one fault, and enough trials to be killed among."""
-    codes = RNG.normal(size=(900, 3))
-    np.save(tmp_path / "rows.npy", (codes @ RNG.normal(size=(3, 36)) / 3).reshape(900, 6, 6).astype("float32"))
+    codes = RNG.normal(size=(500, 3))
+    np.save(tmp_path / "rows.npy", (codes @ RNG.normal(size=(3, 36)) / 3).reshape(500, 6, 6).astype("float32"))
     tree = {
         "data": {"train": "rows.npy"},
         "model": {"hidden": [24], "bottleneck": 3, "output_activation": "sigmoid"},
-        "training": {"epochs": 25},
+        "training": {"epochs": 20},
         "diagnosis": {"budget": 8},
     }
     path = tmp_path / "study.yaml"
