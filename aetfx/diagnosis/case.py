@@ -416,6 +416,17 @@ class Case:
         return min(rate for rate, loss in losses.items() if loss <= least + 0.02 * abs(least)), losses
 
     @property
+    def scaling_kind(self) -> str:
+        """The scaling that suits the outputs: minmax where they are bounded or probabilities, else standard."""
+        bounded = any(output.bounded for _, output, _ in self.architecture.output_ranges)
+        return "minmax" if bounded or self.recipe.loss_name == "bce" else "standard"
+
+    @property
+    def squeezed(self) -> bool:
+        """Whether rows came scaled by gross cells of some columns, which left the rest of these next to no range."""
+        return self.lab.scorer().squeezed and self.recipe.preprocessing.get("scaling", "none") == "none"
+
+    @property
     def usual_rate(self) -> bool:
         """Whether the learning rate is in the usual range of an adaptive optimizer."""
         return symptoms.usual_rate(self.recipe.optimizer_name, self.recipe.learning_rate, self.thresholds)

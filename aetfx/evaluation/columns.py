@@ -11,6 +11,7 @@ from aetfx.errors import DataError
 from aetfx.preprocessing.constant import LEAST_DIFFERING, SAME
 from aetfx.validation.statistics import range_ratio
 
+SQUEEZED = 3.0  # times narrower than the others are columns whose scale was set by gross cells of their own
 UNLIKE = 30.0  # range ratio above which columns (or channels) count as being in unlike units; METHOD §1
 _QUANTILE_ROWS = 20_000  # rows that ranges are estimated from: their ratio is compared with 30, two digits are plenty
 
@@ -24,6 +25,7 @@ class ColumnFacts:
       varies: bool, at least two distinct values.
       often_differs: bool, at least 5 % of the kept cells differ from the median.
       only_bits: bool, every kept cell is 0 or 1.
+      ranges: float64, 1-99 % ranges, the full ranges where those are 0.
       range_ratio: of the whole table.
     """
 
@@ -32,6 +34,7 @@ class ColumnFacts:
     varies: np.ndarray
     often_differs: np.ndarray
     only_bits: np.ndarray
+    ranges: np.ndarray
     range_ratio: float
 
     @classmethod
@@ -58,8 +61,21 @@ class ColumnFacts:
             varies=(count > 0) & (high > low),
             often_differs=(differs & kept).sum(axis=0) >= LEAST_DIFFERING * np.maximum(count, 1),
             only_bits=bits.all(axis=0),
+            ranges=ranges,
             range_ratio=range_ratio(ranges),
         )
+
+    def squeezed(self, damaged: np.ndarray) -> bool:
+        """Whether the columns of `damaged`, bool (D,), are far narrower than the others.
+
+        They hold gross cells, which are masked here. Scales that were fitted with these in leave the rest of such a
+        column next to nothing of its unit range, and a score that is pooled over columns would not see it any more.
+        """
+        others = ~damaged & self.varies & ~self.only_bits
+        damaged = damaged & self.varies
+        if not damaged.any() or not others.any():
+            return False
+        return bool(SQUEEZED * np.median(self.ranges[damaged]) <= np.median(self.ranges[others]))
 
     def binary(self) -> bool:
         """Whether all columns that vary hold nothing but 0 and 1."""

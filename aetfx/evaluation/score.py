@@ -110,6 +110,7 @@ class Scorer:
       fences: (low, high), float64 (D,) each, or None.
       padding: value of the padded steps at the end of sequences (`aetfx.data.padding`), or None.
       part_of_group: for rows of several parts, the part of each group; None for rows of one part.
+      squeezed: some columns are far narrower than the others, inside the gross cells that set their scale.
     """
 
     features: str
@@ -127,6 +128,7 @@ class Scorer:
     fences: tuple[np.ndarray, np.ndarray] | None
     padding: float | None = None
     part_of_group: tuple[str, ...] | None = None
+    squeezed: bool = False
 
     @classmethod
     def fit(
@@ -146,7 +148,7 @@ class Scorer:
         Args:
           x_train: (n, *shape), raw units, any numeric dtype; NaN and infinite cells are allowed.
           features: "table", "tensor", or "auto": a tensor where the data declare a shape or the columns' scales
-            are alike (range ratio <= 30).
+            are alike (range ratio <= 30, and no column squeezed by gross cells of its own).
           declared_shape: the rows came as tensors (images, sequences), not as columns.
           sentinels: flat column number to the values that stand for "missing".
           fences: (low, high), shape (D,) each; NaN or infinite where a column has none.
@@ -174,6 +176,12 @@ class Scorer:
         if fences is not None:
             kept &= columns.inside(flat, fences)
         facts = columns.ColumnFacts.of(flat, kept)
+        gross = np.isfinite(flat) & ~kept
+        if present is not None:
+            gross &= present
+        squeezed = len(shape) == 1 and not declared_shape and parts is None and facts.squeezed(gross.any(axis=0))
+        if squeezed and features == "auto":
+            features = "table"
         scored = parts.scored if parts is not None else ()
         binary = facts.binary() if not scored else _all_binary(facts, scored)
         groups = group_columns(flat, kept, facts, shape, features, declared_shape, binary, scored)
@@ -205,6 +213,7 @@ class Scorer:
             fences=fences,
             padding=padding,
             part_of_group=groups.parts,
+            squeezed=squeezed,
         )
 
     @property

@@ -49,30 +49,42 @@ class Missing(Cause):
         empty = not np.isfinite(rows).any(axis=0).all()
         if empty:  # there is no median to fill these with
             changes["constant"] = "drop"
+        remedy = "Fill missing cells with the column's median at the input and leave them out of the loss."
+        remedy += " Leave out the columns that hold no value at all." if empty else ""
+        found = [self._experiment(case, changes, "missing=median", remedy, _filling_lines(case))]
+        if case.squeezed:
+            kind = case.scaling_kind
+            remedy += " Fit the scale of each column on what is left, which the marks for missing ones set here."
+            scaling = {"scaling": kind, "scope": "column"}
+            lines = _filling_lines(case, kind)
+            found.append(self._experiment(case, changes | scaling, f"missing=median,scaling={kind}", remedy, lines))
+        return found
+
+    def _experiment(self, case: Case, changes: dict[str, str], name: str, remedy: str, lines: str) -> Experiment:
         recipe = case.recipe.changed(
-            name="missing=median",
-            preprocessing={**case.recipe.preprocessing, **changes},
-            masked_loss=True,
+            name=name, preprocessing={**case.recipe.preprocessing, **changes}, masked_loss=True
         )
-        name = case.recipe.loss_name
-        loss = "loss" if name in ("custom", "none") else f'keras.losses.get("{name}")'
-        sentinel = next((values[0] for values in case.lab.sentinels.values()), None)
-        lines = [] if sentinel is None else [f"x_train = np.where(x_train == {sentinel:g}, np.nan, x_train)"]
-        lines += [
-            "known = np.isfinite(x_train)",
-            "filled = np.where(known, x_train, np.nanmedian(x_train, axis=0))",
-            "def loss_of_known(y, p):  # missing targets are NaN and do not count",
-            f"    return {loss}(keras.ops.where(keras.ops.isnan(y), keras.ops.stop_gradient(p), y), p)",
-            "model.compile(..., loss=loss_of_known)",
-            "model.fit(filled, np.where(known, x_train, np.nan), ...)",
-        ]
-        return [
-            Experiment(
-                self.code,
-                recipe,
-                remedy="Fill missing cells with the column's median at the input and leave them out of the loss."
-                + (" Leave out the columns that hold no value at all." if empty else ""),
-                keras="\n".join(lines),
-                study={f"preprocessing.{key}": value for key, value in changes.items()},
-            )
-        ]
+        study = {f"preprocessing.{key}": value for key, value in changes.items() if key != "scope"}
+        return Experiment(self.code, recipe, remedy=remedy, keras=lines, study=study)
+
+
+def _filling_lines(case: Case, scaling: str | None = None) -> str:
+    name = case.recipe.loss_name
+    loss = "loss" if name in ("custom", "none") else f'keras.losses.get("{name}")'
+    sentinel = next((values[0] for values in case.lab.sentinels.values()), None)
+    lines = [] if sentinel is None else [f"x_train = np.where(x_train == {sentinel:g}, np.nan, x_train)"]
+    lines.append("known = np.isfinite(x_train)")
+    if scaling == "minmax":
+        lines.append("low, span = np.nanmin(x_train, axis=0), np.nanmax(x_train, axis=0) - np.nanmin(x_train, axis=0)")
+        lines.append("x_train = (x_train - low) / span")
+    elif scaling == "standard":
+        lines.append("mean, sd = np.nanmean(x_train, axis=0), np.nanstd(x_train, axis=0)")
+        lines.append("x_train = (x_train - mean) / sd")
+    lines += [
+        "filled = np.where(known, x_train, np.nanmedian(x_train, axis=0))",
+        "def loss_of_known(y, p):  # missing targets are NaN and do not count",
+        f"    return {loss}(keras.ops.where(keras.ops.isnan(y), keras.ops.stop_gradient(p), y), p)",
+        "model.compile(..., loss=loss_of_known)",
+        "model.fit(filled, np.where(known, x_train, np.nan), ...)",
+    ]
+    return "\n".join(lines)

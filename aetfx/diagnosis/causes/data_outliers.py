@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.diagnosis.causes.keras_code import asked, scaling_lines
 
 
 class Outliers(Cause):
@@ -46,6 +47,19 @@ class Outliers(Cause):
                     remedy="Clip each column to its fences and scale by median and quartiles.",
                     keras=clip_code + "\nx_train = (x_train - np.median(x_train, axis=0)) / iqr",
                     study={"preprocessing.outliers": "clip", "preprocessing.scaling": "robust"},
+                )
+            )
+        if case.squeezed:
+            kind = case.scaling_kind
+            spec = {**clipped, "scaling": kind, "scope": "column"}
+            recipe = case.recipe.changed(name=f"outliers=clip,scaling={kind}", preprocessing=spec)
+            experiments.append(
+                Experiment(
+                    self.code,
+                    recipe,
+                    remedy="Clip each column to its fences before its scale is fitted, which the outliers set here.",
+                    keras=f"{clip_code}\n{scaling_lines(kind, 'column', asked(case, recipe))}",
+                    study={"preprocessing.outliers": "clip", "preprocessing.scaling": kind},
                 )
             )
         if case.recipe.loss_name == "mse":

@@ -9,7 +9,7 @@ import numpy as np
 from aetfx.diagnosis import symptoms
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
-from aetfx.diagnosis.causes.keras_code import asked
+from aetfx.diagnosis.causes.keras_code import asked, scaling_lines
 from aetfx.validation.statistics import range_ratio
 from aetfx.words import percent
 
@@ -61,8 +61,7 @@ class Scaling(Cause):
         return Admission.no(f"scales are alike (range ratio {case.range_ratio:.1f}, sd {sd:.3g}) and fit the output")
 
     def experiments(self, case: Case) -> list[Experiment]:
-        bounded = any(o.bounded for _, o, _ in case.architecture.output_ranges) or case.recipe.loss_name == "bce"
-        kind = "minmax" if bounded else "standard"
+        kind = case.scaling_kind
         scope = "column" if case.is_table else "pooled"
         recipe = case.recipe.changed(
             name=f"scaling={kind}", preprocessing={**case.recipe.preprocessing, "scaling": kind, "scope": scope}
@@ -72,27 +71,7 @@ class Scaling(Cause):
                 self.code,
                 recipe,
                 remedy=f"Scale the rows ({self._kinds[kind]}, fitted on the train rows) and undo it at the output.",
-                keras=_keras(kind, scope, asked(case, recipe)),
+                keras=scaling_lines(kind, scope, asked(case, recipe)),
                 study={"preprocessing.scaling": kind},
             )
         ]
-
-
-def _keras(kind: str, scope: str, target: str) -> str:
-    axis = "axis=0" if scope == "column" else ""
-    if kind == "standard":
-        center, scale = "mean", "sd"
-        fit = f"mean, sd = x_train.mean({axis}), x_train.std({axis})"
-    else:
-        center, scale = "low", "span"
-        fit = f"low, span = x_train.min({axis}), np.ptp(x_train{', ' + axis if axis else ''})"
-    scaled = f"({{}} - {center}) / {scale}"
-    return "\n".join(
-        [
-            fit,
-            f"x_scaled = {scaled.format('x_train')}",
-            *([f"y_scaled = {scaled.format('y_train')}  # by the same figures"] if target == "y" else []),
-            f"model.fit(x_scaled, {target}_scaled, ...)",
-            f"restored = model.predict({scaled.format('x')}) * {scale} + {center}",
-        ]
-    )

@@ -41,6 +41,33 @@ def to_paste(case: Case, experiment: Experiment) -> str:
     return "repair = diagnosis.apply(model)  # prepares each input where it lies\nfixed_model = repair.fit(x_train)"
 
 
+def scaling_lines(kind: str, scope: str, target: str) -> str:
+    """Returns what scales the rows, trains on them and undoes it.
+
+    Args:
+      kind: "standard" or "minmax".
+      scope: "column", or "pooled" for one scale of all values.
+      target: as of `asked`.
+    """
+    axis = "axis=0" if scope == "column" else ""
+    if kind == "standard":
+        center, scale = "mean", "sd"
+        fit = f"mean, sd = x_train.mean({axis}), x_train.std({axis})"
+    else:
+        center, scale = "low", "span"
+        fit = f"low, span = x_train.min({axis}), np.ptp(x_train{', ' + axis if axis else ''})"
+    scaled = f"({{}} - {center}) / {scale}"
+    return "\n".join(
+        [
+            fit,
+            f"x_scaled = {scaled.format('x_train')}",
+            *([f"y_scaled = {scaled.format('y_train')}  # by the same figures"] if target == "y" else []),
+            f"model.fit(x_scaled, {target}_scaled, ...)",
+            f"restored = model.predict({scaled.format('x')}) * {scale} + {center}",
+        ]
+    )
+
+
 def _number(value: Any) -> str:
     return f"{value:.3g}"
 

@@ -21,6 +21,17 @@ class DeadUnits(Cause):
     def admit(self, case: Case) -> Admission:
         if case.trial.diverged:
             return Admission.no("the training broke off: its last weights tell nothing")
+        if evidence := self._dead(case):
+            return Admission.yes(*evidence)
+        if (code := case.architecture.code) and code.activation in CAN_DIE:
+            return Admission.yes(
+                f"hardly a unit died in training, but the code is that of '{code.name}' behind {code.activation}, "
+                "which passes on one half of each direction only",
+                has_sign=False,
+            )
+        return Admission.no("hardly a unit died in training")
+
+    def _dead(self, case: Case) -> list[str]:
         before, _ = case.spread
         t, evidence = case.thresholds, []
         for name, silent in case.silent_units(t.dead_spread).items():
@@ -29,13 +40,25 @@ class DeadUnits(Cause):
                     f"{silent.sum()} of {len(silent)} units of '{name}' answer the same to every row; before training "
                     f"{np.count_nonzero(before[name] == 0)} did"
                 )
-        return Admission.yes(*evidence) if evidence else Admission.no("hardly a unit died in training")
+        return evidence
 
     def experiments(self, case: Case) -> list[Experiment]:
         layers = [layer for layer in case.architecture.inner if layer.activation in CAN_DIE]
         if not case.rewritable or not layers:
             return []
-        found = []
+        found, code = [], case.architecture.code
+        if code in layers and not code.recurrent:
+            blueprint = set_activations(case.recipe.source.blueprint, case.architecture, "linear", {code.name})
+            found.append(
+                Experiment(
+                    self.code,
+                    case.recipe.with_blueprint(blueprint, name="code_activation=linear"),
+                    remedy=f"Leave the code layer '{code.name}' linear, so that it can pass on both signs.",
+                    keras=f'keras.layers.{code.kind}({code.units}, activation="linear")  # "{code.name}"',
+                )
+            )
+            if case.trial.diverged or not self._dead(case):
+                return found
         # A recurrent layer with ReLU blows up or dies; its gates were made for tanh.
         if any(layer.recurrent and layer.activation == "relu" for layer in layers):
             layers = [layer for layer in layers if layer.recurrent]
