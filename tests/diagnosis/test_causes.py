@@ -477,3 +477,32 @@ def test_losses_that_do_not_ask_for_the_values_are_told(loss, said):
     assert said in REGISTRY["loss.mismatch"].admit(case).evidence[0]
     [experiment] = REGISTRY["loss.mismatch"].experiments(case)
     assert experiment.recipe.loss_name == "mse"
+
+
+@pytest.mark.parametrize(("output", "kind"), [("sigmoid", "minmax"), ("linear", "standard")])
+def test_scales_that_gross_cells_set_are_fitted_anew_without_them(output, kind):
+    rows = np.random.default_rng(3).uniform(0.5, 1.0, size=(300, 6))
+    rows[:4, 2] *= 30
+    case = make_case(rows / rows.max(axis=0), output=output, epochs=1)
+    assert case.squeezed
+    names = [e.recipe.name for e in REGISTRY["data.outliers"].experiments(case)]
+    assert names == ["outliers=clip", f"outliers=clip,scaling={kind}", "loss=huber"]
+    rows[:4, 2] = -9999
+    marked = (rows - rows.min(axis=0)) / np.ptp(rows, axis=0)
+    case = make_case(marked, output=output, epochs=1)
+    assert case.squeezed
+    fill, rescale = REGISTRY["data.missing"].experiments(case)
+    assert rescale.recipe.name == f"missing=median,scaling={kind}"
+    assert rescale.recipe.preprocessing["scope"] == "column"
+    assert rescale.study == {"preprocessing.missing": "median", "preprocessing.scaling": kind}
+    assert "x_train = (x_train - " in rescale.keras
+    assert "x_train = (x_train - " not in fill.keras
+
+
+def test_a_code_behind_a_relu_is_tried_linear_without_a_sign():
+    cause = REGISTRY["model.dead_units"]
+    case = make_case(PLANE, edit=layers_with(activation="relu"), epochs=30)
+    if not (admission := cause.admit(case)).has_sign:
+        assert admission.admitted
+        assert [e.recipe.name for e in cause.experiments(case)] == ["code_activation=linear"]
+    assert not cause.admit(make_case(PLANE, epochs=1)).admitted

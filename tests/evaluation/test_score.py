@@ -301,3 +301,27 @@ def test_rare_ones_are_on_the_scale_of_common_ones():
     scorer = Scorer.fit(rows)
     assert (scorer.metric, scorer.features) == ("deviance", "tensor")
     assert scorer.range_ratio == pytest.approx(1.0)
+
+
+def test_columns_squeezed_by_gross_cells_of_their_own_are_scored_apart():
+    """Scaled to 0 to 1 with a slipped comma in it, a column keeps a tenth of its range; pooled, nobody would see it."""
+    rng = np.random.default_rng(0)
+    rows = rng.uniform(size=(400, 6))
+    slipped = rows.copy()
+    slipped[:3, :3] *= 10
+    slipped /= slipped.max(axis=0)
+    fences = (np.full(6, -1.0), np.where(np.arange(6) < 3, 0.2, 2.0))
+    found = Scorer.fit(slipped, fences=fences)
+    assert found.squeezed
+    assert found.features == "table"
+    guess = slipped.copy()
+    guess[:, :3] = slipped[:, :3].mean(axis=0)
+    assert found.score(slipped, guess, rows="inliers").value > 0.4
+    for gentle in (rows, slipped[:, :3], np.where(rng.random(rows.shape) < 0.01, 10.0, rows) / 10):
+        again = Scorer.fit(gentle, fences=(np.full(gentle.shape[1], -1.0), np.full(gentle.shape[1], 0.5)))
+        assert not again.squeezed
+        assert again.features == "tensor"
+    assert Scorer.fit(slipped, fences=fences, features="tensor").features == "tensor"
+    marks = np.where(rng.random(rows.shape[0]) < 0.05, 0.0, 0.9 + 0.1 * rows[:, 0])
+    marked = np.concatenate([marks[:, None], rows], axis=1)
+    assert Scorer.fit(marked, sentinels={0: (0.0,)}).features == "table"
