@@ -35,7 +35,9 @@ from aetfx.training.workshop import Workshop
 
 # A small model's training on two slow cores: start-up, Python and TensorFlow per update, arithmetic.
 _START_SECONDS = 0.7
+_EPOCH_SECONDS = 5e-3
 _UPDATE_SECONDS = 0.7e-3
+_STEP_SECONDS = 0.1e-3  # of a recurrent layer, forward and back
 _FLOPS_PER_SECOND = 6e9
 _MOST_TRAIN_ROWS = 4096  # scored to see how well the train rows come back
 
@@ -360,12 +362,13 @@ class Lab:
         return self.nominal_seconds(recipe, epochs) / self.unit_seconds
 
     def nominal_seconds(self, recipe: Recipe, epochs: int | None = None) -> float:
-        """Returns what a trial would take on the reference machine, from updates and parameters."""
+        """Returns what a trial would take on the reference machine, from updates and arithmetic."""
         n_rows = len(self.split(0, recipe.rows).train)
         updates = (epochs or recipe.epochs) * updates_per_epoch(n_rows, recipe.batch_size)
-        parameters = self.store.parameters(recipe)
-        flops = 6.0 * parameters * min(recipe.batch_size, n_rows)
-        return _START_SECONDS + updates * (_UPDATE_SECONDS + flops / _FLOPS_PER_SECOND)
+        multiplications, steps = self.store.work(recipe)
+        flops = 6.0 * multiplications * min(recipe.batch_size, n_rows)
+        each = _UPDATE_SECONDS + steps * _STEP_SECONDS + flops / _FLOPS_PER_SECOND
+        return _START_SECONDS + (epochs or recipe.epochs) * _EPOCH_SECONDS + updates * each
 
     def score(self, trial: Trial, on: str = "select", index: int = 0) -> Score:
         """Scores a trial on the `train`, `select`, `confirm` or `held_out` rows of a split.

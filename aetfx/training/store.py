@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from aetfx.models.work import multiplications
 from aetfx.preprocessing.fit import Preprocessing
 from aetfx.run import atomic, content_hash, read_json, write_json
 from aetfx.training.recipe import Recipe
@@ -31,6 +32,7 @@ class TrialStore:
     def __init__(self, directory: Path | None):
         self.directory = directory
         self._parameters: dict[str, int] = {}
+        self._work: dict[str, tuple[int, int]] = {}
 
     def folder(self, recipe: Recipe, seed: int, index: int = 0) -> Path:
         """Returns the folder of a trial; re-split trials say which split they saw."""
@@ -129,6 +131,13 @@ class TrialStore:
         config = fitted.to_config()
         write_json(path, {"schema_version": 1, "hash": content_hash(config), "fitted": config})
         return fitted
+
+    def work(self, recipe: Recipe) -> tuple[int, int]:
+        """Returns multiplications and waiting steps per row of a recipe's model (`aetfx.models.work`)."""
+        key = recipe.source.identity
+        if key not in self._work:
+            self._work[key] = multiplications(recipe.source.build(), recipe.source.shape)
+        return self._work[key]
 
     def parameters(self, recipe: Recipe) -> int:
         """Returns the number of weights of a recipe's model, building it once."""

@@ -20,7 +20,6 @@ from benchmarks.diagnosis.plain import (
     judge,
     judge_as_given,
     known_cells,
-    targets,
     train,
     without_convolutions,
 )
@@ -58,10 +57,11 @@ def scores_after(
         keras.utils.set_random_seed(seed)
         model = make()
         model.optimizer.build(model.trainable_variables)
+        run = compiled_loop(model) if without_convolutions(model) else None
         if stops:
-            _stopped(model, changed, fit)
+            _stopped(model, run, changed, fit, seed)
         else:
-            train(model, compiled_loop(model) if without_convolutions(model) else None, changed, fit, seed)
+            train(model, run, changed, fit, seed)
         draws = [restore(np.asarray(model.predict_on_batch(changed.x_fresh))) for _ in range(program.draws)]
         found["score"].append(round(float(np.mean([judge(data, draw) for draw in draws])), 5))
         found["as_given"].append(round(float(np.mean([judge_as_given(data, draw) for draw in draws])), 5))
@@ -69,13 +69,16 @@ def scores_after(
     return found
 
 
-def _stopped(model: Any, data: Data, fit: dict[str, Any]) -> None:
+def _stopped(model: Any, run: Any, data: Data, fit: dict[str, Any], seed: int) -> None:
     """Fits and keeps the weights of the epoch that does best on the user's own held-out rows."""
-    import keras
-
-    best = keras.callbacks.EarlyStopping(patience=fit["epochs"], restore_best_weights=True)
+    least, best = np.inf, model.get_weights()
     held = (data.x_val, data.x_val if data.y_val is None else data.y_val)
-    model.fit(data.x_train, targets(data), validation_data=held, callbacks=[best], verbose=0, **fit)
+    for epoch in range(fit["epochs"]):
+        train(model, run, data, {**fit, "epochs": 1}, seed + 1000 * epoch)
+        loss = float(np.ravel(model.test_on_batch(*held))[0])
+        if loss < least:
+            least, best = loss, model.get_weights()
+    model.set_weights(best)
 
 
 def _maker(program: Program, case: Case, causes: Sequence[dict[str, Any]], run: Path) -> Callable[[], Any] | None:
