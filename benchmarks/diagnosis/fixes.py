@@ -184,7 +184,8 @@ def _preprocessed(
 ) -> tuple[Data, Callable[[np.ndarray], np.ndarray]]:
     x = data.x_train.astype(np.float64)
     known = known_cells(x)
-    table = is_table(np.where(known, x, np.nan))
+    # Where the scale is fitted anew without gross cells or marks, it is that of each column.
+    table = is_table(np.where(known, x, np.nan)) or (x.ndim == 2 and bool(outliers or missing))
     if missing:
         x = np.where(known, x, np.nan)
     q1, middle, q3 = np.nanpercentile(x, [25, 50, 75], axis=0)
