@@ -15,7 +15,7 @@ pytest.importorskip("keras")
 
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory):
-    return plan_study(study(tmp_path_factory.mktemp("plan"), budget=6))
+    return plan_study(study(tmp_path_factory.mktemp("plan")))
 
 
 def states(planned):
@@ -46,7 +46,7 @@ def test_a_plan_trains_nothing_and_keeps_nothing(tmp_path, monkeypatch):
 
 
 def test_the_diagnosis_keeps_to_its_plan(planned, tmp_path):
-    found = diagnose_study(study(tmp_path, budget=6), tmp_path / "run")
+    found = diagnose_study(study(tmp_path), tmp_path / "run")
     tried = {item["code"] for item in found.record["experiments"]}
     assert tried <= {code for code, state in states(planned).items() if state != "ruled out"}
     assert found.record["cost"]["training_multiple"] <= planned["budget"]
