@@ -148,10 +148,10 @@ def _open_step(case: Case, outcome: Outcome) -> Step:
         case.thresholds,
         case.step,
         outcome.pools,
-        case.target,
-        generous,
-        case.far_behind_pca,
-        dear,
+        target=case.target,
+        generous=generous,
+        behind=case.far_behind_pca,
+        dear=dear,
     )
     step = Step(case, admissions, confirmation)
     outcome.steps.append(step)
