@@ -197,11 +197,16 @@ def may_be_alike(item: Screened, best: float, thresholds: Thresholds) -> bool:
 
 
 def _unusual_first(case: Case, ranked: list[Screened]) -> list[Screened]:
-    """Moves settings outside their usual range up behind the leader: what is named of fixes that are alike is tried."""
+    """Moves what was found in the rows, and settings outside their usual range, up behind the leader.
+
+    Both stand, whatever a single training says of their rank: what is named of fixes that are alike is tried.
+    """
 
     def is_first(item: Screened) -> bool:
         alike = may_be_alike(item, ranked[0].score, case.thresholds)
-        return item is ranked[0] or (alike and REGISTRY[item.experiment.code].unusual(case))
+        code = item.experiment.code
+        stands = REGISTRY[code].unusual(case) or code.startswith(("data.", "code."))
+        return item is ranked[0] or (alike and stands)
 
     return sorted(ranked, key=lambda item: not is_first(item))
 

@@ -227,7 +227,7 @@ def test_a_setting_far_from_usual_is_confirmed_where_it_does_as_well_as_the_lead
                           screened("loss.mismatch", "mse", 0.24)]  # fmt: skip
     odd.recipe.optimizer_name = "adadelta"
     adam = screened("optimizer.choice", "adam", 0.35)
-    assert names(s.experiment for s in leaders(odd, [*gains, adam], set())) == ["standard", "adam", "clip"]
+    assert names(s.experiment for s in leaders(odd, [*gains, adam], set())) == ["standard", "clip", "adam"]
     far_behind = screened("optimizer.choice", "adam", 0.45)  # more than twice what the leader leaves
     assert names(s.experiment for s in leaders(odd, [*gains, far_behind], set())) == ["standard", "clip", "mse"]
 
@@ -285,3 +285,13 @@ def test_more_of_anything_is_no_half_of_a_pair():
 
     assert not pairs_with_more_epochs(rate=0.5)
     assert pairs_with_more_epochs(rate=1e-3), "so few updates that no weight can have moved are far from usual"
+
+
+def test_what_was_found_in_the_rows_is_confirmed_where_it_may_do_as_well_as_the_leader():
+    """One training says little of the rank of changes that are near each other; a mark in the rows is there."""
+    others = [
+        screened("model.initialization", "he", 0.36), screened("model.capacity_too_large", "l2", 0.46), screened("loss.mismatch", "mse", 0.48),
+    ]  # fmt: skip
+    clipped, scaled = screened("data.outliers", "clip", 0.53), screened("data.scaling", "standard", 0.75)
+    assert names(s.experiment for s in leaders(case(), [*others, clipped], set())) == ["he", "clip", "l2"]
+    assert names(s.experiment for s in leaders(case(), [*others, scaled], set())) == ["he", "l2", "mse"]
