@@ -290,7 +290,8 @@ def test_more_of_anything_is_no_half_of_a_pair():
 def test_what_was_found_in_the_rows_is_confirmed_where_it_may_do_as_well_as_the_leader():
     """One training says little of the rank of changes that are near each other; a mark in the rows is there."""
     others = [
-        screened("model.initialization", "he", 0.36), screened("model.capacity_too_large", "l2", 0.46), screened("loss.mismatch", "mse", 0.48),
+        screened("model.initialization", "he", 0.36), screened("model.capacity_too_large", "l2", 0.46),
+        screened("loss.mismatch", "mse", 0.48),
     ]  # fmt: skip
     clipped, scaled = screened("data.outliers", "clip", 0.53), screened("data.scaling", "standard", 0.75)
     assert names(s.experiment for s in leaders(case(), [*others, clipped], set())) == ["he", "clip", "l2"]
