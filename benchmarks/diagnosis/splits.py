@@ -3,8 +3,8 @@
 All cases of a base program are in one split, so that thresholds never see a program that they are reported on.
 
 - `tuning`: rules and thresholds were made on these.
-- `seen`: programs that were held out, and reported blind once (`results/2026-11-25`; aero_tanh, autompg_dense and
-  housing_dense: docs/decisions/014). Then misses were read and asked for new rules; they are counted apart since.
+- `seen`: programs that were held out, and reported blind once (`results/2026-11-25`; aero_tanh, autompg_dense,
+  housing_dense and mnist_denoise: docs/decisions/014). Then misses were read and asked for new rules; they are counted apart since.
 - `held_out`: written when the rules of decision 012 were final, with nothing of them or of the package at hand, and
   looked at only for scoring.
 """
@@ -46,6 +46,7 @@ SPLITS = {
         "housing_dense",
         "lowrank_dense",
         "macro_dense",
+        "mnist_denoise",
         "plane_few",
         "plane_linear",
         "sensors_skip",
@@ -61,7 +62,6 @@ SPLITS = {
         "ecg_conv1d",
         "mnist_conv",
         "mnist_dense",
-        "mnist_denoise",
         "mnist_vae",
         "randhie_skip",
     ),
