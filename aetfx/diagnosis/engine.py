@@ -265,7 +265,7 @@ def _buildable(lab: Lab, experiment: Experiment) -> bool:
     from aetfx.errors import ModelError
 
     try:
-        lab.store.parameters(experiment.recipe)
+        lab.store.work(experiment.recipe)
     except ModelError:
         return False
     return True

@@ -89,7 +89,8 @@ def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[
     points = _points(case, curve)
     drop = curve.scores[1.0] * curve.gain(times)
     likely = curve.gain(times) >= t.least_gain and curve.lower(times) >= t.least_lower_bound
-    if not likely or drop < least_drop or (case.is_good and not case.by_heart):
+    excused = curve.scores[1.0] <= case.target and not (case.behind or case.by_heart)
+    if not likely or drop < least_drop or excused:
         return Promise(f"{seen}; {found}", points=points)
     four_low, four_high = curve.four_interval
     evidence = [

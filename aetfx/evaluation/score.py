@@ -176,10 +176,8 @@ class Scorer:
         if fences is not None:
             kept &= columns.inside(flat, fences)
         facts = columns.ColumnFacts.of(flat, kept)
-        gross = np.isfinite(flat) & ~kept
-        if present is not None:
-            gross &= present
-        squeezed = len(shape) == 1 and not declared_shape and parts is None and facts.squeezed(gross.any(axis=0))
+        columnar = len(shape) == 1 and not declared_shape and parts is None and present is None
+        squeezed = columnar and facts.squeezed((np.isfinite(flat) & ~kept).any(axis=0))
         if squeezed and features == "auto":
             features = "table"
         scored = parts.scored if parts is not None else ()

@@ -31,7 +31,6 @@ class TrialStore:
 
     def __init__(self, directory: Path | None):
         self.directory = directory
-        self._parameters: dict[str, int] = {}
         self._work: dict[str, tuple[int, int]] = {}
 
     def folder(self, recipe: Recipe, seed: int, index: int = 0) -> Path:
@@ -133,18 +132,15 @@ class TrialStore:
         return fitted
 
     def work(self, recipe: Recipe) -> tuple[int, int]:
-        """Returns multiplications and waiting steps per row of a recipe's model (`aetfx.models.work`)."""
+        """Returns multiplications and waiting steps per row (`aetfx.models.work`), building the model once.
+
+        Raises:
+          ModelError: the model cannot be built.
+        """
         key = recipe.source.identity
         if key not in self._work:
             self._work[key] = multiplications(recipe.source.build(), recipe.source.shape)
         return self._work[key]
-
-    def parameters(self, recipe: Recipe) -> int:
-        """Returns the number of weights of a recipe's model, building it once."""
-        key = recipe.source.identity
-        if key not in self._parameters:
-            self._parameters[key] = int(recipe.source.build().count_params())
-        return self._parameters[key]
 
     def _save_model(self, trial: Trial, folder: Path) -> None:
         """Writes the weights, and the whole model where Keras can save it."""

@@ -31,6 +31,7 @@ GRID = {
     "least_drop": (0.02, 0.03, 0.04),
 }
 Values = dict[str, float]
+_PLAIN = Thresholds().least_lower_bound_plain
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ class Run:
 def _verified(item: Told, values: Values, target: float) -> bool:
     bound = values["least_lower_bound_dear" if item.dear else "least_lower_bound"]
     drop = values["least_drop" if item.generous else "least_drop_strict"]
-    excused = values["least_lower_bound_good"] if item.dear else Thresholds().least_lower_bound_plain
+    excused = values["least_lower_bound_good"] if item.dear else _PLAIN
     if item.generous and item.before <= target and not item.behind and item.lower < excused:
         return False
     return item.gain >= values["least_gain"] and item.lower >= bound and item.drop >= drop

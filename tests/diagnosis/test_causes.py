@@ -502,7 +502,8 @@ def test_scales_that_gross_cells_set_are_fitted_anew_without_them(output, kind):
 def test_a_code_behind_a_relu_is_tried_linear_without_a_sign():
     cause = REGISTRY["model.dead_units"]
     case = make_case(PLANE, edit=layers_with(activation="relu"), epochs=30)
-    if not (admission := cause.admit(case)).has_sign:
-        assert admission.admitted
-        assert [e.recipe.name for e in cause.experiments(case)] == ["code_activation=linear"]
+    admission = cause.admit(case)
+    assert admission.admitted
+    assert not admission.has_sign, admission.evidence
+    assert [e.recipe.name for e in cause.experiments(case)] == ["code_activation=linear"]
     assert not cause.admit(make_case(PLANE, epochs=1)).admitted
