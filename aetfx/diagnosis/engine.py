@@ -359,6 +359,8 @@ def _open_the_rest(step: Step, outcome: Outcome, budget: float) -> None:
     if outcome.causes or outcome.suspected or case.is_good or good or case.is_noise:
         return
     rest = [code for code, admission in step.admissions.items() if not admission.admitted]
+    # Another target is another task: where nothing speaks against the user's, it is not for us to choose.
+    rest = [code for code in rest if code != "code.target_mismatch"]
     experiments = possible_experiments(case, rest)
     planned = plan(case, experiments, max(0.0, budget - case.lab.spent))
     if planned.share < 1.0:

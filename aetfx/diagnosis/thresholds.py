@@ -44,6 +44,7 @@ class Thresholds:
     steep_fall: float = 0.20  # ... that leaves no doubt: at that rate four times the epochs may not be enough
     at_the_mean: float = 0.90  # a train score above this has learnt next to nothing
     ordinary: float = 1e6  # a loss that breaks on values below this is at fault itself: its square is far from overflow
+    rare_variance: float = 0.25  # share of the variance in columns of one value for the most part: MAE gives that one
     sparse_ones: float = 0.10  # share of ones below which binary rows are sparse
     large_sd: float = 10.0  # sd as fed above which values are large
     tiny_sd: float = 0.1  # ... and below which they are tiny

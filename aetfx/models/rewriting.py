@@ -108,7 +108,7 @@ def set_kernel_penalty(blueprint: Blueprint, names: set[str], l2: float) -> Blue
 
 
 def can_rewrite(blueprint: Blueprint, architecture: Architecture) -> bool:
-    """Whether every weighted layer can be found in the blueprint (false for opaque subclasses)."""
+    """Whether every weighted layer, or a stand-in for it, is in the blueprint (false for opaque subclasses)."""
     names = {node["config"].get("name") for node in dictionaries(blueprint) if isinstance(node.get("config"), dict)}
     return not architecture.opaque and {layer.name for layer in architecture.layers} <= names
 

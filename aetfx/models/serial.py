@@ -7,6 +7,8 @@ has none: its model is built by calling the user's function again, and its layer
 
 from __future__ import annotations
 
+import collections
+import contextlib
 import copy
 import dataclasses
 import inspect
@@ -18,6 +20,8 @@ from typing import Any
 
 from aetfx.data.parts import Parts
 from aetfx.errors import ModelError
+from aetfx.models.arguments import KEY as STAND_INS
+from aetfx.models.arguments import Layers, settings_of, settle, stand_ins
 from aetfx.models.constructing import MARK, construct, constructor_node, difference
 from aetfx.models.passing import reconstruct
 from aetfx.run import content_hash
@@ -61,7 +65,7 @@ class ModelSource:
 
     def with_blueprint(self, blueprint: Blueprint) -> ModelSource:
         """Returns the same source with another architecture."""
-        return dataclasses.replace(self, blueprint=blueprint)
+        return dataclasses.replace(self, blueprint=settle(blueprint, self.blueprint))
 
     def build(self) -> Any:
         """Builds a fresh, uncompiled model with newly drawn weights.
@@ -73,7 +77,7 @@ class ModelSource:
         import numpy as np
 
         try:
-            with keras.saving.custom_object_scope(dict(self.objects)), _sharing():
+            with keras.saving.custom_object_scope(dict(self.objects)), _sharing(), _fresh_names():
                 model = self._made()
                 if not model.built or not model.weights:
                     reconstruct(model, np.zeros((2, *self.shape), "float32"))
@@ -101,11 +105,12 @@ class ModelSource:
 
         if self.factory is not None:
             return self.factory()
-        if self.blueprint.get(MARK):
-            return construct(copy.deepcopy(self.blueprint), self.objects)
+        blueprint = copy.deepcopy({key: value for key, value in self.blueprint.items() if key != STAND_INS})
+        if blueprint.get(MARK):
+            return construct(blueprint, self.objects)
         # The blueprint comes from a model that is already loaded in this process, so Keras's safe mode has nothing
         # left to protect here; files are read in safe mode (aetfx.models.load).
-        return keras.saving.deserialize_keras_object(copy.deepcopy(self.blueprint), safe_mode=False)
+        return keras.saving.deserialize_keras_object(blueprint, safe_mode=False)
 
 
 def describe(model: Any, shape: tuple[int, ...], factory: Callable[[], Any] | None = None) -> ModelSource:
@@ -166,7 +171,41 @@ def describe_model(model: Any, shape: tuple[int, ...]) -> ModelSource:
         for name, layer in leaf_layers(model).items()
         if layer.weights and (not layer.trainable or hasattr(layer, "adapt"))
     }
-    return ModelSource(blueprint, tuple(shape), objects, frozen)
+    source = ModelSource(blueprint, tuple(shape), objects, frozen)
+    if isinstance(blueprint.get("config"), dict) and not type(model).__module__.startswith("keras."):
+        found = _stand_ins(source, set(names_in(blueprint)))
+        source = source if found is None else dataclasses.replace(source, blueprint={**blueprint, STAND_INS: found})
+    return source
+
+
+def _stand_ins(source: ModelSource, described: set[str]) -> dict[str, Any] | None:
+    """Returns what the arguments of a model set whose layers do not stand in its description; None otherwise."""
+    try:
+        layers = leaf_layers(source.build())
+        if all(name in described for name, layer in layers.items() if layer.weights):
+            return None
+
+        def layers_with(config: dict[str, Any]) -> Layers:
+            changed = dataclasses.replace(source, blueprint={**source.blueprint, "config": config})
+            return settings_of(leaf_layers(changed.build()))
+
+        return stand_ins(source.blueprint["config"], layers_with)
+    except ModelError:  # it cannot be built again, which whoever asked for the description is told
+        return None
+
+
+@contextlib.contextmanager
+def _fresh_names() -> Iterator[None]:
+    """Lets Keras count the names of layers from the start, so that a model has the same names whenever it is built."""
+    from keras.src.backend.common import global_state
+
+    key = "object_name_uids"
+    kept = global_state.get_global_attribute(key)
+    global_state.set_global_attribute(key, collections.defaultdict(int))
+    try:
+        yield
+    finally:
+        global_state.set_global_attribute(key, kept)
 
 
 def _objects(model: Any, *, of_layers: bool = True) -> dict[str, Any]:

@@ -55,6 +55,11 @@ class LossMismatch(Cause):
                     f"with as many numbers {case.pca:.3f}"
                 )
             return Admission.no(f"{loss} on binary rows with {percent(ones)} ones does little harm")
+        if loss == "mae" and (share := _mostly_one_value(case.train_part.targets)) >= case.thresholds.rare_variance:
+            return Admission.yes(
+                f"an absolute error, whose best answer is the median: {percent(share)} of the variance lies in columns "
+                "that hold one and the same value in most rows"
+            )
         return Admission.no(f"{loss} fits the data")
 
     def experiments(self, case: Case) -> list[Experiment]:
@@ -82,3 +87,14 @@ class LossMismatch(Cause):
         if "model.output_activation" in study:
             keras = 'keras.layers.Dense(n_columns, activation="sigmoid")  # the last layer\n' + keras
         return Experiment(self.code, recipe, remedy=remedy, keras=keras, study=study)
+
+
+def _mostly_one_value(rows: np.ndarray) -> float:
+    """Returns the share of the variance that lies in columns most of whose cells are one value (black pixels)."""
+    flat = rows.reshape(len(rows), -1).astype(np.float64)
+    flat = flat[:, np.isfinite(flat).all(axis=0)]
+    variance = flat.var(axis=0)
+    if not variance.sum() > 0:
+        return 0.0
+    same = (flat == np.median(flat, axis=0)).mean(axis=0) > 0.5
+    return float(variance[same].sum() / variance.sum())

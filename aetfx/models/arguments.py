@@ -1,0 +1,179 @@
+"""Rewriting a subclass by the arguments of its constructor.
+
+The blueprint of `class Denoiser(keras.Model)` made as `Denoiser(hidden=128, output="softmax")` says nothing of its
+layers. What each argument sets is measured: the model is built with another value, and the settings of its layers are
+compared. What was found goes into the blueprint as *stand-ins*: nodes that look like the description of each layer,
+with those settings that an argument decides. Whoever rewrites a blueprint changes the stand-ins like any other layer;
+`settle` then gives the arguments the values that were asked for, as far as that can be had.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+KEY = "stand_ins"
+
+_SETTINGS = {"units", "filters", "activation", "rate", "stddev", "dropout", "recurrent_dropout", "kernel_initializer"}
+_NOT_ARGUMENTS = ("name", "trainable", "dtype")
+_MOST_BUILDS = 24
+
+Layers = dict[str, tuple[str, dict[str, Any]]]  # name to class and settings
+
+
+def stand_ins(config: dict[str, Any], layers_with: Callable[[dict[str, Any]], Layers]) -> dict[str, Any] | None:
+    """Measures what the arguments of a model set.
+
+    Args:
+      config: the arguments as described.
+      layers_with: builds the model with such arguments and returns the settings of its layers; may raise.
+
+    Returns:
+      What the blueprint keeps under `KEY`, or None where no argument sets anything.
+    """
+    before = layers_with(config)
+    knobs: list[dict[str, Any]] = []
+    trials = [(path, other) for path, value in _arguments(config) for other in _others(value)]
+    for path, other in trials[:_MOST_BUILDS]:
+        changed = copy.deepcopy(config)
+        _put(changed, path, other)
+        try:
+            after = layers_with(changed)
+        except Exception:  # the model cannot be built with it: the argument is not one to be changed alone
+            continue
+        if [(name, kind) for name, (kind, _) in after.items()] != [(name, kind) for name, (kind, _) in before.items()]:
+            continue
+        for name, (_, settings) in after.items():
+            for setting, value in settings.items():
+                if value != before[name][1][setting] and value == _as_kept(setting, other):
+                    knobs.append({"argument": list(path), "layer": name, "setting": setting})
+    if not knobs:
+        return None
+    decided = {(knob["layer"], knob["setting"]) for knob in knobs}
+    nodes = [
+        {
+            "class_name": kind,
+            "config": {"name": name} | {key: value for key, value in settings.items() if (name, key) in decided},
+        }
+        for name, (kind, settings) in before.items()
+    ]
+    return {"layers": nodes, "knobs": knobs}
+
+
+def settings_of(layers: dict[str, Any]) -> Layers:
+    """Returns class and settings of layers by name, as `stand_ins` compares them."""
+    found: Layers = {}
+    for name, layer in layers.items():
+        try:
+            config = layer.get_config()
+        except Exception:  # a layer of the user's own that cannot describe itself has no settings to change
+            config = {}
+        kept = {key: _plain(value) for key, value in config.items() if key in _SETTINGS}
+        found[name] = (type(layer).__name__, {key: value for key, value in kept.items() if value is not None})
+    return found
+
+
+def settle(blueprint: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
+    """Gives arguments the values that changed stand-ins ask for, and the stand-ins what the arguments give.
+
+    Args:
+      blueprint: whose stand-ins may have been changed.
+      before: the blueprint that it was made from.
+
+    Returns:
+      A blueprint in which both agree. What no argument can do, or only by changing more other settings than were asked
+      for, stays as it was.
+    """
+    if KEY not in blueprint or blueprint[KEY] == before[KEY]:
+        return blueprint
+    result = copy.deepcopy(blueprint)
+    old, new = _values(before[KEY]), _values(blueprint[KEY])
+    result[KEY] = copy.deepcopy(before[KEY])
+    kept = {node["config"]["name"]: node["config"] for node in result[KEY]["layers"]}
+    for argument in dict.fromkeys(tuple(knob["argument"]) for knob in before[KEY]["knobs"]):
+        sets = [(k["layer"], k["setting"]) for k in before[KEY]["knobs"] if tuple(k["argument"]) == argument]
+        wanted = [new[pair] for pair in sets if pair in new and new[pair] != old[pair]]
+        if not wanted or any(value != wanted[0] for value in wanted) or 2 * len(wanted) < len(sets):
+            continue
+        _put(result["config"], argument, wanted[0])
+        for layer, setting in sets:
+            kept[layer][setting] = wanted[0]
+    return result
+
+
+def _values(kept: dict[str, Any]) -> dict[tuple[str, str], Any]:
+    """Returns the values of the settings that arguments decide; without those of layers that were replaced."""
+    settings = {node["config"]["name"]: node["config"] for node in kept["layers"]}
+    pairs = [(knob["layer"], knob["setting"]) for knob in kept["knobs"]]
+    return {(layer, key): settings[layer][key] for layer, key in pairs if key in settings.get(layer, {})}
+
+
+def _arguments(config: Any, path: tuple[str | int, ...] = ()) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Yields the path and the value of each plain argument, also of those in lists and dictionaries."""
+    items = config.items() if isinstance(config, dict) else enumerate(config)
+    for key, value in items:
+        if not path and key in _NOT_ARGUMENTS:
+            continue
+        if isinstance(value, list) or (isinstance(value, dict) and "class_name" not in value):
+            yield from _arguments(value, (*path, key))
+        else:
+            yield (*path, key), value
+
+
+def _others(value: Any) -> list[Any]:
+    """Returns other values of the kind of an argument, to see what it sets."""
+    if isinstance(value, bool):
+        return []
+    if isinstance(value, int):
+        return [2 * value + 1] if value > 0 else []
+    if isinstance(value, float):
+        return [value / 2] if value else [0.25]
+    if value is None:
+        return ["softsign"]
+    if not isinstance(value, str):
+        return []
+    kinds = []
+    if _activation(value):
+        kinds.append("softsign" if value != "softsign" else "tanh")
+    if _initializer(value):
+        kinds.append("lecun_uniform" if _initializer(value) != _initializer("lecun_uniform") else "he_uniform")
+    return kinds
+
+
+def _activation(name: str) -> bool:
+    import keras
+
+    try:
+        return callable(keras.activations.get(name))
+    except ValueError:
+        return False
+
+
+def _initializer(name: str) -> Any:
+    """Returns the description of Keras's initialiser of that name, None if there is none."""
+    import keras
+
+    try:
+        return _plain(keras.initializers.serialize(keras.initializers.get(name)))
+    except ValueError:
+        return None
+
+
+def _as_kept(setting: str, value: Any) -> Any:
+    return _initializer(value) if setting.endswith("_initializer") and isinstance(value, str) else value
+
+
+def _plain(value: Any) -> Any:
+    """Returns a setting without what differs between equal layers (seeds)."""
+    if isinstance(value, dict):
+        config = value.get("config")
+        kept = {key: item for key, item in config.items() if key != "seed"} if isinstance(config, dict) else config
+        return {"class_name": value.get("class_name"), "config": kept}
+    return value
+
+
+def _put(config: Any, path: tuple[str | int, ...] | list[str | int], value: Any) -> None:
+    for key in path[:-1]:
+        config = config[key]
+    config[path[-1]] = value
