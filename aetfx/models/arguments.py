@@ -94,7 +94,7 @@ def settle(blueprint: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     for argument in dict.fromkeys(tuple(knob["argument"]) for knob in before[KEY]["knobs"]):
         sets = [(k["layer"], k["setting"]) for k in before[KEY]["knobs"] if tuple(k["argument"]) == argument]
         wanted = [new[pair] for pair in sets if pair in new and new[pair] != old[pair]]
-        if not wanted or any(value != wanted[0] for value in wanted) or 2 * len(wanted) < len(sets):
+        if not wanted or any(value != wanted[0] for value in wanted) or 2 * len(wanted) <= len(sets):
             continue
         _put(result["config"], argument, wanted[0])
         for layer, setting in sets:

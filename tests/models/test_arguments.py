@@ -98,7 +98,10 @@ def test_an_argument_that_would_change_more_than_was_asked_for_stays():
     _, after = read(source, set_widths(source.blueprint, {before.code.name: 12}))
     assert after.widths == "10-12-10"
     one = source.with_blueprint(set_activations(source.blueprint, before, "linear", {before.output.name}))
-    assert {layer.activation for layer in read_architecture(one.build(), (10,)).layers} <= {"linear", "tanh"}
+    assert one.identity == source.identity, "the hidden layer would have become linear too"
+    both, after = read(source, set_activations(source.blueprint, before, "linear", {"dense", "dense_1"}))
+    assert both.blueprint["config"]["activation"] == "linear"
+    assert {layer.activation for layer in after.layers} == {"linear"}
 
 
 def test_layers_that_stand_in_the_description_need_no_stand_ins():
