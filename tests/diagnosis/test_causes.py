@@ -507,3 +507,14 @@ def test_a_code_behind_a_relu_is_tried_linear_without_a_sign():
     assert not admission.has_sign, admission.evidence
     assert [e.recipe.name for e in cause.experiments(case)] == ["code_activation=linear"]
     assert not cause.admit(make_case(PLANE, epochs=1)).admitted
+
+
+def test_an_absolute_error_is_at_fault_where_most_cells_of_a_column_are_one_value():
+    cause = REGISTRY["loss.mismatch"]
+    rng = np.random.default_rng(4)
+    black = np.where(rng.random((200, 16)) < 0.3, rng.uniform(0.2, 1.0, (200, 16)), 0.0)
+    admission = cause.admit(make_case(black, loss="mae", epochs=1))
+    assert admission.admitted
+    assert "100 % of the variance" in admission.evidence[0]
+    assert not cause.admit(make_case(PLANE, loss="mae", epochs=1)).admitted
+    assert not cause.admit(make_case(black, loss="mse", epochs=1)).admitted
