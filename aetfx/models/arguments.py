@@ -61,6 +61,11 @@ def stand_ins(config: dict[str, Any], layers_with: Callable[[dict[str, Any]], La
     return {"layers": nodes, "knobs": knobs}
 
 
+def plain(blueprint: dict[str, Any]) -> dict[str, Any]:
+    """Returns a blueprint as Keras reads it, without stand-ins."""
+    return {key: value for key, value in blueprint.items() if key != KEY}
+
+
 def settings_of(layers: dict[str, Any]) -> Layers:
     """Returns class and settings of layers by name, as `stand_ins` compares them."""
     found: Layers = {}

@@ -24,6 +24,7 @@ from aetfx.diagnosis.repair.preparing_code import (
 from aetfx.diagnosis.repair.recipes import Side
 from aetfx.diagnosis.repair.rows_code import reading_lines
 from aetfx.errors import ModelError
+from aetfx.models.arguments import plain
 from aetfx.models.code import expression, model_code, slim
 from aetfx.models.passing import has_call
 from aetfx.training.recipe import Recipe
@@ -156,7 +157,7 @@ def _made(recipe: Recipe, variable: str) -> list[str]:
     if lines is not None:
         return lines
     objects = ", ".join(f'"{name}": {item.__name__}' for name, item in recipe.source.objects.items())
-    text = json.dumps(slim(blueprint), separators=(",", ":"))
+    text = json.dumps(slim(plain(blueprint)), separators=(",", ":"))
     return [
         f"with keras.saving.custom_object_scope({{{objects}}}):",
         f"    {variable} = keras.saving.deserialize_keras_object(json.loads({text!r}), safe_mode=False)",
