@@ -343,6 +343,11 @@ class Case:
         """Whether the train rows come back so much better than others that a good score does not excuse it."""
         return self.overfit_ratio >= self.thresholds.by_heart
 
+    @property
+    def learnt(self) -> bool:
+        """Whether training has done all it can: the train rows come back well, and far better than others do."""
+        return self.by_heart and self.train_score <= self.target
+
     def pca_at(self, k: int) -> float | None:
         """Score of PCA with k components, fitted on the preprocessed train rows (METHOD section 1)."""
         if not self.pca_is_reference:

@@ -17,6 +17,8 @@ class LearningRateTooLow(Cause):
     def admit(self, case: Case) -> Admission:
         if case.trial.diverged:
             return Admission.no("the training broke off: a higher rate would not have helped")
+        if case.learnt:
+            return Admission.no(f"the train rows are known by heart (score {case.train_score:.3f})")
         best, _ = case.best_rate
         rate = case.recipe.learning_rate
         if rate >= case.thresholds.range_test_share * best * 0.999:

@@ -19,6 +19,8 @@ class Undertrained(Cause):
     def admit(self, case: Case) -> Admission:
         if not case.still_falling:
             return Admission.no(f"the loss has settled: it {case.fall_in_words}")
+        if case.learnt:
+            return Admission.no(f"the train rows are known by heart (score {case.train_score:.3f})")
         best, _ = case.best_rate
         rate = case.recipe.learning_rate
         usual = case.usual_rate and case.recipe.optimizer_name != "sgd"
