@@ -61,7 +61,7 @@ def stand_ins(config: dict[str, Any], layers_with: Callable[[dict[str, Any]], La
     return {"layers": nodes, "knobs": knobs}
 
 
-def plain(blueprint: dict[str, Any]) -> dict[str, Any]:
+def without_stand_ins(blueprint: dict[str, Any]) -> dict[str, Any]:
     """Returns a blueprint as Keras reads it, without stand-ins."""
     return {key: value for key, value in blueprint.items() if key != KEY}
 

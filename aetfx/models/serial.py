@@ -21,7 +21,7 @@ from typing import Any
 from aetfx.data.parts import Parts
 from aetfx.errors import ModelError
 from aetfx.models.arguments import KEY as STAND_INS
-from aetfx.models.arguments import Layers, plain, settings_of, settle, stand_ins
+from aetfx.models.arguments import Layers, settings_of, settle, stand_ins, without_stand_ins
 from aetfx.models.constructing import MARK, construct, constructor_node, difference
 from aetfx.models.passing import reconstruct
 from aetfx.run import content_hash
@@ -105,7 +105,7 @@ class ModelSource:
 
         if self.factory is not None:
             return self.factory()
-        blueprint = copy.deepcopy(plain(self.blueprint))
+        blueprint = copy.deepcopy(without_stand_ins(self.blueprint))
         if blueprint.get(MARK):
             return construct(blueprint, self.objects)
         # The blueprint comes from a model that is already loaded in this process, so Keras's safe mode has nothing

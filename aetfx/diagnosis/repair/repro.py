@@ -24,9 +24,10 @@ from aetfx.diagnosis.repair.preparing_code import (
 from aetfx.diagnosis.repair.recipes import Side
 from aetfx.diagnosis.repair.rows_code import reading_lines
 from aetfx.errors import ModelError
-from aetfx.models.arguments import plain
+from aetfx.models.arguments import without_stand_ins
 from aetfx.models.code import expression, model_code, slim
 from aetfx.models.passing import has_call
+from aetfx.models.serial import dictionaries
 from aetfx.training.recipe import Recipe
 
 _MASKED = """
@@ -97,7 +98,7 @@ def repro(before: Side, after: Side, rows: Mapping[str, Any], causes: Sequence[A
 
 
 def _imports(before: Side, after: Side) -> list[str]:
-    opaque = any(model_code(side.recipe.source.blueprint) is None for side in (before, after))
+    opaque = any(_code(side.recipe, "model") is None for side in (before, after))
     return [*(["import json", ""] if opaque else []), "import keras", "import numpy as np", "from keras import layers"]
 
 
@@ -151,13 +152,29 @@ def _building(recipe: Recipe, variable: str) -> list[str]:
     return lines
 
 
-def _made(recipe: Recipe, variable: str) -> list[str]:
+def _code(recipe: Recipe, variable: str) -> list[str] | None:
+    """Returns the statements that make the model; None where only Keras can read its description."""
+    import keras
+
     blueprint = recipe.source.blueprint
     lines = model_code(blueprint, variable)
+    own = recipe.source.objects.get(str(blueprint.get("class_name")))
+    if lines is not None or own is None or own.from_config.__func__ is not keras.Model.from_config.__func__:
+        return lines
+    arguments = {key: value for key, value in blueprint["config"].items() if key != "dtype"}
+    if any("class_name" in node for node in dictionaries(arguments)):
+        return None
+    return [
+        f"{variable} = {expression(without_stand_ins(blueprint))}"
+    ]  # Keras itself calls the class with what is described
+
+
+def _made(recipe: Recipe, variable: str) -> list[str]:
+    lines = _code(recipe, variable)
     if lines is not None:
         return lines
     objects = ", ".join(f'"{name}": {item.__name__}' for name, item in recipe.source.objects.items())
-    text = json.dumps(slim(plain(blueprint)), separators=(",", ":"))
+    text = json.dumps(slim(without_stand_ins(recipe.source.blueprint)), separators=(",", ":"))
     return [
         f"with keras.saving.custom_object_scope({{{objects}}}):",
         f"    {variable} = keras.saving.deserialize_keras_object(json.loads({text!r}), safe_mode=False)",

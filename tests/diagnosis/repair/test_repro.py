@@ -67,8 +67,19 @@ def conv():
     )
 
 
-def subclass():
-    model = Narrow(3)
+class Halved(Narrow):
+    """A subclass that reads its description in a way of its own."""
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(config["code"] // 2)
+
+    def get_config(self):
+        return {**super().get_config(), "code": 2 * self.code}
+
+
+def subclass(kind=Narrow):
+    model = kind(3)
     model(np.zeros((1, 6), "float32"))
     return model
 
@@ -175,9 +186,21 @@ def test_a_changed_architecture_is_written_on_each_side(tmp_path):
 def test_a_subclass_is_imported_from_its_module(tmp_path, monkeypatch):
     text = script(subclass, TABLE, {"scaling": "standard"}, tmp_path)
     assert f"from {Narrow.__module__} import Narrow" in text
+    assert "    return Narrow(code=3)" in text
+    assert "json" not in text
     import sys
 
     monkeypatch.setitem(sys.modules, Narrow.__module__, sys.modules.get(Narrow.__module__) or _module())
+    assert scores(text)["repaired"] < 0.7
+
+
+def test_a_subclass_with_a_description_of_its_own_is_read_by_keras(tmp_path, monkeypatch):
+    text = script(lambda: subclass(Halved), TABLE, {"scaling": "standard"}, tmp_path)
+    assert "deserialize_keras_object" in text
+    assert "Halved(code" not in text
+    import sys
+
+    monkeypatch.setitem(sys.modules, Halved.__module__, sys.modules.get(Halved.__module__) or _module())
     assert scores(text)["repaired"] < 0.7
 
 
@@ -319,4 +342,4 @@ def _compiled():
 
 
 def _module():
-    return SimpleNamespace(Narrow=Narrow)
+    return SimpleNamespace(Narrow=Narrow, Halved=Halved)
