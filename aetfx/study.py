@@ -25,6 +25,9 @@ from aetfx.errors import StudyError, nearest
 # A description completes "<key> must be ...": it is what a person is told who gave something else.
 Count = Annotated[int, Meta(gt=0, description="a whole number above 0")]
 Positive = Annotated[float, Meta(gt=0, le=sys.float_info.max, description="a number above 0")]
+NotNegative = Annotated[float, Meta(ge=0, le=sys.float_info.max, description="0 or a number above it")]
+Share = Annotated[float, Meta(gt=0, lt=1, description="a number between 0 and 1")]
+Widths = Annotated[list[Count], Meta(min_length=1, description="a list of whole numbers above 0, such as [64, 32],")]
 Activation = Literal[
     "linear", "relu", "leaky_relu", "elu", "selu", "gelu", "swish", "silu", "tanh", "sigmoid", "softplus", "softmax"
 ]
@@ -101,18 +104,39 @@ class PreprocessingSection(_Section, frozen=True):
     constant: Literal["none", "drop"] = "none"
 
 
-class ModelSection(_Section, frozen=True):
-    """The autoencoder: a reference family, the user's own factory, or a saved model."""
+# Of the dense family, whatever the shape of the rows; `auto` goes by the shape.
+_DENSE = {"hidden": [64, 32], "bottleneck": 8, "activation": "relu", "output_activation": "linear"}
 
-    family: Literal["dense"] = "dense"
-    hidden: Annotated[list[Count], Meta(description="a list of whole numbers above 0, such as [64, 32],")] = (
-        msgspec.field(default_factory=lambda: [64, 32])
-    )
-    bottleneck: Count = 8
-    activation: Activation = "relu"
-    output_activation: Activation = "linear"
+
+class ModelSection(_Section, frozen=True):
+    """The autoencoder: a reference family, the user's own factory, or a saved model.
+
+    What a family is made of is None where it shall take what suits the shape of the rows (`aetfx models DATA` tells).
+    Not every family has every key (`aetfx.models.families`).
+    """
+
+    family: Literal["auto", "dense", "conv", "denoising", "sparse", "vae", "lstm", "tcn"] = "dense"
+    hidden: Widths | None = None
+    filters: Widths | None = None
+    units: Count | None = None
+    bottleneck: Count | None = None
+    activation: Activation | None = None
+    output_activation: Activation | None = None
+    corruption: Literal["masking", "gaussian", "salt_pepper"] | None = None
+    noise: Share | None = None
+    sparsity: NotNegative | None = None
+    beta: NotNegative | None = None
+    free_bits: NotNegative | None = None
     factory: Annotated[str | None, Meta(description="module:function that returns a Keras model")] = None
     path: Annotated[str | None, Meta(description="the path of a saved .keras model")] = None
+
+    def of_family(self) -> dict[str, Any]:
+        """Returns what the study says about the family: its keys by name, None where the family shall choose."""
+        others = ("family", "factory", "path")
+        said = {name: getattr(self, name) for name in _fields(ModelSection) if name not in others}
+        if self.family == "dense":
+            said |= {name: usual for name, usual in _DENSE.items() if said[name] is None}
+        return said
 
 
 class TrainingSection(_Section, frozen=True):
@@ -172,6 +196,7 @@ class Study(_Section, frozen=True, kw_only=True):
         own_model = bool(self.model.factory or self.model.path)
         tree: dict[str, Any] = msgspec.to_builtins(self)
         tree["training"] = msgspec.to_builtins(self.training if own_model else self.training.or_usual())
+        tree["model"] |= self.model.of_family()
         for key in _UNLESS_COMPILED:
             if tree["training"][key] is None:
                 del tree["training"][key]

@@ -57,7 +57,7 @@ WRONG = [
         "model.hidden must be a list of whole numbers above 0, such as [64, 32], but got [64, 0].",
     ),
     ("model: {hidden: 64}", "model.hidden must be a list of whole numbers above 0, such as [64, 32], but got 64."),
-    ("model: {bottleneck: }", "model.bottleneck must be a whole number above 0 but got None."),
+    ("training: {epochs: }", "training.epochs must be a whole number above 0 but got None."),
     ("diagnosis: {target: 1.5}", "diagnosis.target must be a score between 0 and 1 but got 1.5."),
     ("diagnosis: {budget: 0}", "diagnosis.budget must be a number above 0 but got 0."),
     ("diagnosis: {thresholds: {least_gain: much}}", "diagnosis.thresholds.least_gain must be a number but got 'much'."),
@@ -71,7 +71,7 @@ WRONG = [
     ),
     ("preprocessing: {scaling: 3}", "preprocessing.scaling is not known: got 3."),
     # Things of the wrong kind.
-    ("model: [1, 2]", "model must hold keys (family, hidden, bottleneck,"),
+    ("model: [1, 2]", "model must hold keys (family, hidden, filters,"),
     ("training:", "training must hold keys (optimizer,"),
     ("compare: [1]", "compare must hold keys (dotted names, e.g. training.learning_rate) but got [1]."),
     ("model: {path: 3}", "model.path must be the path of a saved .keras model but got 3."),
@@ -202,9 +202,8 @@ def test_alternatives_are_the_product_named_by_what_differs():
 
 
 def test_lists_and_words_can_be_compared():
-    study = parse_study(
-        {**DATA, "compare": {"model.hidden": [[64, 32], [128]], "preprocessing.scaling": ["none", "standard"]}}
-    )
+    compare = {"model.hidden": [[64, 32], [128]], "preprocessing.scaling": ["none", "standard"]}
+    study = parse_study({**DATA, "model": {"hidden": [64, 32]}, "compare": compare})
     names = [name for name, _ in study.alternatives()]
     assert names == ["baseline", "scaling=standard", "hidden=[128]", "hidden=[128],scaling=standard"]
 
@@ -225,7 +224,7 @@ def test_a_compiled_models_own_settings_are_not_the_studys_defaults():
 
 
 def test_changes_are_checked_and_leave_the_study_as_it_was():
-    study = parse_study(DATA)
+    study = parse_study({**DATA, "model": {"hidden": [64, 32]}})
     changed = study.with_changes({"training.epochs": 3, "model.hidden": [5]})
     assert (changed.training.epochs, changed.model.hidden) == (3, [5])
     assert (study.training.epochs, study.model.hidden) == (100, [64, 32])

@@ -20,7 +20,7 @@ from aetfx.data.labels import open_labels
 from aetfx.data.rows import check_columns, load_parts
 from aetfx.data.split import halve, held_out
 from aetfx.errors import DataError
-from aetfx.models.load import check_model_request
+from aetfx.models.load import check_family, check_model_request
 from aetfx.run import content_hash, file_hash, stream_hash, versions
 from aetfx.study import DATA_PATHS, Study
 
@@ -117,6 +117,8 @@ def open_request(study: Study) -> Request:
         paths = [*study.data.train.values(), *(study.data.eval.values() if isinstance(study.data.eval, dict) else ())]
         return Request(study, "", None, _inputs(study, [*map(open_source, paths), *labels]))
     source = open_source(study.data.train, study.data.features)
+    for _, alternative in study.alternatives():
+        check_family(alternative.model, source.shape)
     eval_source = None
     if isinstance(study.data.eval, str):
         eval_source = open_source(study.data.eval, source.column_selection or study.data.features)

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from aetfx.errors import ModelError
-from aetfx.models.dense import build_dense
 from aetfx.models.draws import undisturbed
+from aetfx.models.families import build, check
 from aetfx.models.passing import reconstruct
 from aetfx.study import ModelSection
 
@@ -55,6 +55,16 @@ def check_model_request(section: ModelSection) -> None:
             )
 
 
+def check_family(section: ModelSection, shape: tuple[int, ...]) -> None:
+    """Checks that a study's family takes its rows and the keys that are given, without TensorFlow.
+
+    Raises:
+      ModelError: see `aetfx.models.families.check`.
+    """
+    if not section.factory and not section.path:
+        check(section.family, shape, section.of_family())
+
+
 def load_model(section: ModelSection, shape: tuple[int, ...], *, checked: bool = True) -> Any:
     """Builds or loads the model of a study.
 
@@ -74,13 +84,7 @@ def load_model(section: ModelSection, shape: tuple[int, ...], *, checked: bool =
     elif section.path:
         model = from_file(Path(section.path))
     else:
-        model = build_dense(
-            shape,
-            hidden=section.hidden,
-            bottleneck=section.bottleneck,
-            activation=section.activation,
-            output_activation=section.output_activation,
-        )
+        model = build(section.family, shape, section.of_family())
     if checked:
         check_shapes(model, shape)
     return model

@@ -14,7 +14,7 @@ from aetfx.comparison import pool
 from aetfx.comparison.lab import Lab
 from aetfx.comparison.pool import Job
 from aetfx.errors import ModelError
-from aetfx.models.dense import build_dense
+from aetfx.models.families import build as build_family
 from aetfx.models.serial import describe_model
 from aetfx.training.recipe import Recipe, plain_optimizer
 from aetfx.training.store import TrialStore
@@ -46,7 +46,9 @@ def laboratory(directory) -> Lab:
 
 
 def recipe(loss="mse") -> Recipe:
-    model = build_dense((8,), hidden=[12], bottleneck=3, activation="relu", output_activation="linear")
+    model = build_family(
+        "dense", (8,), {"hidden": [12], "bottleneck": 3, "activation": "relu", "output_activation": "linear"}
+    )
     return Recipe(describe_model(model, (8,)), plain_optimizer("adam"), loss, epochs=8, batch_size=32)
 
 

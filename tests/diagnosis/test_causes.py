@@ -15,8 +15,12 @@ from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import REGISTRY, in_order
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.evaluation.separation import told_apart
+<<<<<<< ours
 from aetfx.models.dense import build_dense
 from aetfx.models.reading import read_architecture
+=======
+from aetfx.models.families import build as build_family
+>>>>>>> theirs
 from aetfx.models.serial import describe_model, dictionaries
 from aetfx.training.recipe import Recipe, plain_optimizer
 from aetfx.training.store import TrialStore
@@ -45,7 +49,11 @@ def make_case(
     """Trains a small dense autoencoder on rows, or from rows to targets, and opens the case."""
     import keras
 
-    model = build_dense(rows.shape[1:], hidden=hidden, bottleneck=code, activation=activation, output_activation=output)
+    model = build_family(
+        "dense",
+        rows.shape[1:],
+        {"hidden": hidden, "bottleneck": code, "activation": activation, "output_activation": output},
+    )
     chosen = keras.optimizers.get(optimizer)
     chosen.learning_rate = rate
     source = describe_model(model, rows.shape[1:])

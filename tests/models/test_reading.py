@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from keras import layers
 
-from aetfx.models.dense import build_dense
+from aetfx.models.families import build as build_family
 from aetfx.models.reading import layer_outputs, read_architecture
 from tests.models import zoo
 
@@ -209,7 +209,9 @@ def test_softmax_over_the_output_is_read_from_its_layer():
 
 
 def test_the_reference_family_is_what_the_study_says():
-    model = build_dense((4, 2), hidden=[6, 5], bottleneck=3, activation="elu", output_activation="sigmoid")
+    model = build_family(
+        "dense", (4, 2), {"hidden": [6, 5], "bottleneck": 3, "activation": "elu", "output_activation": "sigmoid"}
+    )
     found = read_architecture(model, (4, 2))
     assert found.widths == "8-6-5-3-5-6-8"
     assert [layer.activation for layer in found.layers] == ["elu", "elu", "linear", "elu", "elu", "sigmoid"]
