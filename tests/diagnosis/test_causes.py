@@ -15,12 +15,8 @@ from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import REGISTRY, in_order
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.evaluation.separation import told_apart
-<<<<<<< ours
-from aetfx.models.dense import build_dense
-from aetfx.models.reading import read_architecture
-=======
 from aetfx.models.families import build as build_family
->>>>>>> theirs
+from aetfx.models.reading import read_architecture
 from aetfx.models.serial import describe_model, dictionaries
 from aetfx.training.recipe import Recipe, plain_optimizer
 from aetfx.training.store import TrialStore
