@@ -258,6 +258,39 @@ def compare(
         show(result, lambda: _console().print_comparison(result["rows"]))
 
 
+@app.command(short_help="List the model families, and which of them suit some data.")
+def models(
+    data: Annotated[
+        str | None, typer.Argument(metavar="[DATA]", help="A file, a glob, or a folder.", show_default=False)
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """List the model families that a study can name under model.family, and what each is made of.
+
+    With DATA, only those that suit its rows, with the sizes that they would have, and the one that 'auto' chooses.
+
+    \b
+    Examples:
+      aetfx models
+      aetfx models data/digits.npy
+      aetfx models 'data/waves-*.parquet' --json | jq '.families[].defaults'
+    """
+    with _working(as_json) as show:
+        shape = None
+        if data is not None:
+            from aetfx.data.files import expand, is_remote
+
+            if not is_remote(data):
+                expand(data)
+            from aetfx.data import open_source
+
+            shape = open_source(data).shape
+        from aetfx.models.families import catalogue
+
+        found = {"shape": shape and list(shape), "families": catalogue(shape)}
+        show(found, lambda: _console().print_families(found))
+
+
 @app.command(short_help="Write report.html of a finished run again.")
 def report(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run directory, such as runs/demo.")],

@@ -10,11 +10,11 @@ from rich.text import Text
 
 from aetfx.figures.theme import percent, short
 from aetfx.report import words
-from aetfx.report.lists import print_comparison, print_findings
+from aetfx.report.lists import print_comparison, print_families, print_findings
 from aetfx.report.plain import output, plain, say
 from aetfx.report.plan import print_plan
 
-__all__ = ["about", "print_comparison", "print_diagnosis", "print_findings", "print_plan"]
+__all__ = ["about", "print_comparison", "print_diagnosis", "print_families", "print_findings", "print_plan"]
 
 _STYLES = {"faulty": "bold red", "healthy": "bold green", "limited": "bold blue", "inconclusive": "bold yellow"}
 _BAR = 30  # characters of a score of 1

@@ -1,4 +1,4 @@
-"""Terminal lists beside the diagnosis: findings about the data, and the leaderboard of a comparison."""
+"""Terminal lists beside the diagnosis: findings about the data, the leaderboard of a comparison, model families."""
 
 from __future__ import annotations
 
@@ -84,3 +84,37 @@ def print_comparison(rows: list[dict[str, Any]], *, console: Console | None = No
         )
     console.print(table)
     console.print(Text("Score: 0 is perfect, 1 is predicting the mean. Held-out rows, original units.", "dim"))
+
+
+def print_families(catalogue: dict[str, Any], *, console: Console | None = None) -> None:
+    """Prints the model families, or those that suit some rows.
+
+    Args:
+      catalogue: `shape` (of one row, or None) and `families`, as of `aetfx.models.families.catalogue`.
+      console: standard output by default.
+    """
+    console = output(console)
+    shape, families = catalogue["shape"], catalogue["families"]
+    console.print()
+    if shape is not None:
+        say(console, plain(f"One row: {' x '.join(map(str, shape))}. model.family: auto chooses the marked one."))
+        console.print()
+    for item in families:
+        if item.get("refused"):
+            continue
+        mark = "  < auto" if item.get("chosen") else ""
+        console.print(
+            Text.assemble((f"{item['name']:<11}", "bold"), (mark, "green")) if mark else Text(item["name"], "bold")
+        )
+        say(console, plain(item["title"]), indent=4)
+        if item.get("defaults"):
+            sizes = ", ".join(f"{key}: {value}" for key, value in item["defaults"].items())
+        else:
+            sizes = ", ".join(item["keys"])
+        say(console, plain(sizes, "dim"), indent=4)
+    refused = [item for item in families if item.get("refused")]
+    if refused:
+        console.print()
+        for item in refused:
+            say(console, plain(f"{item['name']} {item['refused']}.", "dim"))
+    console.print()

@@ -116,3 +116,27 @@ def check(family: str, shape: Shape, given: Settings) -> tuple[Family, dict[str,
 def n_values(shape: Shape) -> int:
     """Returns how many numbers a row holds."""
     return math.prod(shape)
+
+
+def catalogue(shape: Shape | None = None) -> list[dict[str, Any]]:
+    """Returns what `aetfx models` tells of each family, in alphabetical order.
+
+    Args:
+      shape: of one row of the user's data; None where none were named.
+
+    Returns:
+      For each family its name, title and keys; with a shape also `refused` (why the rows are none for it, "" where
+      they are), `defaults` (None where refused) and `chosen` (by `auto`).
+    """
+    found: list[dict[str, Any]] = []
+    for name, family in sorted(REGISTRY.items()):
+        item: dict[str, Any] = {"name": name, "title": family.title, "keys": list(family.keys)}
+        if shape is not None:
+            refused = family.suits(shape)
+            item |= {
+                "refused": refused,
+                "defaults": None if refused else family.defaults(shape),
+                "chosen": name == chosen(shape),
+            }
+        found.append(item)
+    return found
