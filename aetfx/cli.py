@@ -56,6 +56,8 @@ Replicas = Annotated[
 
 _REFUSED = 3  # the exit code of `validate --strict` for data that should not be trained on
 
+_SIGNALS = (130, 143)  # exit codes after Ctrl-C and SIGTERM
+
 _NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
@@ -372,8 +374,13 @@ def _working(as_json: bool) -> Iterator[Show]:
             with os.fdopen(os.dup(stdout), "w", encoding="utf-8") as machine:
                 machine.write(_json_text(result))
 
+    from aetfx.training import stopping
+
     try:
-        yield show
+        with stopping.on_termination():
+            yield show
+    except stopping.Stopped:
+        _fail("stopped. What was done is kept; the same command goes on from there.", 143)
     except KeyboardInterrupt:
         _fail("stopped. What was finished is kept; the same command goes on from there.", 130)
     finally:
@@ -406,7 +413,7 @@ def _stem(data: str) -> str:
 
 
 def _fail(message: str, code: int) -> None:
-    typer.echo(f"aetfx: error: {' '.join(message.split())}" if code != 130 else f"aetfx: {message}", err=True)
+    typer.echo(f"aetfx: error: {' '.join(message.split())}" if code not in _SIGNALS else f"aetfx: {message}", err=True)
     sys.exit(code)
 
 

@@ -144,6 +144,7 @@ class TrainingSection(_Section, frozen=True):
 
     `optimizer`, `learning_rate` and `loss` are None where the study leaves them to a model that may come compiled.
     `processes` train side by side; None stands for as many as there are cores. The results are the same.
+    `checkpoint_seconds` is the least time between two checkpoints of a trial; 0 writes one after each epoch.
     """
 
     optimizer: OptimizerName | None = None
@@ -155,6 +156,7 @@ class TrainingSection(_Section, frozen=True):
     strategy: Literal["auto", "mirrored", "one_device"] = "auto"
     replicas: Count = 1
     processes: Count | None = None
+    checkpoint_seconds: NotNegative = 15.0
 
     def or_usual(self) -> TrainingSection:
         """Returns a copy that has the usual optimizer, learning rate and loss where the study is silent."""

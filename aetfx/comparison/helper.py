@@ -9,6 +9,8 @@ import threading
 import time
 from typing import Any
 
+from aetfx.training import stopping
+
 _NEWS_SECONDS = 0.2
 
 
@@ -20,6 +22,7 @@ def main(job_fd: int, news_fd: int) -> None:
       news_fd: pipe for what was done.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the owner decides
+    signal.signal(signal.SIGTERM, lambda number, frame: stopping.ask() if stopping.is_heeded() else os._exit(0))
     from aetfx.comparison.pool import receive
 
     news = os.fdopen(news_fd, "wb")
@@ -36,6 +39,8 @@ def main(job_fd: int, news_fd: int) -> None:
             lab.trial(job.recipe, seed=job.seed, index=job.index, score_at=job.score_at)
             lab.trials.clear()  # it is in the run directory
             _tell(news, "done")
+        except stopping.Stopped:
+            os._exit(0)
         except Exception:  # the owner meets the same error when it trains this job itself
             _tell(news, "failed")
 

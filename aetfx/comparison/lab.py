@@ -60,6 +60,7 @@ class Lab:
       relation: of the targets to their inputs.
       processes: how many train at a time, this one included; None for as many as there are cores.
       deadline: of `time.monotonic`, after which no training is begun or gone on with; None for never.
+      checkpoint_seconds: the least time between two checkpoints of a trial; 0 for one after each epoch.
       reserve: whether half of the user's own eval rows is set aside for experiments (`comparison.splits`).
       separation: how well the user's own eval rows are told from the train rows; None where eval is a fraction.
     """
@@ -85,6 +86,7 @@ class Lab:
     reserve: bool = False
     processes: int | None = None
     deadline: float | None = None
+    checkpoint_seconds: float = 15.0
     separation: Separation | None = None
     unit_seconds: float = 1.0
     spent: float = 0.0
@@ -257,6 +259,9 @@ class Lab:
         else:
             self._check_time()
             part = self.trained_on(recipe, index)
+            checkpoints = self.store.checkpoints(
+                recipe, seed, index, preprocessing, self._rows_hash(recipe, index), self.checkpoint_seconds
+            )
             trial = train(
                 recipe,
                 part.inputs,
@@ -267,11 +272,14 @@ class Lab:
                 score=lambda predictor: self._select_score(recipe, predictor, index),
                 score_at=score_at,
                 on_epoch=self._teller(recipe, cost),
+                checkpoints=checkpoints,
             )
             self.trained += 1
             self.store.save(
                 trial, index, score=self.score(trial, "select", index).value, rows=self._rows_hash(recipe, index)
             )
+            if checkpoints is not None:
+                checkpoints.clear()
         self.spent += cost
         self._tell(recipe.name, self.spent)
         self.trials[key] = trial

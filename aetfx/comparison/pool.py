@@ -21,6 +21,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from aetfx.training import stopping
+
 if TYPE_CHECKING:
     from aetfx.comparison.lab import Lab
     from aetfx.training.recipe import Recipe
@@ -29,6 +31,7 @@ _POLL_SECONDS = 0.1
 _MOST_BYTES = 1 << 30  # of rows: each helper holds a copy
 # A helper's start costs about this much processor time (importing TensorFlow, building the laboratory).
 _START_SECONDS = 5.0
+_STOP_SECONDS = 20.0  # machines that are taken away give thirty
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,11 @@ class Pool:
                 if job is not None:
                     here(job)
                 tell(sum(self._done.values()))
+        except stopping.Stopped:
+            for helper in self._helpers:
+                helper.stop()
+            self.close()
+            raise
         except BaseException:
             self.close()  # what helpers are at is not wanted any more
             raise
@@ -185,6 +193,12 @@ class _Helper:
                     return bool(kind == "done")
         except Exception:
             return False
+
+    def stop(self) -> None:
+        """Lets the process write a checkpoint of what it is at, and end."""
+        self.process.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.process.wait(_STOP_SECONDS)
 
     def close(self) -> None:
         self.process.kill()

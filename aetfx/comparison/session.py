@@ -136,6 +136,7 @@ def open_lab(
         workshop=Workshop(strategy),
         progress=progress,
         processes=study.training.processes,
+        checkpoint_seconds=study.training.checkpoint_seconds,
         targets=None if request.targets is None else request.targets.values,
         eval_targets=None if request.eval_targets is None else request.eval_targets.values,
         relation=SAME if request.targets is None else relation(rows.values, request.targets.values),

@@ -28,33 +28,56 @@ def run_epochs(
     batch_size: int,
     seed: int,
     epochs: int,
+    first: int = 0,
+    done: int = 0,
     replicas: int = 1,
     feeding: str = "pairs",
     callbacks: Sequence[Any] = (),
-) -> Any:
-    """Fits a model that is compiled with `steps_at_once`, ceil(n / batch_size) updates an epoch; returns the History.
+) -> list[Any]:
+    """Fits a model that is compiled with `steps_at_once`, ceil(n / batch_size) updates an epoch.
 
     Args:
       model: compiled.
       x, y, batch_size, seed, replicas, feeding: see `batches`.
-      epochs: how many.
+      epochs: the last one.
+      first: epochs that were trained before.
+      done: updates of the next epoch that were; a multiple of `steps_at_once`.
       callbacks: of Keras.
+
+    Returns:
+      The `History` of each call of `fit`.
     """
     import keras
     import tensorflow as tf
 
     updates = updates_per_epoch(len(x), batch_size)
-    settings = {"batch_size": batch_size, "seed": seed, "replicas": replicas, "feeding": feeding}
+    settings: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "replicas": replicas, "feeding": feeding}
     if updates <= _MOST_STEPS_AT_ONCE:  # an epoch is one call, and one iterator serves them all
-        data, length, more = batches(x, y, **settings), updates, []
-    else:
-        # `fit` runs whole executions of an endless data set (Keras 3.15: 4 x 256 updates where 938 were asked for); it
-        # stops in time only where the data end.
-        number = tf.Variable(0, dtype=tf.int64, trainable=False)
-        data, length = batches(x, y, **settings, epoch=number), None
-        more = [keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: number.assign(epoch))]
+        data = batches(x, y, **settings, first=first)
+        return [_fit(model, data, first, epochs, updates, callbacks)] if first < epochs else []
+    # `fit` runs whole executions of an endless data set (Keras 3.15: 4 x 256 updates where 938 were asked for); it
+    # stops in time only where the data end.
+    number = tf.Variable(0, dtype=tf.int64, trainable=False)
+    told = [keras.callbacks.LambdaCallback(on_epoch_begin=lambda epoch, logs: number.assign(epoch)), *callbacks]
+    found = []
+    if done:
+        rest = batches(x, y, **settings, epoch=number, skip=done)
+        found.append(_fit(model, rest, first, first + 1, None, told))
+        first += 1
+    if first < epochs and not model.stop_training:
+        found.append(_fit(model, batches(x, y, **settings, epoch=number), first, epochs, None, told))
+    return found
+
+
+def _fit(model: Any, data: Any, first: int, epochs: int, length: int | None, callbacks: Sequence[Any]) -> Any:
     return model.fit(
-        data, epochs=epochs, steps_per_epoch=length, shuffle=False, verbose=0, callbacks=[*more, *callbacks]
+        data,
+        initial_epoch=first,
+        epochs=epochs,
+        steps_per_epoch=length,
+        shuffle=False,  # the feed shuffles
+        verbose=0,
+        callbacks=[*callbacks],
     )
 
 
@@ -66,7 +89,9 @@ def batches(
     seed: int,
     replicas: int = 1,
     feeding: str = "pairs",
+    first: int = 0,
     epoch: Any = None,
+    skip: int = 0,
 ) -> Any:
     """Returns an endless `tf.data.Dataset` of epochs; one epoch is ceil(n / batch_size) batches.
 
@@ -77,7 +102,9 @@ def batches(
       seed: decides the order of the rows.
       replicas: devices that share each batch.
       feeding: "pairs" of rows and targets, or "rows" alone.
-      epoch: a variable (int64) with the number of the one epoch that is given; None for all of them, from 0 on.
+      first: number of the first epoch.
+      epoch: a variable (int64) with the number of the one epoch that is given; None for all of them.
+      skip: batches to leave out at the beginning.
     """
     import tensorflow as tf
 
@@ -104,10 +131,11 @@ def batches(
 
     # Not `Dataset.shuffle`: its order also depends on how the data set is distributed and on earlier iterators.
     if epoch is None:
-        orders = tf.data.Dataset.counter().flat_map(shuffled)
+        orders = tf.data.Dataset.counter(first).flat_map(shuffled)
     else:
         orders = tf.data.Dataset.range(1).flat_map(lambda _: shuffled(epoch.read_value()))
         orders = orders.apply(tf.data.experimental.assert_cardinality(updates_per_epoch(n_rows, batch_size)))
+    orders = orders.skip(skip) if skip else orders
     options = tf.data.Options()
     options.deterministic = True
     # Rows are in memory: one thread is enough, and starting a pool for each iterator is what costs.

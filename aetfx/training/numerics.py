@@ -83,7 +83,7 @@ def first_non_finite(trial: Trial, rows: np.ndarray) -> FirstNonFinite | None:
     settings = {"batch_size": recipe.batch_size, "seed": trial.seed, "feeding": recipe.step.feeding}
     before = max(0, len(trial.losses) - 1)
     if before:
-        history = run_epochs(bench.model, fed, target, **settings, epochs=before)
+        [history] = run_epochs(bench.model, fed, target, **settings, epochs=before)
         losses = loss_in(history.history, recipe.step) or [math.nan]
         if not np.isfinite(losses[-1]):
             return None

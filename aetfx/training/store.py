@@ -1,7 +1,8 @@
 """Where trials are kept: one folder each, so that an interrupted run goes on where it stopped.
 
 `configurations/<name>-<id8>/seed-<n>/` holds `weights.npz`, `model.keras` (raw rows in, raw rows out),
-`history.parquet` and `trial.json`. A trial counts as done when `trial.json` is there: it is written last.
+`history.parquet` and `trial.json`. A trial counts as done when `trial.json` is there: it is written last. One that is
+under way has a `checkpoint/` instead.
 `preprocessing/<hash>.json` holds each fitted preprocessing, written before the first trial that uses it.
 """
 
@@ -18,6 +19,7 @@ import numpy as np
 from aetfx.models.work import multiplications
 from aetfx.preprocessing.fit import Preprocessing
 from aetfx.run import atomic, content_hash, read_json, write_json
+from aetfx.training.checkpoint import Checkpoints
 from aetfx.training.recipe import Recipe
 from aetfx.training.trial import Trial
 
@@ -73,6 +75,15 @@ class TrialStore:
                 "seconds": round(trial.seconds, 3),
             },
         )
+
+    def checkpoints(
+        self, recipe: Recipe, seed: int, index: int, preprocessing: Preprocessing, rows: str, every_seconds: float
+    ) -> Checkpoints | None:
+        """Returns where a trial that is under way is kept; None without a run directory."""
+        if self.directory is None:
+            return None
+        key = [recipe.identity, rows, content_hash(preprocessing.to_config())]
+        return Checkpoints(self.folder(recipe, seed, index) / "checkpoint", key, every_seconds)
 
     def holds(self, recipe: Recipe, seed: int, index: int, preprocessing: Preprocessing, rows: str = "") -> bool:
         """Whether `load` would return a trial."""

@@ -7,7 +7,6 @@ progress is read once per epoch: that is where the time of small models goes.
 from __future__ import annotations
 
 import contextlib
-import math
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -17,12 +16,15 @@ from typing import Any
 import numpy as np
 
 from aetfx.errors import ModelError
-from aetfx.models.draws import DRAWS, drawing, is_stochastic, undisturbed
+from aetfx.models.draws import DRAWS, drawing, is_stochastic
 from aetfx.models.passing import reconstruct
 from aetfx.preprocessing.fit import Preprocessing
+from aetfx.training import stopping
+from aetfx.training.checkpoint import Checkpoints
 from aetfx.training.feed import needs_padding, run_epochs
 from aetfx.training.recipe import Recipe
-from aetfx.training.step import loss_in, reason
+from aetfx.training.step import reason
+from aetfx.training.watcher import make_watcher
 from aetfx.training.workshop import Workshop
 
 _PREDICT_ROWS = 4096
@@ -43,7 +45,8 @@ class Trial:
       losses: reported training loss per epoch, float64; shorter than `epochs` where it became NaN.
       scores: epoch (1-based) to score on the select rows, where it was asked for.
       best_epoch: the epoch whose weights were kept, where the recipe stops early.
-      seconds: wall time.
+      seconds: wall time of this process's part.
+      paused: it was to go on later (`until`).
     """
 
     recipe: Recipe
@@ -54,6 +57,7 @@ class Trial:
     scores: dict[int, float] = field(default_factory=dict)
     best_epoch: int | None = None
     seconds: float = 0.0
+    paused: bool = False
 
     @property
     def diverged(self) -> bool:
@@ -99,6 +103,8 @@ def train(
     score: Callable[[Callable[[np.ndarray], np.ndarray]], float] | None = None,
     score_at: Iterable[int] = (),
     on_epoch: Callable[[int], None] | None = None,
+    checkpoints: Checkpoints | None = None,
+    until: int | None = None,
 ) -> Trial:
     """Trains a fresh model.
 
@@ -113,9 +119,12 @@ def train(
         a stochastic model gives one draw, which leaves its random state as it was.
       score_at: epochs (1-based) after which `score` is asked; early stopping adds its own.
       on_epoch: called after each epoch with its number (1-based); may raise `OutOfTime`.
+      checkpoints: of an earlier process that trained the same, to go on from, and to be written; None for neither.
+      until: pause after this epoch (a checkpoint is written); None trains to the end.
 
     Raises:
       OutOfTime: `on_epoch` did.
+      Stopped: the process was asked to end; a checkpoint is written where there can be one.
       ModelError: the model cannot be built, compiled or fitted.
     """
     import keras
@@ -133,19 +142,32 @@ def train(
     asked = set(score_at)
     if recipe.early_stopping:
         asked |= set(np.unique(np.linspace(1, recipe.epochs, min(recipe.epochs, 40)).round().astype(int)).tolist())
-    watch = _watcher(bench.model, preprocessing, score, asked, recipe, on_epoch)
+    last = min(until or recipe.epochs, recipe.epochs)
+    watch = make_watcher(
+        bench,
+        recipe,
+        fed,
+        score=None if score is None else lambda model: score(lambda rows: predict(model, preprocessing, rows)),
+        asked=asked,
+        checkpoints=checkpoints,
+        until=last,
+        on_epoch=on_epoch,
+    )
     try:
-        history = run_epochs(
-            bench.model,
-            fed,
-            target,
-            batch_size=recipe.batch_size,
-            seed=seed,
-            epochs=recipe.epochs,
-            replicas=replicas,
-            feeding=recipe.step.feeding,
-            callbacks=[watch],
-        )
+        with stopping.heeded():
+            run_epochs(
+                bench.model,
+                fed,
+                target,
+                batch_size=recipe.batch_size,
+                seed=seed,
+                epochs=last,
+                first=watch.first,
+                done=watch.done,
+                replicas=replicas,
+                feeding=recipe.step.feeding,
+                callbacks=[watch],
+            )
     except (KeyboardInterrupt, MemoryError, OutOfTime):
         raise
     except Exception as error:
@@ -153,12 +175,17 @@ def train(
             f"training '{recipe.name}' stopped: {reason(error)}. "
             f"Check that the model can be fitted with model.fit({'x' if recipe.step.feeding == 'rows' else 'x, x'})."
         ) from error
-    losses = np.array(loss_in(history.history, recipe.step) or [], dtype=np.float64)
-    if "padding_correction" in history.history:
-        losses += np.array(history.history["padding_correction"])
     model.set_weights(watch.best_weights if watch.best_weights is not None else bench.model.get_weights())
     return Trial(
-        recipe, seed, model, preprocessing, losses, watch.scores, watch.best_epoch, time.perf_counter() - started
+        recipe,
+        seed,
+        model,
+        preprocessing,
+        np.array(watch.losses, dtype=np.float64),
+        watch.scores,
+        watch.best_epoch,
+        time.perf_counter() - started,
+        paused=len(watch.losses) == last < recipe.epochs,
     )
 
 
@@ -171,37 +198,3 @@ def feed_of(
         return fed, preprocessing.apply(rows, impute=False) if recipe.masks_targets else fed
     # Targets are reconstructions of the same things: in and out of the network they must have one scale.
     return fed, preprocessing.apply(targets, impute=not recipe.masks_targets)
-
-
-def _watcher(
-    model: Any,
-    preprocessing: Preprocessing,
-    score: Callable[[Callable[[np.ndarray], np.ndarray]], float] | None,
-    asked: set[int],
-    recipe: Recipe,
-    on_epoch: Callable[[int], None] | None,
-) -> Any:
-    """Makes the callback that scores, keeps the best weights, and ends a training that became NaN."""
-    import keras
-
-    class Watcher(keras.callbacks.Callback):
-        def __init__(self) -> None:
-            super().__init__()
-            self.scores: dict[int, float] = {}
-            self.best_epoch: int | None = None
-            self.best_weights: list[np.ndarray] | None = None
-
-        def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
-            epoch += 1
-            loss = loss_in(logs, recipe.step)
-            if score is not None and epoch in asked:
-                with undisturbed(model):
-                    self.scores[epoch] = float(score(lambda rows: predict(model, preprocessing, rows)))
-                if recipe.early_stopping and self.scores[epoch] <= min(self.scores.values()):
-                    self.best_epoch, self.best_weights = epoch, model.get_weights()
-            if on_epoch is not None:
-                on_epoch(epoch)
-            if loss is not None and not math.isfinite(loss):
-                self.model.stop_training = True
-
-    return Watcher()
