@@ -260,6 +260,30 @@ def compare(
         show(result, lambda: _console().print_comparison(result["rows"]))
 
 
+@app.command("find-lr", short_help="Find the learning rates that suit a study.")
+def find_lr(study: StudyFile, out: Out = None, as_json: Json = False, quiet: Quiet = False) -> None:
+    """Train a few hundred updates at each of 22 learning rates, all from the same weights.
+
+    The run directory holds learning_rates.json and learning_rates.html with the curve.
+
+    \b
+    Examples:
+      aetfx find-lr study.yaml
+      aetfx find-lr study.yaml --json | jq .best
+    """
+    with _working(as_json) as show:
+        request = _load(study)
+        from aetfx.comparison.learning_rates import find_learning_rates
+
+        out = out or Path("runs") / request.name
+        with _progress(quiet) as progress:
+            found = find_learning_rates(request, out, progress=progress)
+        from aetfx.report.learning_rates import print_rates, write_page
+
+        page = write_page(found, out)
+        show(found, lambda: print_rates(found, page))
+
+
 @app.command(short_help="List the model families, and which of them suit some data.")
 def models(
     data: Annotated[

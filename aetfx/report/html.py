@@ -50,12 +50,12 @@ def render(files: RunFiles) -> str:
             json_block(page.figures, id="figures"),
             json_block({LIGHT[role]: DARK[role] for role in LIGHT}, id="palette"),
         ],
-        scripts=[_plotly(), asset("copy.js", "report.js")],
+        scripts=[plotly_script(), asset("copy.js", "report.js")],
         images="data: blob:",
     )
 
 
-def _plotly() -> str:
+def plotly_script() -> str:
     """Returns plotly.js as the Python package brings it, found without importing the package (1 s)."""
     spec = find_spec("plotly")
     if spec is None or not spec.submodule_search_locations:

@@ -7,7 +7,7 @@ runs the same updates, so that the rates can be compared and not only a curve be
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -32,6 +32,7 @@ def range_test(
     seed: int,
     targets: np.ndarray | None = None,
     workshop: Workshop | None = None,
+    tell: Callable[[int], None] | None = None,
 ) -> dict[float, float]:
     """Returns the training loss that each rate reaches after the same few updates.
 
@@ -43,6 +44,7 @@ def range_test(
       seed: of the initial weights and the order of the rows.
       targets: see `aetfx.training.trial.train`.
       workshop: see `aetfx.training.trial.train`.
+      tell: called with the number of rates that are done.
 
     Returns:
       rate to mean loss over the last fifth of the updates; infinite where it diverged.
@@ -70,4 +72,6 @@ def range_test(
         history = bench.model.fit(data, epochs=_PARTS, steps_per_epoch=part, shuffle=False, verbose=0)
         loss = loss_in(history.history, recipe.step)[-1]
         found[rate] = float(loss) if np.isfinite(loss) else math.inf
+        if tell is not None:
+            tell(len(found))
     return found
