@@ -41,6 +41,9 @@ Loss = Literal[
 _UNLESS_COMPILED = {"optimizer": "adam", "learning_rate": 1e-3, "loss": "mse"}
 
 
+# What all configurations of a comparison have in common.
+_SHARED = tuple(f"training.{key}" for key in ("seed", "strategy", "replicas", "processes", "checkpoint_seconds"))
+
 DATA_PATHS = ("train", "eval", "target", "eval_target", "labels", "eval_labels")  # keys of `data` that hold one
 _NO_TARGET = ("target", "input")
 
@@ -143,6 +146,10 @@ class TrainingSection(_Section, frozen=True):
     """How the model is fitted. One trial is one `model.fit` with these arguments.
 
     `optimizer`, `learning_rate` and `loss` are None where the study leaves them to a model that may come compiled.
+    `schedule` sets the learning rate before each epoch: a half cosine down to 0, or a tenth of it where the loss has
+    not fallen for five epochs (plateau), after `warmup_epochs` of a linear rise. `patience` ends a training whose score
+    has not improved for so many epochs, and keeps the best weights. `precision` is Keras's dtype policy.
+    `replicas` are GPUs, or parts of the CPU; None for all GPUs.
     `processes` train side by side; None stands for as many as there are cores. The results are the same.
     `checkpoint_seconds` is the least time between two checkpoints of a trial; 0 writes one after each epoch.
     """
@@ -153,8 +160,12 @@ class TrainingSection(_Section, frozen=True):
     epochs: Count = 100
     batch_size: Count = 32
     seed: Annotated[int, Meta(ge=0, description="a whole number from 0 on")] = 0
+    schedule: Literal["constant", "cosine", "plateau"] = "constant"
+    warmup_epochs: Annotated[int, Meta(ge=0, description="a whole number from 0 on")] = 0
+    patience: Count | None = None
+    precision: Literal["float32", "mixed_float16", "mixed_bfloat16"] = "float32"
     strategy: Literal["auto", "mirrored", "one_device"] = "auto"
-    replicas: Count = 1
+    replicas: Count | None = None
     processes: Count | None = None
     checkpoint_seconds: NotNegative = 15.0
 
@@ -329,7 +340,7 @@ def _check_whole(study: Study, where: str) -> None:
         raise StudyError(
             f"{where}: model.factory must be 'module:function' but got '{study.model.factory}', e.g. 'my_module:build'."
         )
-    if study.training.batch_size < study.training.replicas:
+    if study.training.batch_size < (study.training.replicas or 1):
         raise StudyError(
             f"{where}: training.batch_size must be at least training.replicas ({study.training.replicas}) "
             f"but got {study.training.batch_size}."
@@ -339,7 +350,7 @@ def _check_whole(study: Study, where: str) -> None:
             raise StudyError(f"{where}: compare.{key} lists no values. Give at least one, e.g. [0.001, 0.01].")
         if key not in _dotted_keys():
             raise StudyError(f"{where}: compare: unknown key '{key}'.{nearest(key, _dotted_keys())}")
-        if key in ("training.seed", "training.strategy", "training.replicas", "training.processes"):
+        if key in _SHARED:
             raise StudyError(
                 f"{where}: compare.{key} cannot be compared: every configuration is trained with the same seeds on "
                 f"the same devices. Set {key} itself."

@@ -24,6 +24,7 @@ from aetfx.models.arguments import KEY as STAND_INS
 from aetfx.models.arguments import Layers, settings_of, settle, stand_ins, without_stand_ins
 from aetfx.models.constructing import MARK, construct, constructor_node, difference
 from aetfx.models.passing import reconstruct
+from aetfx.models.precision import dtype_policy, in_precision
 from aetfx.run import content_hash
 
 Blueprint = dict[str, Any]
@@ -44,6 +45,7 @@ class ModelSource:
       factory: the user's function, where the model cannot describe itself; the blueprint is then empty.
       opaque_because: why there is no blueprint, for people.
       parts: of a flat row, where the user's model has several inputs (`aetfx.models.packing`).
+      precision: Keras's dtype policy under which the factory is called; "" for the current one.
     """
 
     blueprint: Blueprint
@@ -53,6 +55,7 @@ class ModelSource:
     factory: Callable[[], Any] | None = None
     opaque_because: str = ""
     parts: Parts | None = None
+    precision: str = ""
 
     @property
     def identity(self) -> str:
@@ -60,12 +63,20 @@ class ModelSource:
         code = {name: _source_text(item) for name, item in sorted(self.objects.items())}
         if self.factory is not None:
             code["factory"] = _source_text(self.factory)
+        if self.precision:
+            code["precision"] = self.precision
         frozen = [[w.tobytes().hex() for w in weights] for weights in self.frozen.values()]
         return content_hash([without_names(self.blueprint), code, frozen, self.shape])
 
     def with_blueprint(self, blueprint: Blueprint) -> ModelSource:
         """Returns the same source with another architecture."""
         return dataclasses.replace(self, blueprint=settle(blueprint, self.blueprint))
+
+    def with_precision(self, policy: str) -> ModelSource:
+        """Returns the same source with another dtype policy; what a described model puts out last stays float32."""
+        if not self.blueprint:
+            return dataclasses.replace(self, precision=policy)
+        return self.with_blueprint(in_precision(self.blueprint, policy))
 
     def build(self) -> Any:
         """Builds a fresh, uncompiled model with newly drawn weights.
@@ -77,7 +88,8 @@ class ModelSource:
         import numpy as np
 
         try:
-            with keras.saving.custom_object_scope(dict(self.objects)), _sharing(), _fresh_names():
+            scope = keras.saving.custom_object_scope(dict(self.objects))
+            with scope, _sharing(), _fresh_names(), dtype_policy(self.precision):
                 model = self._made()
                 if not model.built or not model.weights:
                     reconstruct(model, np.zeros((2, *self.shape), "float32"))

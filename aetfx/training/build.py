@@ -59,6 +59,15 @@ def recipe_from_study(study: Study, shape: tuple[int, ...], parts: Parts | None 
         optimizer["config"]["learning_rate"] = usual.learning_rate
     factory = factory_of(study.model)
     source = _with_objects(_source(plain, shape, factory if packed is None else None), objects)
+    if training.precision != "float32":
+        source = source.with_precision(training.precision)
+    schedule = {"name": training.schedule, "warmup_epochs": training.warmup_epochs}
+    scheduled = schedule != {"name": "constant", "warmup_epochs": 0}
+    if scheduled and isinstance(optimizer["config"].get("learning_rate"), dict):
+        raise ModelError(
+            "training.schedule cannot be used: the model comes compiled with a learning-rate schedule of its own. "
+            "Leave training.schedule and training.warmup_epochs out, or set training.learning_rate."
+        )
     spec = {key: value for key, value in study.to_tree()["preprocessing"].items() if value != "none"}
     recipe = Recipe(
         source=source if packed is None else dataclasses.replace(source, parts=packed.parts),
@@ -69,6 +78,9 @@ def recipe_from_study(study: Study, shape: tuple[int, ...], parts: Parts | None 
         preprocessing=spec,
         masked_loss="missing" in spec or "constant" in spec,
         metrics=_metrics_of(model),
+        early_stopping=training.patience is not None,
+        patience=training.patience,
+        schedule=schedule if scheduled else {},
     )
     return recipe if packed is not None else recipe.changed(step=_step_of(model, recipe))
 

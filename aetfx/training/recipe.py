@@ -50,6 +50,8 @@ class Recipe:
       objective: what is changed in what the model minimises, `{}` for nothing (`aetfx.training.objective`).
       name: what differs from the baseline, for people; not part of the identity.
       metrics: names of what the user has Keras report; not part of the identity.
+      schedule: of the learning rate, `{}` for none (`aetfx.training.schedules`).
+      patience: epochs without a better score after which a training ends; None for never.
     """
 
     source: ModelSource
@@ -66,6 +68,8 @@ class Recipe:
     objective: Mapping[str, Any] = field(default_factory=dict)
     name: str = "baseline"
     metrics: tuple[str, ...] = ()
+    schedule: Mapping[str, Any] = field(default_factory=dict)
+    patience: int | None = None
 
     @cached_property
     def identity(self) -> str:
@@ -84,6 +88,8 @@ class Recipe:
                 "rows": self.rows,
                 "step": dataclasses.asdict(self.step),
                 "objective": dict(self.objective),
+                **({"schedule": dict(self.schedule)} if self.schedule else {}),
+                **({"patience": self.patience} if self.patience else {}),
             }
         )
 

@@ -140,7 +140,9 @@ def train(
     bench.reset(model, recipe.learning_rate)
     keras.utils.set_random_seed(seed)  # tracing may or may not have drawn numbers
     asked = set(score_at)
-    if recipe.early_stopping:
+    if recipe.patience is not None:
+        asked |= set(range(1, recipe.epochs + 1))
+    elif recipe.early_stopping:
         asked |= set(np.unique(np.linspace(1, recipe.epochs, min(recipe.epochs, 40)).round().astype(int)).tolist())
     last = min(until or recipe.epochs, recipe.epochs)
     watch = make_watcher(
@@ -185,7 +187,7 @@ def train(
         watch.scores,
         watch.best_epoch,
         time.perf_counter() - started,
-        paused=len(watch.losses) == last < recipe.epochs,
+        paused=last < recipe.epochs and not watch.ended,
     )
 
 

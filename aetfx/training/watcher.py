@@ -13,6 +13,7 @@ from aetfx.training import stopping
 from aetfx.training.checkpoint import Checkpoints, Snapshot
 from aetfx.training.feed import updates_per_epoch
 from aetfx.training.recipe import Recipe
+from aetfx.training.schedules import factor
 from aetfx.training.step import loss_in
 from aetfx.training.workshop import Bench
 
@@ -56,12 +57,16 @@ def make_watcher(
             self.losses, self.scores = list(found.losses), dict(found.scores)
             self.best_epoch, self.best_weights = found.best_epoch, found.best_weights
             self.epoch = self.first
+            self.ended = False
             self._resumable: bool | None = None
             if begun is not None:
                 self._restore(begun.variables)
 
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             self.epoch = epoch
+            if recipe.schedule:
+                times = factor(recipe.schedule, epoch, recipe.epochs, self.losses)
+                bench.model.optimizer.learning_rate = recipe.learning_rate * times
             if begun is not None and epoch == self.first and self.done:  # Keras has just set its means to zero
                 for variable, value in zip(self._metrics(), begun.variables[len(self._variables()) :], strict=True):
                     variable.assign(value)
@@ -84,8 +89,10 @@ def make_watcher(
                     self.best_epoch, self.best_weights = epoch, bench.model.get_weights()
             if on_epoch is not None:
                 on_epoch(epoch)
-            if loss is not None and not math.isfinite(float(np.mean(loss))):
-                self.model.stop_training = True
+            diverged = loss is not None and not math.isfinite(float(np.mean(loss)))
+            tired = recipe.patience is not None and epoch - (self.best_epoch or epoch) >= recipe.patience
+            if diverged or tired:
+                self.ended = self.model.stop_training = True
             elif epoch < recipe.epochs:
                 self._pause(0, now=epoch == until)
 
