@@ -190,6 +190,28 @@ class DiagnosisSection(_Section, frozen=True):
     thresholds: dict[str, Annotated[float, Meta(description="a number")]] = {}
 
 
+class Range(_Section, frozen=True):
+    """Numbers between two ends, to be drawn from; whole ones where both ends are. `log` draws them log-uniformly."""
+
+    low: Annotated[int | float, Meta(description="a number")]
+    high: Annotated[int | float, Meta(description="a number")]
+    log: bool = False
+
+
+class SweepSection(_Section, frozen=True):
+    """How the configurations under `compare` are chosen and trained.
+
+    `choose` takes the whole product (grid), or draws `configurations` of them: at random, or by a tree-structured
+    Parzen estimator that learns from those before (tpe). Each is trained with `seeds` seeds. `halving` trains all for a
+    ninth of the epochs, the best third for a third of them, and only the best third of those to the end.
+    """
+
+    choose: Literal["grid", "random", "tpe"] = "grid"
+    configurations: Count = 20
+    seeds: Count = 3
+    halving: bool = False
+
+
 class Study(_Section, frozen=True, kw_only=True):
     """A whole request. `name` becomes the run directory `runs/<name>`."""
 
@@ -198,7 +220,14 @@ class Study(_Section, frozen=True, kw_only=True):
     preprocessing: PreprocessingSection = PreprocessingSection()
     model: ModelSection = ModelSection()
     training: TrainingSection = TrainingSection()
-    compare: dict[str, Annotated[list[Any], Meta(description="a list of values, such as [0.001, 0.01],")]] = {}
+    compare: dict[
+        str,
+        Annotated[
+            list[Any] | Range,
+            Meta(description="a list of values, such as [0.001, 0.01], or a range {low: 0.001, high: 0.01},"),
+        ],
+    ] = {}
+    sweep: SweepSection = SweepSection()
     diagnosis: DiagnosisSection = DiagnosisSection()
 
     def to_tree(self) -> dict[str, Any]:
@@ -236,16 +265,27 @@ class Study(_Section, frozen=True, kw_only=True):
     def alternatives(self) -> list[tuple[str, Study]]:
         """Returns every configuration of `compare` (the product), the baseline first.
 
-        The name of each says what differs from the baseline, e.g. `learning_rate=0.01`.
+        The name of each says what differs from the baseline, e.g. `learning_rate=0.01`. Of ranges, whose values are
+        drawn later, the ends are taken.
         """
-        plain = replace(self, compare={})
-        found = {"baseline": plain}
-        for values in itertools.product(*self.compare.values()):
-            changes = {key: v for key, v in zip(self.compare, values, strict=True) if plain._differs(key, v)}
-            if changes:
-                name = ",".join(f"{key.split('.')[-1]}={value}" for key, value in changes.items())
-                found[name] = plain.with_changes(changes, where=f"{self.name}: compare")
+        found = {"baseline": replace(self, compare={})}
+        lists = [values if isinstance(values, list) else [values.low, values.high] for values in self.compare.values()]
+        for values in itertools.product(*lists):
+            name, study = self.alternative(dict(zip(self.compare, values, strict=True)))
+            found.setdefault(name, study)
         return list(found.items())
+
+    def alternative(self, values: dict[str, Any]) -> tuple[str, Study]:
+        """Returns one configuration and its name, given a value for each key of `compare`."""
+        plain = replace(self, compare={})
+        changes = {key: value for key, value in values.items() if plain._differs(key, value)}
+        if not changes:
+            return "baseline", plain
+        name = ",".join(
+            f"{key.split('.')[-1]}={f'{value:.4g}' if isinstance(value, float) else value}"
+            for key, value in changes.items()
+        )
+        return name, plain.with_changes(changes, where=f"{self.name}: compare")
 
     def _differs(self, dotted: str, value: Any) -> bool:
         """Whether a value is not the study's; of a model that may come compiled, what it brings is not known."""
@@ -261,7 +301,9 @@ class Study(_Section, frozen=True, kw_only=True):
             if (key, value) != _NO_TARGET:
                 tree[section][key] = _each_path(value, lambda path: path if "://" in path else os.path.abspath(path))
         if "model.path" in self.compare:
-            tree["compare"]["model.path"] = [path and os.path.abspath(path) for path in self.compare["model.path"]]
+            paths_compared = self.compare["model.path"]
+            assert isinstance(paths_compared, list)
+            tree["compare"]["model.path"] = [path and os.path.abspath(path) for path in paths_compared]
         return yaml.safe_dump(tree, sort_keys=False)
 
 
@@ -346,6 +388,9 @@ def _check_whole(study: Study, where: str) -> None:
             f"but got {study.training.batch_size}."
         )
     for key, values in study.compare.items():
+        if isinstance(values, Range):
+            _check_range(study, key, values, where)
+            values = [values.low, values.high]
         if not values:
             raise StudyError(f"{where}: compare.{key} lists no values. Give at least one, e.g. [0.001, 0.01].")
         if key not in _dotted_keys():
@@ -362,6 +407,19 @@ def _check_whole(study: Study, where: str) -> None:
             )
         for value in values:
             replace(study, compare={}).with_changes({key: value}, where=f"{where}: compare")
+
+
+def _check_range(study: Study, key: str, values: Range, where: str) -> None:
+    if study.sweep.choose == "grid":
+        raise StudyError(
+            f"{where}: compare.{key} is a range, which a grid has no values for. List the values, or draw them: "
+            "sweep: {choose: random}."
+        )
+    if not values.low < values.high or (values.log and values.low <= 0):
+        raise StudyError(
+            f"{where}: compare.{key} must have low < high{' and low > 0' * values.log} "
+            f"but got {{low: {values.low}, high: {values.high}}}."
+        )
 
 
 def _check_parts(study: Study, where: str) -> None:
@@ -403,8 +461,10 @@ def _relative_to(study: Study, folder: Path) -> Study:
     changes = {k: _each_path(value, resolve) for k, value in given.items() if (k, value) != _NO_TARGET}
     data = replace(study.data, **changes)
     model = replace(study.model, path=_each_path(study.model.path, resolve))
-    compare = {
-        key: [_each_path(value, resolve) for value in values] if key == "model.path" else values
+    compare: dict[str, Any] = {
+        key: [_each_path(value, resolve) for value in values]
+        if key == "model.path" and isinstance(values, list)
+        else values
         for key, values in study.compare.items()
     }
     return replace(study, data=data, model=model, compare=compare)

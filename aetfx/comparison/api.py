@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from pathlib import Path
 from typing import Any
@@ -10,10 +11,10 @@ import numpy as np
 
 from aetfx.comparison.lab import Lab
 from aetfx.comparison.paired import gain_over_seeds, pooled_log_variance
-from aetfx.comparison.pool import Job
 from aetfx.comparison.reference import fed_cells, pca_score
 from aetfx.comparison.request import Request, open_request
 from aetfx.comparison.session import open_lab, prepare_model
+from aetfx.comparison.sweep import Candidate, sweep
 from aetfx.errors import StudyError
 from aetfx.evaluation.interval import score_interval
 from aetfx.models.reading import read_architecture
@@ -22,8 +23,6 @@ from aetfx.study import Study
 from aetfx.training.build import recipe_from_study
 from aetfx.training.progress import Progress
 from aetfx.training.recipe import Recipe
-
-_SEEDS = 3
 
 
 def compare_study(
@@ -61,18 +60,22 @@ def compare_study(
     prepared = prepare_model(request, progress)
     assert request.rows is not None
     rows = request.rows
-    recipes = [recipe_from_study(s, rows.shape, rows.parts).changed(name=name) for name, s in study.alternatives()]
+
+    def build(name: str, alternative: Study) -> Recipe:
+        return recipe_from_study(alternative, rows.shape, rows.parts).changed(name=name)
+
     with Run(out) as run:
         lab = open_lab(request, out, prepared, progress).lab
         write_text(run.path("study.yaml"), study.to_yaml())
-        lab.planned = sum(lab.cost(recipe) for recipe in recipes) * _SEEDS
-        seeds = [lab.seed + i for i in range(_SEEDS)]
+
+        def plan(recipes: list[Recipe]) -> None:
+            lab.planned = sum(lab.cost(recipe) for recipe in recipes) * study.sweep.seeds
+
         try:
-            lab.prepare(Job(recipe, seed) for recipe in recipes for seed in seeds)
+            candidates = sweep(study, lab, build, on_plan=plan)
         finally:
             lab.close()
-        scores = {r.identity: [lab.score(lab.trial(r, seed=s), "held_out").value for s in seeds] for r in recipes}
-        record = _record(request, lab, recipes, seeds, scores)
+        record = _record(request, lab, candidates)
         write_json(run.path("comparison.json"), record)
         run.finish(
             "comparison", request.inputs or "", [run.path("comparison.json")], seconds=time.perf_counter() - started
@@ -80,23 +83,29 @@ def compare_study(
     return record
 
 
-def _record(
-    request: Request, lab: Lab, recipes: list[Recipe], seeds: list[int], scores: dict[str, list[float]]
-) -> dict[str, Any]:
-    pooled = pooled_log_variance(list(scores.values()))
-    first = scores[recipes[0].identity]
+def _record(request: Request, lab: Lab, candidates: list[Candidate]) -> dict[str, Any]:
+    seeds = [lab.seed + i for i in range(request.study.sweep.seeds)]
+    finished = [candidate for candidate in candidates if candidate.finished]
+    scores = {
+        c.recipe.identity: [lab.score(lab.trial(c.recipe, seed=s), "held_out").value for s in seeds] for c in finished
+    }
+    pooled = pooled_log_variance(list(scores.values())) if len(seeds) > 1 else None
+    first = scores.get(candidates[0].recipe.identity)
     rows: list[dict[str, Any]] = []
-    for recipe in recipes:
+    for candidate in finished:
+        recipe = candidate.recipe
         trials = [lab.trial(recipe, seed=seed) for seed in seeds]
         mine = scores[recipe.identity]
         pairs = [lab.compared(recipe, trial.predict, "held_out") for trial in trials]
         interval = score_interval(
             lab.scorer(), pairs[0][0], [predicted for _, predicted in pairs], lab.seed, rows=lab.judge, pooled=pooled
         )
-        gain = gain_over_seeds(first, mine, pooled=pooled) if recipe is not recipes[0] else None
+        gain = None
+        if first is not None and pooled is not None and candidate is not candidates[0]:
+            gain = gain_over_seeds(first, mine, pooled=pooled)
         rows.append(
             {
-                "name": recipe.name,
+                "name": candidate.name,
                 "configuration": recipe.identity,
                 "score": float(np.mean(mine)),
                 "interval": list(interval),
@@ -108,13 +117,27 @@ def _record(
             }
         )
     rows.sort(key=lambda row: row["score"])
+    rest = [candidate for candidate in candidates if not candidate.finished]
+    rest.sort(key=lambda c: (bool(c.failed), -(c.dropped_at or 0), c.rungs.get(c.dropped_at or 0, math.inf)))
     return {
         "schema_version": 1,
         "study_name": request.study.name,
         "score_metric": lab.scorer().metric,
         "features": lab.scorer().features,
-        "rows": [*rows, *_references(lab, recipes)],
+        "rows": [*rows, *map(_unfinished, rest), *_references(lab, [candidate.recipe for candidate in finished])],
         "held_out_rows": len(lab.split().held_out),
+    }
+
+
+def _unfinished(candidate: Candidate) -> dict[str, Any]:
+    """Words a configuration that was dropped or failed; its score at the rung is one of select rows."""
+    return {
+        "name": candidate.name,
+        "configuration": candidate.recipe.identity,
+        "score": None,
+        "dropped_at": candidate.dropped_at,
+        "rungs": [{"epoch": epoch, "score": score} for epoch, score in sorted(candidate.rungs.items())],
+        "failed": candidate.failed or None,
     }
 
 

@@ -36,7 +36,7 @@ def main(job_fd: int, news_fd: int) -> None:
         try:
             lab.progress = _News(news, lab.cost(job.recipe))
             lab.spent = 0.0
-            lab.trial(job.recipe, seed=job.seed, index=job.index, score_at=job.score_at)
+            lab.do(job)
             lab.trials.clear()  # it is in the run directory
             _tell(news, "done")
         except stopping.Stopped:

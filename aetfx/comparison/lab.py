@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import functools
 import hashlib
+import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from aetfx.evaluation.alignment import Alignment
 from aetfx.evaluation.score import Score, Scorer, mean_score
 from aetfx.evaluation.separation import Separation
 from aetfx.preprocessing.fit import Preprocessing, fit_rows
+from aetfx.training.checkpoint import Checkpoints
 from aetfx.training.feed import updates_per_epoch
 from aetfx.training.progress import Progress
 from aetfx.training.recipe import Recipe
@@ -251,38 +253,66 @@ class Lab:
             trial = dataclasses.replace(self.trial(twin, seed=seed, index=index), recipe=recipe, scores={})
             self.trials[key] = trial
             return trial
-        cost = self.cost(recipe)
-        preprocessing = self.preprocessing(recipe, index)
-        stored = self.store.load(recipe, seed, index, preprocessing, self._rows_hash(recipe, index))
+        stored = self._stored(recipe, seed, index)
         if stored is not None and set(score_at) <= set(stored.scores):
             trial = stored
         else:
-            self._check_time()
-            part = self.trained_on(recipe, index)
-            checkpoints = self.store.checkpoints(
-                recipe, seed, index, preprocessing, self._rows_hash(recipe, index), self.checkpoint_seconds
-            )
-            trial = train(
-                recipe,
-                part.inputs,
-                preprocessing,
-                seed=seed,
-                targets=part.targets,
-                workshop=self.workshop,
-                score=lambda predictor: self._select_score(recipe, predictor, index),
-                score_at=score_at,
-                on_epoch=self._teller(recipe, cost),
-                checkpoints=checkpoints,
-            )
-            self.trained += 1
-            self.store.save(
-                trial, index, score=self.score(trial, "select", index).value, rows=self._rows_hash(recipe, index)
-            )
-            if checkpoints is not None:
-                checkpoints.clear()
-        self.spent += cost
+            trial = self._trained(recipe, seed, index, score_at, None)
+        self.spent += self.cost(recipe)
         self._tell(recipe.name, self.spent)
         self.trials[key] = trial
+        return trial
+
+    def rung(self, recipe: Recipe, seed: int, until: int) -> float:
+        """Trains a recipe until an epoch, and returns its score on the select rows; infinite where it diverged before.
+
+        What is left of the training goes on from there, in `rung` or in `trial`.
+        """
+        checkpoints = self._checkpoints(recipe, seed, 0)
+        begun = checkpoints.latest({until}) if checkpoints is not None else None
+        if begun is not None and until in begun.scores:
+            return begun.scores[until]
+        trial = self._stored(recipe, seed, 0) or self._trained(recipe, seed, 0, (until,), until)
+        return trial.scores.get(until, math.inf)
+
+    def do(self, job: Job) -> None:
+        """Trains one job, to its end or to its rung."""
+        if job.until is None:
+            self.trial(job.recipe, seed=job.seed, index=job.index, score_at=job.score_at)
+        else:
+            self.rung(job.recipe, job.seed, job.until)
+
+    def _stored(self, recipe: Recipe, seed: int, index: int) -> Trial | None:
+        return self.store.load(recipe, seed, index, self.preprocessing(recipe, index), self._rows_hash(recipe, index))
+
+    def _checkpoints(self, recipe: Recipe, seed: int, index: int) -> Checkpoints | None:
+        preprocessing, rows = self.preprocessing(recipe, index), self._rows_hash(recipe, index)
+        return self.store.checkpoints(recipe, seed, index, preprocessing, rows, self.checkpoint_seconds)
+
+    def _trained(self, recipe: Recipe, seed: int, index: int, score_at: Iterable[int], until: int | None) -> Trial:
+        """Trains a recipe, to its end or until an epoch; one that ended is kept."""
+        self._check_time()
+        part = self.trained_on(recipe, index)
+        checkpoints = self._checkpoints(recipe, seed, index)
+        trial = train(
+            recipe,
+            part.inputs,
+            self.preprocessing(recipe, index),
+            seed=seed,
+            targets=part.targets,
+            workshop=self.workshop,
+            score=lambda predictor: self._select_score(recipe, predictor, index),
+            score_at=score_at,
+            on_epoch=self._teller(recipe, self.cost(recipe)),
+            checkpoints=checkpoints,
+            until=until,
+        )
+        self.trained += 1
+        if not trial.paused:
+            rows = self._rows_hash(recipe, index)
+            self.store.save(trial, index, score=self.score(trial, "select", index).value, rows=rows)
+            if checkpoints is not None:
+                checkpoints.clear()
         return trial
 
     def prepare(self, jobs: Iterable[Job]) -> None:
@@ -298,7 +328,7 @@ class Lab:
         for asked in jobs:
             job = dataclasses.replace(asked, recipe=self._trained_alike(asked.recipe, asked.score_at))
             key = (job.recipe.identity, job.seed, job.index)
-            known = self.trials.get(key)
+            known = self.trials.get(key) if job.until is None else None
             if key not in wanted and (known is None or not set(job.score_at) <= set(known.scores)):
                 wanted[key] = job
         missing = [job for job in wanted.values() if not self._is_stored(job)]
@@ -316,7 +346,7 @@ class Lab:
 
         def here(job: Job) -> None:
             with contextlib.suppress(ModelError):
-                self.trial(job.recipe, seed=job.seed, index=job.index, score_at=job.score_at)
+                self.do(job)
 
         self._pool.run(dearest_first, here, tell)
 

@@ -40,12 +40,14 @@ class Job:
 
     Attributes:
       recipe, seed, index, score_at: as of `Lab.trial`.
+      until: as of `Lab.rung`; None to train to the end.
     """
 
     recipe: Recipe
     seed: int
     index: int = 0
     score_at: tuple[int, ...] = ()
+    until: int | None = None
 
 
 def helpers_for(lab: Lab) -> int:

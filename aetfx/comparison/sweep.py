@@ -1,0 +1,143 @@
+"""A sweep: configurations chosen, trained with the same seeds, and where asked for dropped early.
+
+Terms: a *rung* is an epoch at which configurations are compared by their score on the select rows, and the worse of
+them dropped (successive halving: Jamieson and Talwalkar 2016; synchronous, so that the same study drops the same).
+A dropped one has a checkpoint and no more; one that goes on does so from there.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+from aetfx.comparison.choosing import chooser
+from aetfx.comparison.lab import Lab
+from aetfx.comparison.pool import Job
+from aetfx.errors import ModelError
+from aetfx.study import Study
+from aetfx.training.recipe import Recipe
+
+_KEEP = 3  # one in so many goes on from a rung; the rungs are a ninth and a third of the epochs
+_LEAST_LEFT = 2  # configurations that are trained to the end
+
+
+@dataclass
+class Candidate:
+    """One configuration of a sweep.
+
+    Attributes:
+      name, recipe: see `Recipe`; the baseline comes first.
+      rungs: epoch to score on the select rows.
+      failed: why it could not be trained; "" where it could.
+      dropped_at: the rung behind which it was not trained on; None where it was.
+    """
+
+    name: str
+    recipe: Recipe
+    rungs: dict[int, float] = field(default_factory=dict)
+    failed: str = ""
+    dropped_at: int | None = None
+
+    @property
+    def finished(self) -> bool:
+        return not self.failed and self.dropped_at is None
+
+
+def sweep(
+    study: Study, lab: Lab, build: Callable[[str, Study], Recipe], *, on_plan: Callable[[list[Recipe]], None]
+) -> list[Candidate]:
+    """Chooses and trains the configurations of a study; those that are not dropped with all seeds.
+
+    Args:
+      study: with `compare` and `sweep`.
+      lab: trains.
+      build: makes the recipe of one configuration.
+      on_plan: told the recipes that will be trained, as far as they are known.
+
+    Returns:
+      All of them, the baseline first.
+    """
+    asked = chooser(study)
+    found: dict[str, Candidate] = {}
+    _add(found, study, {}, build, lab)
+    seeds = [lab.seed + i for i in range(study.sweep.seeds)]
+    while values := asked.ask():
+        batch = [_add(found, study, given, build, lab) for given in values]
+        on_plan([candidate.recipe for candidate in found.values()])
+        if study.sweep.choose != "grid":
+            first = list({id(candidate): candidate for candidate in batch}.values())
+            _train(lab, first, seeds[:1], _first_rung(study, first))
+        asked.tell([_score(lab, candidate, study) for candidate in batch])
+    left = list(found.values())
+    if study.sweep.halving:
+        left = _halved(lab, left, seeds[0])
+    _train(lab, left, seeds, None)
+    return list(found.values())
+
+
+def rungs(epochs: int) -> list[int]:
+    """Returns the epochs at which configurations are dropped.
+
+    >>> rungs(90), rungs(10), rungs(2)
+    ([10, 30], [2, 4], [1])
+    """
+    found = {math.ceil(epochs / _KEEP**2), math.ceil(epochs / _KEEP)}
+    return sorted(epoch for epoch in found if epoch < epochs)
+
+
+def _add(
+    found: dict[str, Candidate], study: Study, values: dict, build: Callable[[str, Study], Recipe], lab: Lab
+) -> Candidate:
+    """Returns the candidate with some values, making it where it is new."""
+    name, alternative = study.alternative(values)
+    if name not in found:
+        found[name] = Candidate(name, build(name, alternative))
+    return found[name]
+
+
+def _first_rung(study: Study, candidates: Sequence[Candidate]) -> int | None:
+    """Returns the epoch until which all are trained at first; None for to the end."""
+    if not study.sweep.halving:
+        return None
+    return min((rungs(candidate.recipe.epochs) or [candidate.recipe.epochs])[0] for candidate in candidates)
+
+
+def _score(lab: Lab, candidate: Candidate, study: Study) -> float | None:
+    """Returns the score by which a chooser learns."""
+    if study.sweep.choose == "grid" or candidate.failed:
+        return None
+    if candidate.rungs:
+        return candidate.rungs[min(candidate.rungs)]
+    return lab.score(lab.trial(candidate.recipe, seed=lab.seed), "select").value
+
+
+def _halved(lab: Lab, candidates: list[Candidate], seed: int) -> list[Candidate]:
+    """Trains to each rung and drops; returns who is left. The baseline always is."""
+    baseline, left = candidates[0], list(candidates)
+    for epoch in rungs(max(candidate.recipe.epochs for candidate in candidates)):
+        _train(lab, left, [seed], epoch)
+        ranked = sorted((c for c in left if not c.failed), key=lambda candidate: candidate.rungs.get(epoch, math.inf))
+        kept = ranked[: max(_LEAST_LEFT, math.ceil(len(left) / _KEEP))]
+        for candidate in ranked:
+            if candidate not in kept and candidate is not baseline:
+                candidate.dropped_at = epoch
+        left = [candidate for candidate in left if candidate.finished]
+    return left
+
+
+def _train(lab: Lab, candidates: Sequence[Candidate], seeds: Sequence[int], until: int | None) -> None:
+    """Trains candidates with some seeds, to an epoch or to the end; one that fails is marked and stops no other."""
+    going = [candidate for candidate in candidates if candidate.finished]
+    lab.prepare(Job(candidate.recipe, seed, until=until) for candidate in going for seed in seeds)
+    for candidate in going:
+        try:
+            for seed in seeds:
+                if until is None or until >= candidate.recipe.epochs:
+                    trial = lab.trial(candidate.recipe, seed=seed)
+                    if trial.diverged:
+                        candidate.failed = f"its loss became NaN or infinite in epoch {len(trial.losses)}"
+                else:
+                    candidate.rungs[until] = lab.rung(candidate.recipe, seed, until)
+        except (ModelError, MemoryError) as error:
+            candidate.failed = str(error) or "out of memory"
