@@ -1,0 +1,144 @@
+"""aetfx.comparison.sweep, choosing: what is tried, what is dropped, what fails, and that a resumed sweep is the same."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from aetfx.comparison import lab
+from aetfx.comparison.api import compare_study
+from aetfx.comparison.choosing import chooser
+from aetfx.comparison.sweep import rungs
+from aetfx.errors import StudyError
+from aetfx.study import parse_study
+
+RNG = np.random.default_rng(0)
+ROWS = RNG.normal(size=(120, 2)) @ RNG.normal(size=(2, 5)) + 0.1 * RNG.normal(size=(120, 5))
+
+
+def study(tmp_path, compare, sweep=None, **training):
+    np.save(tmp_path / "rows.npy", ROWS)
+    tree = {
+        "data": {"train": str(tmp_path / "rows.npy")},
+        "model": {"hidden": [8], "bottleneck": 2},
+        "training": {"epochs": 9, "processes": 1, **training},
+        "compare": compare,
+        "sweep": {"seeds": 2, **(sweep or {})},
+    }
+    return parse_study(tree)
+
+
+def drawn(choose, count=12, seed=0):
+    compare = {
+        "training.learning_rate": {"low": 1e-4, "high": 1e-1, "log": True},
+        "model.bottleneck": {"low": 2, "high": 6},
+        "model.activation": ["relu", "tanh"],
+    }
+    tree = {"data": {"train": "a.npy"}, "compare": compare, "training": {"seed": seed}}
+    asked = chooser(parse_study({**tree, "sweep": {"choose": choose, "configurations": count}}))
+    found = []
+    while values := asked.ask():
+        found += values
+        asked.tell([abs(np.log10(item["training.learning_rate"]) + 2) for item in values])
+    return found
+
+
+def test_a_grid_is_the_product():
+    compare = {"training.learning_rate": [0.001, 0.01], "model.bottleneck": [4, 8, 16]}
+    asked = chooser(parse_study({"data": {"train": "a.npy"}, "compare": compare}))
+    found = asked.ask()
+    assert len(found) == 6
+    assert found[1] == {"training.learning_rate": 0.001, "model.bottleneck": 8}
+    asked.tell([None] * 6)
+    assert asked.ask() == []
+
+
+@pytest.mark.parametrize("choose", ["random", "tpe"])
+def test_what_is_drawn_lies_in_the_ranges_and_depends_on_the_seed_alone(choose):
+    found = drawn(choose)
+    assert len(found) == 12
+    assert all(1e-4 <= item["training.learning_rate"] <= 1e-1 for item in found)
+    assert all(item["model.bottleneck"] in range(2, 7) for item in found)
+    assert {item["model.activation"] for item in found} == {"relu", "tanh"}
+    assert found == drawn(choose)
+    assert found != drawn(choose, seed=1)
+
+
+def test_tpe_learns_where_scores_are_low():
+    rates = [np.log10(item["training.learning_rate"]) for item in drawn("tpe", 60)]
+    assert np.mean(np.abs(np.array(rates[40:]) + 2)) < np.mean(np.abs(np.array(rates[:20]) + 2))
+
+
+@pytest.mark.parametrize(
+    ("compare", "sweep", "words"),
+    [
+        ({"training.learning_rate": {"low": 1e-3, "high": 1e-1}}, {}, "is a range, which a grid has no values for"),
+        ({"training.learning_rate": {"low": 1, "high": 0.1}}, {"choose": "tpe"}, "must have low < high"),
+        (
+            {"training.epochs": {"low": 0, "high": 9}},
+            {"choose": "tpe"},
+            "training.epochs must be a whole number above 0",
+        ),
+        ({"training.learning_rate": {"low": 0.1}}, {"choose": "tpe"}, "or a range {low: 0.001, high: 0.01}"),
+    ],
+)
+def test_wrong_ranges_are_refused(compare, sweep, words, tmp_path):
+    with pytest.raises(StudyError) as error:
+        study(tmp_path, compare, sweep)
+    assert words in str(error.value)
+
+
+def test_rungs_are_a_ninth_and_a_third():
+    assert rungs(90) == [10, 30]
+    assert rungs(9) == [1, 3]
+    assert rungs(1) == []
+
+
+def trained_epochs(monkeypatch):
+    """Lets `train` tell which epochs it trained, as (name, seed, epoch)."""
+    real, found = lab.train, []
+
+    def listening(recipe, *args, seed, on_epoch, **kwargs):
+        def tell(epoch):
+            found.append((recipe.name, seed, epoch))
+            on_epoch(epoch)
+
+        return real(recipe, *args, seed=seed, on_epoch=tell, **kwargs)
+
+    monkeypatch.setattr(lab, "train", listening)
+    return found
+
+
+def test_halving_drops_the_worst_and_trains_no_epoch_twice(tmp_path, monkeypatch):
+    epochs = trained_epochs(monkeypatch)
+    rates = [1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.03]
+    record = compare_study(study(tmp_path, {"training.learning_rate": rates}, {"halving": True}), tmp_path / "run")
+    rows = {row["name"]: row for row in record["rows"] if row.get("kind") != "reference"}
+    assert len(epochs) == len(set(epochs))
+    assert list(rows)[0] in ("learning_rate=0.01", "learning_rate=0.03")
+    assert rows["learning_rate=1e-06"]["dropped_at"] == 1
+    assert rows["baseline"]["score"] is not None, "everything is compared with it, so it is trained to the end"
+    finished = [name for name, row in rows.items() if row["score"] is not None]
+    assert len(epochs) == 6 * 1 + 3 * 2 + len(finished) * (6 + 9) - (0 if "baseline" in finished else 1)
+
+
+def test_a_whole_sweep_gives_the_same_scores_as_the_survivors_of_a_halved_one(tmp_path):
+    rates = {"training.learning_rate": [1e-5, 1e-4, 0.01, 0.03]}
+    whole = compare_study(study(tmp_path, rates), tmp_path / "whole")
+    halved = compare_study(study(tmp_path, rates, {"halving": True}), tmp_path / "halved")
+    scores = {row["name"]: row["score"] for row in whole["rows"]}
+    for row in halved["rows"]:
+        if row["score"] is not None:
+            assert row["score"] == scores[row["name"]], "bit for bit: a pause changes nothing"
+
+
+def test_a_configuration_that_fails_is_told_and_stops_no_other(tmp_path):
+    rates = {"training.learning_rate": [1e-3, 1e30]}
+    record = compare_study(study(tmp_path, rates, optimizer="sgd", loss="mse"), tmp_path / "run")
+    rows = {row["name"]: row for row in record["rows"]}
+    assert "became NaN or infinite" in rows["learning_rate=1e+30"]["failed"]
+    assert rows["learning_rate=1e+30"]["score"] is None
+    assert rows["baseline"]["score"] < 1.5
+    json.dumps(record, allow_nan=False)
