@@ -50,7 +50,21 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress, on
 Replicas = Annotated[
     int | None,
     typer.Option(
-        "--replicas", metavar="N", min=1, help="Train on N replicas; the results are the same.", show_default=False
+        "--replicas",
+        metavar="N",
+        min=1,
+        help="Train on N GPUs, or N parts of the CPU; same results.",
+        show_default=False,
+    ),
+]
+
+Strategy = Annotated[
+    str | None,
+    typer.Option(
+        "--strategy",
+        metavar="KIND",
+        help="auto, mirrored or one-device: how several devices share a training.",
+        show_default=False,
     ),
 ]
 
@@ -97,7 +111,9 @@ def _root(
 
 
 @app.command(short_help="Diagnose a real autoencoder on real data.")
-def demo(out: Out = None, replicas: Replicas = None, as_json: Json = False, quiet: Quiet = False) -> None:
+def demo(
+    out: Out = None, replicas: Replicas = None, strategy: Strategy = None, as_json: Json = False, quiet: Quiet = False
+) -> None:
     """Diagnose a real autoencoder on real data: Wisconsin breast cancer, 569 rows of 30 columns.
 
     It needs no file and no network. A second run shows the result again at once; an interrupted one goes on.
@@ -111,7 +127,7 @@ def demo(out: Out = None, replicas: Replicas = None, as_json: Json = False, quie
         from aetfx.demo import demo_study
 
         out = out or Path("runs") / "demo"
-        _diagnose(demo_study(out), out, replicas, quiet, show)
+        _diagnose(_on_devices(demo_study(out), replicas, strategy), out, quiet, show)
 
 
 @app.command(short_help="Check data for what makes autoencoders fail.")
@@ -198,6 +214,7 @@ def diagnose(
     ] = None,
     out: Out = None,
     replicas: Replicas = None,
+    strategy: Strategy = None,
     as_json: Json = False,
     quiet: Quiet = False,
 ) -> None:
@@ -222,7 +239,9 @@ def diagnose(
         if max_seconds is not None:
             changes["diagnosis.max_seconds"] = max_seconds
         request = _load(study)
-        request = request.with_changes(changes, where="diagnose") if changes else request
+        request = _on_devices(
+            request.with_changes(changes, where="diagnose") if changes else request, replicas, strategy
+        )
         if plan:
             from aetfx.diagnosis.api import plan_study
 
@@ -230,12 +249,17 @@ def diagnose(
                 planned = plan_study(request, progress=progress)
             show(planned, lambda: _console().print_plan(planned))
             return
-        _diagnose(request, out or Path("runs") / request.name, replicas, quiet, show)
+        _diagnose(request, out or Path("runs") / request.name, quiet, show)
 
 
 @app.command(short_help="Train and rank all configurations of a study.")
 def compare(
-    study: StudyFile, out: Out = None, replicas: Replicas = None, as_json: Json = False, quiet: Quiet = False
+    study: StudyFile,
+    out: Out = None,
+    replicas: Replicas = None,
+    strategy: Strategy = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train every configuration under 'compare:' in a study and rank them on the same held-out rows.
 
@@ -249,14 +273,17 @@ def compare(
       compare:
         training.learning_rate: [1.0e-3, 1.0e-2]
         model.bottleneck: [4, 8, 16]
+    or, to draw from ranges and to drop the worst early:
+      compare: {training.learning_rate: {low: 1.0e-4, high: 1.0e-1, log: true}}
+      sweep: {choose: tpe, configurations: 20, halving: true}
     """
     with _working(as_json) as show:
-        request = _load(study)
+        request = _on_devices(_load(study), replicas, strategy)
         from aetfx.comparison.api import compare_study
 
         out = out or Path("runs") / request.name
         with _progress(quiet) as progress:
-            result = compare_study(request, out, replicas=replicas, progress=progress)
+            result = compare_study(request, out, progress=progress)
         show(result, lambda: _console().print_comparison(result["rows"]))
 
 
@@ -346,11 +373,18 @@ def report(
         show({"report": str(page)}, lambda: typer.echo(page))
 
 
-def _diagnose(study: Study, out: Path, replicas: int | None, quiet: bool, show: Show) -> None:
+def _on_devices(study: Study, replicas: int | None, strategy: str | None) -> Study:
+    """Returns a study with the devices that the command line names."""
+    named = {"training.replicas": replicas, "training.strategy": strategy and strategy.replace("-", "_")}
+    changes = {key: value for key, value in named.items() if value is not None}
+    return study.with_changes(changes, where="the command line") if changes else study
+
+
+def _diagnose(study: Study, out: Path, quiet: bool, show: Show) -> None:
     from aetfx.diagnosis.api import diagnose_study
 
     with _progress(quiet) as progress:
-        record = diagnose_study(study, out, replicas=replicas, progress=progress).record
+        record = diagnose_study(study, out, progress=progress).record
     _write_report_once(out)
     show(record, lambda: _console().print_diagnosis(record, out))
 
