@@ -35,12 +35,14 @@ class Bench:
       state: its variables without those of metrics and optimizer.
       optimizer_start: values of the optimizer's variables before any update.
       constant_rate: whether the learning rate is a plain number that can be set.
+      reader: the compiled function of `aetfx.training.telemetry`, once it was asked for.
     """
 
     model: Any
     state: list[Any]
     optimizer_start: list[np.ndarray]
     constant_rate: bool
+    reader: Any = None
 
     def reset(self, fresh: Any, rate: float) -> None:
         """Gives the model the weights and random states of `fresh`, and a new optimizer at `rate`."""

@@ -1,0 +1,107 @@
+"""Figures of a training beside its loss, read once per epoch from one fixed batch of probe rows.
+
+- `gradient_norm`: length of the loss's gradient over all trainable weights.
+- `update_ratio`: how far the weights moved in the epoch, as a part of their length.
+- `dead_share`: part of the hidden units that answer the same to every probe row.
+- `saturated_share`: part of the answers of sigmoid and tanh units that lie within 1 % of an end of their range.
+- `output_low`, `output_high`: what the model puts out.
+- `code_used`: part of the units of the code whose answers vary by at least 1 % of the most varied one's.
+
+One compiled function reads them all. A model that trains itself has a loss of its own making, so that of such a model
+only what one pass shows is told.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from aetfx.models.activations import activation_name
+from aetfx.models.draws import undisturbed
+from aetfx.models.reading import read_architecture
+from aetfx.models.tracing import first_tensor, trace
+from aetfx.training.recipe import Recipe
+from aetfx.training.workshop import Bench
+
+PROBE_ROWS = 256
+_SAME = 1e-6  # sd of a unit's answers below which they are the same
+_END = 0.01
+_BOUNDED = {"sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
+_USED = 0.01
+
+
+class Telemetry:
+    """Reads the figures of one training.
+
+    Args:
+      bench: what is trained.
+      recipe: why.
+      fed, target: rows as fed and what is asked back, float32 (n, *shape); the first few are the probe.
+    """
+
+    def __init__(self, bench: Bench, recipe: Recipe, fed: np.ndarray, target: np.ndarray):
+        self._model = bench.model
+        self._probe = fed[:PROBE_ROWS], target[:PROBE_ROWS]
+        self._own = recipe.step.own
+        # Read off a copy: reading draws other weights for a while.
+        architecture = read_architecture(recipe.source.build(), recipe.source.shape)
+        self._hidden = {facts.last: facts.units for facts in architecture.inner}
+        place = architecture.code_place
+        self._code = None if place is None else architecture.layers[place].last
+        self._weights = [np.asarray(weight) for weight in self._model.trainable_weights]
+        if bench.reader is None:
+            bench.reader = _compiled(self._model, self._hidden, self._code, own=self._own)
+        self._read = bench.reader
+
+    def read(self) -> dict[str, float]:
+        """Returns the figures as the model stands now."""
+        with undisturbed(self._model):
+            found = {name: float(value) for name, value in self._read(*self._probe).items()}
+        before, self._weights = self._weights, [np.asarray(weight) for weight in self._model.trainable_weights]
+        length, moved = _length(before), _length([now - w for now, w in zip(self._weights, before, strict=True)])
+        found["update_ratio"] = moved / length if length > 0 else 0.0
+        return found
+
+
+def _length(weights: list[np.ndarray]) -> float:
+    return float(np.sqrt(sum(np.square(weight, dtype=np.float64).sum() for weight in weights)))
+
+
+def _compiled(model: Any, hidden: dict[str, int], code: str | None, *, own: bool) -> Any:
+    """Returns a TensorFlow function from probe rows and targets to the figures."""
+    import tensorflow as tf
+
+    def look(rows: Any, targets: Any) -> dict[str, Any]:
+        with tf.GradientTape(watch_accessed_variables=not own) as tape:
+            calls, output = trace(model, rows)
+            output = first_tensor(output)
+            loss = None if own else model.compute_loss(rows, targets, output, training=False)
+        found = {"output_low": tf.reduce_min(output), "output_high": tf.reduce_max(output)}
+        if loss is not None:
+            gradients = [g for g in tape.gradient(loss, model.trainable_weights) if g is not None]
+            found["gradient_norm"] = tf.linalg.global_norm(gradients)
+        outputs = {call.name: (call.layer, tf.cast(first_tensor(call.output), tf.float32)) for call in calls}
+        dead, units, ends, answers = 0.0, 0.0, 0.0, 0.0
+        for name in hidden:
+            if name not in outputs:
+                continue
+            layer, values = outputs[name]
+            spread = tf.math.reduce_std(tf.reshape(values, (-1, values.shape[-1])), axis=0)
+            dead += tf.reduce_sum(tf.cast(spread < _SAME, tf.float32))
+            units += float(values.shape[-1])
+            if name == code:
+                found["code_used"] = tf.reduce_mean(tf.cast(spread >= _USED * tf.reduce_max(spread), tf.float32))
+            if (kind := activation_name(layer)) in _BOUNDED:
+                low, high = _BOUNDED[kind]
+                margin = _END * (high - low)
+                at_end = tf.logical_or(values < low + margin, values > high - margin)
+                ends += tf.reduce_sum(tf.cast(at_end, tf.float32))
+                answers += tf.cast(tf.size(values), tf.float32)
+        if units:
+            found["dead_share"] = dead / units
+        if not isinstance(answers, float):
+            found["saturated_share"] = ends / answers
+        return found
+
+    return tf.function(look)
