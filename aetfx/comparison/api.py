@@ -66,6 +66,7 @@ def compare_study(
 
     with Run(out) as run:
         lab = open_lab(request, out, prepared, progress).lab
+        lab.telemetry = study.training.telemetry
         write_text(run.path("study.yaml"), study.to_yaml())
 
         def plan(recipes: list[Recipe]) -> None:

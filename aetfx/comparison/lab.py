@@ -63,6 +63,7 @@ class Lab:
       processes: how many train at a time, this one included; None for as many as there are cores.
       deadline: of `time.monotonic`, after which no training is begun or gone on with; None for never.
       checkpoint_seconds: the least time between two checkpoints of a trial; 0 for one after each epoch.
+      telemetry: whether trials read the figures of `aetfx.training.telemetry`.
       reserve: whether half of the user's own eval rows is set aside for experiments (`comparison.splits`).
       separation: how well the user's own eval rows are told from the train rows; None where eval is a fraction.
     """
@@ -89,6 +90,7 @@ class Lab:
     processes: int | None = None
     deadline: float | None = None
     checkpoint_seconds: float = 15.0
+    telemetry: bool = False
     separation: Separation | None = None
     unit_seconds: float = 1.0
     spent: float = 0.0
@@ -306,6 +308,7 @@ class Lab:
             on_epoch=self._teller(recipe, self.cost(recipe)),
             checkpoints=checkpoints,
             until=until,
+            telemetry=self.telemetry,
         )
         self.trained += 1
         if not trial.paused:

@@ -62,7 +62,7 @@ def print_comparison(rows: list[dict[str, Any]], *, console: Console | None = No
 
     Args:
       rows: one dictionary per configuration: `name`, `score`, and where known `interval` [low, high], `seeds`,
-        `seconds`; the references (mean, PCA) carry `"kind": "reference"`.
+        `seconds`; the references (mean, PCA) carry `"kind": "reference"`; those without a score say why.
       console: standard output by default.
     """
     console = output(console)
@@ -73,6 +73,8 @@ def print_comparison(rows: list[dict[str, Any]], *, console: Console | None = No
     ordered = sorted(rows, key=lambda row: float("inf") if row.get("score") is None else row["score"])
     best = next((row for row in ordered if row.get("kind") != "reference"), None)
     for row in ordered:
+        if row.get("score") is None:
+            continue
         style = "bold" if row is best else "dim" if row.get("kind") == "reference" else ""
         table.add_row(
             plain(row.get("name") or "?"),
@@ -84,6 +86,14 @@ def print_comparison(rows: list[dict[str, Any]], *, console: Console | None = No
         )
     console.print(table)
     console.print(Text("Score: 0 is perfect, 1 is predicting the mean. Held-out rows, original units.", "dim"))
+    dropped = [row for row in ordered if row.get("dropped_at")]
+    if dropped:
+        names = [f"{row['name']} (epoch {row['dropped_at']})" for row in dropped[:_MOST]]
+        more = f" and {len(dropped) - _MOST} more" if len(dropped) > _MOST else ""
+        say(console, plain(f"Dropped early: {', '.join(names)}{more}.", "dim"))
+    for row in ordered:
+        if row.get("failed"):
+            say(console, plain(f"Failed: {row['name']}: {row['failed']}", "yellow"))
 
 
 def print_families(catalogue: dict[str, Any], *, console: Console | None = None) -> None:

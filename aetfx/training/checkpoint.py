@@ -35,6 +35,7 @@ class Snapshot:
       losses: training loss of each finished epoch.
       scores: epoch (1-based) to score on the select rows.
       best_epoch, best_weights: kept so far, where the training stops early.
+      telemetry: figures of each finished epoch (`aetfx.training.telemetry`), where they are read.
     """
 
     epoch: int
@@ -44,6 +45,7 @@ class Snapshot:
     scores: dict[int, float] = field(default_factory=dict)
     best_epoch: int | None = None
     best_weights: list[np.ndarray] | None = None
+    telemetry: list[dict[str, float]] = field(default_factory=list)
 
 
 class Checkpoints:
@@ -79,6 +81,7 @@ class Checkpoints:
             "losses": [loss if np.isfinite(loss) else str(loss) for loss in snapshot.losses],
             "scores": snapshot.scores,
             "best_epoch": snapshot.best_epoch,
+            "telemetry": snapshot.telemetry,
         }
         arrays = {f"v{i:05}": value for i, value in enumerate(snapshot.variables)}
         arrays |= {f"b{i:05}": value for i, value in enumerate(snapshot.best_weights or [])}
@@ -135,4 +138,5 @@ class Checkpoints:
             {int(epoch): float(score) for epoch, score in about["scores"].items()},
             about["best_epoch"],
             best or None,
+            about["telemetry"],
         )

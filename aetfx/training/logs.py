@@ -45,6 +45,10 @@ def write_trial(directory: Path, trial: Trial, score: float) -> None:
             for epoch, loss in enumerate(trial.losses, start=1):
                 if np.isfinite(loss):
                     tf.summary.scalar("loss", loss, step=epoch)
+            for epoch, figures in enumerate(trial.telemetry, start=1):
+                for name, value in figures.items():
+                    if np.isfinite(value):
+                        tf.summary.scalar(f"telemetry/{name}", value, step=epoch)
             for epoch, value in sorted({**trial.scores, len(trial.losses): score}.items()):
                 tf.summary.scalar(_METRIC, value, step=epoch)
             hp.hparams(

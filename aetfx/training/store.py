@@ -178,11 +178,13 @@ def _write_history(path: Path, trial: Trial) -> None:
     import pyarrow.parquet as pq
 
     epochs = np.arange(1, len(trial.losses) + 1)
+    names = dict.fromkeys(name for figures in trial.telemetry for name in figures)
     table = pa.table(
         {
             "epoch": epochs,
             "loss": trial.losses,
             "score": pa.array([trial.scores.get(int(epoch)) for epoch in epochs], pa.float64()),
+            **{name: pa.array([figures.get(name) for figures in trial.telemetry], pa.float64()) for name in names},
         }
     )
     with atomic(path) as temporary:

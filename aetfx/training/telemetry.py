@@ -104,4 +104,4 @@ def _compiled(model: Any, hidden: dict[str, int], code: str | None, *, own: bool
             found["saturated_share"] = ends / answers
         return found
 
-    return tf.function(look)
+    return tf.function(look, autograph=False)

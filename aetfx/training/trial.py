@@ -24,6 +24,7 @@ from aetfx.training.checkpoint import Checkpoints
 from aetfx.training.feed import needs_padding, run_epochs
 from aetfx.training.recipe import Recipe
 from aetfx.training.step import reason
+from aetfx.training.telemetry import Telemetry
 from aetfx.training.watcher import make_watcher
 from aetfx.training.workshop import Workshop
 
@@ -47,6 +48,7 @@ class Trial:
       best_epoch: the epoch whose weights were kept, where the recipe stops early.
       seconds: wall time of this process's part.
       paused: it was to go on later (`until`).
+      telemetry: figures of each epoch, where they were read.
     """
 
     recipe: Recipe
@@ -58,6 +60,7 @@ class Trial:
     best_epoch: int | None = None
     seconds: float = 0.0
     paused: bool = False
+    telemetry: list[dict[str, float]] = field(default_factory=list)
 
     @property
     def diverged(self) -> bool:
@@ -105,6 +108,7 @@ def train(
     on_epoch: Callable[[int], None] | None = None,
     checkpoints: Checkpoints | None = None,
     until: int | None = None,
+    telemetry: bool = False,
 ) -> Trial:
     """Trains a fresh model.
 
@@ -121,6 +125,7 @@ def train(
       on_epoch: called after each epoch with its number (1-based); may raise `OutOfTime`.
       checkpoints: of an earlier process that trained the same, to go on from, and to be written; None for neither.
       until: pause after this epoch (a checkpoint is written); None trains to the end.
+      telemetry: whether the figures of `aetfx.training.telemetry` are read after each epoch.
 
     Raises:
       OutOfTime: `on_epoch` did.
@@ -154,6 +159,7 @@ def train(
         checkpoints=checkpoints,
         until=last,
         on_epoch=on_epoch,
+        telemetry=Telemetry(bench, recipe, fed, target) if telemetry else None,
     )
     try:
         with stopping.heeded():
@@ -188,6 +194,7 @@ def train(
         watch.best_epoch,
         time.perf_counter() - started,
         paused=last < recipe.epochs and not watch.ended,
+        telemetry=watch.telemetry,
     )
 
 

@@ -15,6 +15,7 @@ from aetfx.training.feed import updates_per_epoch
 from aetfx.training.recipe import Recipe
 from aetfx.training.schedules import factor
 from aetfx.training.step import loss_in
+from aetfx.training.telemetry import Telemetry
 from aetfx.training.workshop import Bench
 
 _PROBE_ROWS = 16
@@ -30,6 +31,7 @@ def make_watcher(
     checkpoints: Checkpoints | None,
     until: int,
     on_epoch: Callable[[int], None] | None,
+    telemetry: Telemetry | None = None,
 ) -> Any:
     """Makes the Keras callback of one training; it knows how far an earlier process came.
 
@@ -42,6 +44,7 @@ def make_watcher(
       checkpoints: where they are written; None for nowhere.
       until: the last epoch of this run; a checkpoint is written after it unless it is the last of the recipe.
       on_epoch: called after each epoch with its number (1-based); may raise.
+      telemetry: read after each epoch; None for never.
     """
     import keras
 
@@ -56,6 +59,7 @@ def make_watcher(
             self.first, self.done = found.epoch, found.step
             self.losses, self.scores = list(found.losses), dict(found.scores)
             self.best_epoch, self.best_weights = found.best_epoch, found.best_weights
+            self.telemetry = list(found.telemetry)
             self.epoch = self.first
             self.ended = False
             self._resumable: bool | None = None
@@ -82,6 +86,8 @@ def make_watcher(
             loss = loss_in(logs, recipe.step)
             if loss is not None:
                 self.losses.append(float(np.mean(loss)) + float((logs or {}).get("padding_correction", 0.0)))
+            if telemetry is not None:
+                self.telemetry.append(telemetry.read())
             if score is not None and epoch in asked:
                 with undisturbed(bench.model):
                     self.scores[epoch] = float(score(bench.model))
@@ -102,7 +108,16 @@ def make_watcher(
             if checkpoints is not None and (now or asked_to_stop or checkpoints.due) and self._can_resume():
                 values = [np.asarray(v) for v in (*self._variables(), *(self._metrics() if step else ()))]
                 checkpoints.save(
-                    Snapshot(self.epoch, step, values, self.losses, self.scores, self.best_epoch, self.best_weights)
+                    Snapshot(
+                        self.epoch,
+                        step,
+                        values,
+                        self.losses,
+                        self.scores,
+                        self.best_epoch,
+                        self.best_weights,
+                        self.telemetry,
+                    )
                 )
             if asked_to_stop:
                 raise stopping.Stopped
