@@ -64,6 +64,7 @@ class Lab:
       deadline: of `time.monotonic`, after which no training is begun or gone on with; None for never.
       checkpoint_seconds: the least time between two checkpoints of a trial; 0 for one after each epoch.
       telemetry: whether trials read the figures of `aetfx.training.telemetry`.
+      jit_from_seconds: nominal length of a trial from which on XLA compiles its step; the same on every machine.
       reserve: whether half of the user's own eval rows is set aside for experiments (`comparison.splits`).
       separation: how well the user's own eval rows are told from the train rows; None where eval is a fraction.
     """
@@ -91,6 +92,7 @@ class Lab:
     deadline: float | None = None
     checkpoint_seconds: float = 15.0
     telemetry: bool = False
+    jit_from_seconds: float = math.inf
     separation: Separation | None = None
     unit_seconds: float = 1.0
     spent: float = 0.0
@@ -309,6 +311,7 @@ class Lab:
             checkpoints=checkpoints,
             until=until,
             telemetry=self.telemetry,
+            jit=self.nominal_seconds(recipe) >= self.jit_from_seconds,
         )
         self.trained += 1
         if not trial.paused:

@@ -109,6 +109,7 @@ def train(
     checkpoints: Checkpoints | None = None,
     until: int | None = None,
     telemetry: bool = False,
+    jit: bool = False,
 ) -> Trial:
     """Trains a fresh model.
 
@@ -126,6 +127,7 @@ def train(
       checkpoints: of an earlier process that trained the same, to go on from, and to be written; None for neither.
       until: pause after this epoch (a checkpoint is written); None trains to the end.
       telemetry: whether the figures of `aetfx.training.telemetry` are read after each epoch.
+      jit: whether XLA may compile the training step, which pays where a training is long.
 
     Raises:
       OutOfTime: `on_epoch` did.
@@ -141,7 +143,7 @@ def train(
     fed, target = feed_of(recipe, preprocessing, rows, targets)
     model = recipe.source.build()
     padded = needs_padding(len(fed), recipe.batch_size, replicas)
-    bench = workshop.bench(recipe, n_rows=len(fed), padded=padded)
+    bench = workshop.bench(recipe, n_rows=len(fed), padded=padded, jit=jit)
     bench.reset(model, recipe.learning_rate)
     keras.utils.set_random_seed(seed)  # tracing may or may not have drawn numbers
     asked = set(score_at)

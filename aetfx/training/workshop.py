@@ -24,6 +24,7 @@ from aetfx.training.recipe import Recipe
 from aetfx.training.step import own_optimizers, track_loss
 
 _MOST_KEPT = 8
+_LOOPS = {"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"}
 
 
 @dataclass
@@ -76,14 +77,32 @@ class Workshop:
         """Returns how many devices share a batch of this recipe."""
         return 1 if recipe.one_device else int(self.strategy.num_replicas_in_sync)
 
-    def bench(self, recipe: Recipe, *, n_rows: int, padded: bool) -> Bench:
-        """Returns a bench whose program fits the recipe, tracing a new one where there is none."""
+    def can_jit(self, recipe: Recipe) -> bool:
+        """Whether XLA may compile a recipe's step: Keras's own step and layers on one device, and nothing recurrent.
+
+        Recurrent layers are loops, whose compilation takes longer than it saves (measured: benchmarks/sweep.py).
+        """
+        if recipe.step.own or recipe.step.eager or recipe.objective or recipe.source.factory is not None:
+            return False
+        kinds = {str(node.get("class_name")) for node in dictionaries(recipe.source.blueprint)}
+        return self.replicas(recipe) == 1 and not recipe.source.objects and not kinds & _LOOPS
+
+    def bench(self, recipe: Recipe, *, n_rows: int, padded: bool, jit: bool = False) -> Bench:
+        """Returns a bench whose program fits the recipe, tracing a new one where there is none.
+
+        Args:
+          recipe: what to train.
+          n_rows: of an epoch.
+          padded: whether batches carry weights (`feed.needs_padding`).
+          jit: whether XLA compiles the training step; see `can_jit`.
+        """
         import tensorflow as tf
 
         if recipe.step.own_compile:
             model = own_compiled(recipe, n_rows)
             return Bench(model, list(model.variables), [], False)
-        key = _program(recipe, n_rows, padded)
+        jit = jit and self.can_jit(recipe)
+        key = _program(recipe, n_rows, padded, jit)
         if key not in self._benches:
             # Outside of any scope `tf.distribute` has a default strategy of one device.
             strategy = tf.distribute.get_strategy() if recipe.one_device else self.strategy
@@ -91,7 +110,7 @@ class Workshop:
                 source = recipe.source if self.replicas(recipe) == 1 else _synchronized(recipe.source)
                 model = source.build()
                 state = list(model.variables)
-                compile_model(model, recipe, padded=padded, n_rows=n_rows)
+                compile_model(model, recipe, padded=padded, n_rows=n_rows, jit=jit)
                 model.optimizer.build(model.trainable_variables)
             start = [np.asarray(variable) for variable in model.optimizer.variables]
             constant = not isinstance(recipe.optimizer["config"].get("learning_rate"), dict)
@@ -116,7 +135,7 @@ def own_compiled(recipe: Recipe, n_rows: int) -> Any:
     return model
 
 
-def compile_model(model: Any, recipe: Recipe, *, padded: bool, n_rows: int) -> None:
+def compile_model(model: Any, recipe: Recipe, *, padded: bool, n_rows: int, jit: bool = False) -> None:
     """Compiles a freshly built model by its recipe; one execution is one epoch of small data."""
     import keras
 
@@ -145,6 +164,7 @@ def compile_model(model: Any, recipe: Recipe, *, padded: bool, n_rows: int) -> N
         weighted_metrics=metrics,
         steps_per_execution=1 if recipe.step.eager else steps_at_once(n_rows, recipe.batch_size),
         run_eagerly=recipe.step.eager,
+        jit_compile=jit or "auto",
     )
 
 
@@ -168,7 +188,7 @@ def _synchronized(source: ModelSource) -> ModelSource:
     return source.with_blueprint(blueprint)
 
 
-def _program(recipe: Recipe, n_rows: int, padded: bool) -> str:
+def _program(recipe: Recipe, n_rows: int, padded: bool, jit: bool) -> str:
     """Hash of all that decides the TensorFlow program, and not the numbers that flow through it."""
     optimizer = copy.deepcopy(recipe.optimizer)
     if not isinstance(optimizer["config"].get("learning_rate"), dict):
@@ -176,7 +196,7 @@ def _program(recipe: Recipe, n_rows: int, padded: bool) -> str:
     steps = steps_at_once(n_rows, recipe.batch_size)
     return content_hash(
         [
-            *(recipe.source.identity, optimizer, recipe.loss, recipe.masked_loss, padded, steps),
+            *(recipe.source.identity, optimizer, recipe.loss, recipe.masked_loss, padded, steps, jit),
             *(dataclasses.asdict(recipe.step), dict(recipe.objective)),
         ]
     )
