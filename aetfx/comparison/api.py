@@ -113,6 +113,7 @@ def _record(request: Request, lab: Lab, candidates: list[Candidate]) -> dict[str
                 "name": candidate.name,
                 "configuration": recipe.identity,
                 "score": float(np.mean(mine)),
+                "scores": mine,
                 "interval": list(interval),
                 "worst": float(max(mine)),
                 "gain": gain.gain if gain else None,
