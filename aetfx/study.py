@@ -107,10 +107,6 @@ class PreprocessingSection(_Section, frozen=True):
     constant: Literal["none", "drop"] = "none"
 
 
-# Of the dense family, whatever the shape of the rows; `auto` goes by the shape.
-_DENSE = {"hidden": [64, 32], "bottleneck": 8, "activation": "relu", "output_activation": "linear"}
-
-
 class ModelSection(_Section, frozen=True):
     """The autoencoder: a reference family, the user's own factory, or a saved model.
 
@@ -136,10 +132,7 @@ class ModelSection(_Section, frozen=True):
     def of_family(self) -> dict[str, Any]:
         """Returns what the study says about the family: its keys by name, None where the family shall choose."""
         others = ("family", "factory", "path")
-        said = {name: getattr(self, name) for name in _fields(ModelSection) if name not in others}
-        if self.family == "dense":
-            said |= {name: usual for name, usual in _DENSE.items() if said[name] is None}
-        return said
+        return {name: getattr(self, name) for name in _fields(ModelSection) if name not in others}
 
 
 class TrainingSection(_Section, frozen=True):
@@ -240,7 +233,7 @@ class Study(_Section, frozen=True, kw_only=True):
         own_model = bool(self.model.factory or self.model.path)
         tree: dict[str, Any] = msgspec.to_builtins(self)
         tree["training"] = msgspec.to_builtins(self.training if own_model else self.training.or_usual())
-        tree["model"] |= self.model.of_family()
+        tree["model"] = {key: value for key, value in tree["model"].items() if value is not None}
         for key in _UNLESS_COMPILED:
             if tree["training"][key] is None:
                 del tree["training"][key]
@@ -299,8 +292,8 @@ class Study(_Section, frozen=True, kw_only=True):
         tree = self.to_tree()
         paths = [("data", key) for key in DATA_PATHS]
         for section, key in (*paths, ("model", "path")):
-            value = tree[section][key]
-            if (key, value) != _NO_TARGET:
+            value = tree[section].get(key)
+            if value is not None and (key, value) != _NO_TARGET:
                 tree[section][key] = _each_path(value, lambda path: path if "://" in path else os.path.abspath(path))
         if "model.path" in self.compare:
             paths_compared = self.compare["model.path"]

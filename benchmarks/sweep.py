@@ -2,9 +2,9 @@
 
     python -m benchmarks.sweep [--data wide|tall ...] [--seeds 3] [--epochs N] [--json FILE]
 
-Twelve configurations of a dense autoencoder (three code widths, four learning rates) on made-up rows: *tall* 60,000 x
-64, *wide* 8,192 x 784. Every way is a fresh process from import to scores, so that start-up and warm-up count on all sides,
-and trains the same configurations, seeds, epochs and batches on the same rows:
+Twelve configurations of a dense autoencoder (three code widths, four learning rates) on made-up rows: *tall* 60,000
+x 64, *wide* 8,192 x 784. Every way is a fresh process from import to scores, so that start-up and warm-up count on all
+sides, and trains the same configurations, seeds, epochs and batches on the same rows:
 
   loop            Keras: build, compile, fit(x, x, epochs, batch_size), one after the other
   steps           aetfx with one process and without XLA: whole epochs in one call, compiled programs used again

@@ -55,6 +55,7 @@ def compare_study(
             "e.g. compare: {training.learning_rate: [0.001, 0.01]}."
         )
     request = open_request(study)
+    study = request.study
     if (out / "lineage.json").exists():
         with Run(out) as run:
             if run.done("comparison", request.inputs or ""):

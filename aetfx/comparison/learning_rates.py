@@ -36,6 +36,7 @@ def find_learning_rates(study: Study, out: Path, *, progress: Progress | None = 
       AetfxError: the data or the model cannot be used.
     """
     request = open_request(study)
+    study = request.study
     if (out / "lineage.json").exists():
         with Run(out) as run:
             if run.done("learning_rates", request.inputs or ""):

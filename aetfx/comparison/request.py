@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace
 
 from aetfx.data import Rows, Source, load, open_source
 from aetfx.data.files import open_binary
@@ -20,7 +21,7 @@ from aetfx.data.labels import open_labels
 from aetfx.data.rows import check_columns, load_parts
 from aetfx.data.split import halve, held_out
 from aetfx.errors import DataError
-from aetfx.models.load import check_family, check_model_request
+from aetfx.models.load import check_model_request, resolved
 from aetfx.run import content_hash, file_hash, stream_hash, versions
 from aetfx.study import DATA_PATHS, Study
 
@@ -118,7 +119,9 @@ def open_request(study: Study) -> Request:
         return Request(study, "", None, _inputs(study, [*map(open_source, paths), *labels]))
     source = open_source(study.data.train, study.data.features)
     for _, alternative in study.alternatives():
-        check_family(alternative.model, source.shape)
+        resolved(alternative.model, source.shape)
+    if "model.family" not in study.compare:  # else what suits one family would be asked of the others
+        study = replace(study, model=resolved(study.model, source.shape))
     eval_source = None
     if isinstance(study.data.eval, str):
         eval_source = open_source(study.data.eval, source.column_selection or study.data.features)
@@ -202,7 +205,8 @@ def _inputs(study: Study, sources: Sequence[Source | None]) -> str:
         key: None if key in DATA_PATHS and isinstance(value, str) else list(value) if isinstance(value, dict) else value
         for key, value in tree["data"].items()
     }
-    del tree["training"]["processes"]  # changes how long it takes, and nothing else
+    for key in ("processes", "checkpoint_seconds"):  # change how long it takes, and nothing else
+        del tree["training"][key]
     files = [[_content(file) for file in s.files] if s else None for s in sources]
     code = [file_hash(path) for path in _model_files(study)]
     known = {name: version for name, version in versions().items() if name != "python"}

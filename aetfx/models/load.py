@@ -15,6 +15,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from aetfx.errors import ModelError
 from aetfx.models.draws import undisturbed
 from aetfx.models.families import build, check
@@ -55,14 +57,16 @@ def check_model_request(section: ModelSection) -> None:
             )
 
 
-def check_family(section: ModelSection, shape: tuple[int, ...]) -> None:
-    """Checks that a study's family takes its rows and the keys that are given, without TensorFlow.
+def resolved(section: ModelSection, shape: tuple[int, ...]) -> ModelSection:
+    """Returns a model section with the family, and its sizes as the shape of the rows has them, without TensorFlow.
 
     Raises:
-      ModelError: see `aetfx.models.families.check`.
+      ModelError: the family does not take these rows, or a key that is given (`aetfx.models.families.check`).
     """
-    if not section.factory and not section.path:
-        check(section.family, shape, section.of_family())
+    if section.factory or section.path:
+        return section
+    family, settings = check(section.family, shape, section.of_family())
+    return replace(section, family=family.name, **settings)
 
 
 def load_model(section: ModelSection, shape: tuple[int, ...], *, checked: bool = True) -> Any:
