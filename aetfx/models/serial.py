@@ -78,10 +78,6 @@ class ModelSource:
             return dataclasses.replace(self, precision=policy)
         return self.with_blueprint(in_precision(self.blueprint, policy))
 
-    def with_blueprint(self, blueprint: Blueprint) -> ModelSource:
-        """Returns the same source with another architecture."""
-        return dataclasses.replace(self, blueprint=blueprint)
-
     def build(self) -> Any:
         """Builds a fresh, uncompiled model with newly drawn weights.
 
