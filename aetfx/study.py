@@ -75,6 +75,8 @@ class DataSection(_Section, frozen=True):
     A model with several inputs has a path for each in `train`, under the names of its inputs; so has `eval` then, where
     it is no fraction.
     `target` is `input`, or a path of as many rows as `train` (denoising); `eval_target` goes with a path in `eval`.
+    `memory` is how many gigabytes the rows may take before training reads them from disk; the rest of the work then
+    goes on with a sample of them.
     `labels` is a path of one label for each row of `train`, and `eval_labels` of `eval`: they tell what a fix does for
     a linear probe or for finding anomalies (`aetfx.diagnosis.labels`), and nothing is trained or chosen by them.
     """
@@ -92,6 +94,7 @@ class DataSection(_Section, frozen=True):
     labels: Annotated[str | None, Meta(description="a path")] = None
     eval_labels: Annotated[str | None, Meta(description="a path")] = None
     padding: Annotated[float | None, Meta(description="a number, the value of padded steps")] = None
+    memory: Annotated[float, Meta(gt=0, description="a number of gigabytes")] = 0.5
 
 
 class PreprocessingSection(_Section, frozen=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -60,16 +61,17 @@ def compare_study(
         with Run(out) as run:
             if run.done("comparison", request.inputs or ""):
                 return dict(read_json(run.path("comparison.json")))
-    request = request.loaded().placed(out)
+    if not request.is_large:
+        request = request.loaded().placed(out)
     started = time.perf_counter()
     prepared = prepare_model(request, progress)
-    assert request.rows is not None
-    rows = request.rows
 
     def build(name: str, alternative: Study) -> Recipe:
-        return recipe_from_study(alternative, rows.shape, rows.parts).changed(name=name)
+        return recipe_from_study(alternative, request.shape, request.parts).changed(name=name)
 
     with Run(out) as run:
+        if request.is_large:
+            request = request.streamed(run.path("data"), _reading(progress))
         lab = open_lab(request, out, prepared, progress).lab
         lab.telemetry, lab.jit_from_seconds = study.training.telemetry, _JIT_FROM_SECONDS
         write_text(run.path("study.yaml"), study.to_yaml())
@@ -87,6 +89,16 @@ def compare_study(
             "comparison", request.inputs or "", [run.path("comparison.json")], seconds=time.perf_counter() - started
         )
     return record
+
+
+def _reading(progress: Progress | None) -> Callable[[int], None]:
+    """Returns what tells how many rows were written to disk; how many there are is not always known before."""
+
+    def tell(n_rows: int) -> None:
+        if progress is not None:
+            progress.update(f"writing rows to disk: {n_rows:,}", 0.0, 1.0)
+
+    return tell
 
 
 def _record(request: Request, lab: Lab, candidates: list[Candidate]) -> dict[str, Any]:
@@ -132,6 +144,7 @@ def _record(request: Request, lab: Lab, candidates: list[Candidate]) -> dict[str
         "score_metric": lab.scorer().metric,
         "features": lab.scorer().features,
         "rows": [*rows, *map(_unfinished, rest), *_references(lab, [candidate.recipe for candidate in finished])],
+        "train_rows": len(lab.fed_from(candidates[0].recipe)[0]),
         "held_out_rows": len(lab.split().held_out),
     }
 

@@ -21,6 +21,7 @@ from aetfx.comparison.pool import Job, Pool, helpers_for, is_worth_it
 from aetfx.comparison.row_changes import alignments, changed, is_aligned, on_train, unchanged
 from aetfx.comparison.splits import Part, Split, positions, split_rows
 from aetfx.data.parts import Parts
+from aetfx.data.shards import DiskRows
 from aetfx.data.targets import SAME, Relation
 from aetfx.errors import ModelError
 from aetfx.evaluation.alignment import Alignment
@@ -59,6 +60,8 @@ class Lab:
       judge: "inliers" where outliers were found in the data, else None (all rows).
       store: keeps trials over interruptions.
       targets, eval_targets: what `fit` asks back for `rows` and `eval_rows`; None asks the rows themselves.
+      disk, disk_targets: all train rows, and what is asked back for them, where `rows` is a sample of them; None where
+        `rows` are all.
       relation: of the targets to their inputs.
       processes: how many train at a time, this one included; None for as many as there are cores.
       deadline: of `time.monotonic`, after which no training is begun or gone on with; None for never.
@@ -86,6 +89,8 @@ class Lab:
     progress: Progress | None = None
     targets: np.ndarray | None = None
     eval_targets: np.ndarray | None = None
+    disk: DiskRows | None = None
+    disk_targets: DiskRows | None = None
     relation: Relation = SAME
     reserve: bool = False
     processes: int | None = None
@@ -142,6 +147,14 @@ class Lab:
         """Returns the train rows of a recipe and what its `fit` asks back for them."""
         part = self.split(index, recipe.rows).part("train")
         return Part(part.inputs, part.inputs) if recipe.target == "input" else part
+
+    def fed_from(self, recipe: Recipe, index: int = 0) -> tuple[np.ndarray | DiskRows, np.ndarray | DiskRows]:
+        """Returns what a recipe trains on and what its `fit` asks back: `trained_on`, or all of it from disk."""
+        if self.disk is None or recipe.rows:
+            part = self.trained_on(recipe, index)
+            return part.inputs, part.targets
+        asks_rows = recipe.target == "input" or self.disk_targets is None
+        return self.disk, self.disk if asks_rows else self.disk_targets  # type: ignore[return-value]
 
     def judged_on(self, recipe: Recipe, on: str = "select", index: int = 0) -> tuple[np.ndarray, np.ndarray]:
         """Returns the inputs that a recipe is scored on, and what its reconstructions of them are compared with."""
@@ -296,14 +309,14 @@ class Lab:
     def _trained(self, recipe: Recipe, seed: int, index: int, score_at: Iterable[int], until: int | None) -> Trial:
         """Trains a recipe, to its end or until an epoch; one that ended is kept."""
         self._check_time()
-        part = self.trained_on(recipe, index)
+        rows, targets = self.fed_from(recipe, index)
         checkpoints = self._checkpoints(recipe, seed, index)
         trial = train(
             recipe,
-            part.inputs,
+            rows,
             self.preprocessing(recipe, index),
             seed=seed,
-            targets=part.targets,
+            targets=targets,
             workshop=self.workshop,
             score=lambda predictor: self._select_score(recipe, predictor, index),
             score_at=score_at,
@@ -407,7 +420,7 @@ class Lab:
 
     def nominal_seconds(self, recipe: Recipe, epochs: int | None = None) -> float:
         """Returns what a trial would take on the reference machine, from updates and arithmetic."""
-        n_rows = len(self.split(0, recipe.rows).train)
+        n_rows = len(self.fed_from(recipe)[0])
         updates = (epochs or recipe.epochs) * updates_per_epoch(n_rows, recipe.batch_size)
         multiplications, steps = self.store.work(recipe)
         flops = 6.0 * multiplications * min(recipe.batch_size, n_rows)
@@ -432,6 +445,7 @@ class Lab:
                 self.judge,
                 *(repr(x) for x in (self.padding, self.parts) if x is not None),
             )
+            about += tuple(rows.digest for rows in (self.disk, self.disk_targets) if rows is not None)
             digest = hashlib.blake2b(repr(about).encode(), digest_size=8)
             train = self.trained_on(recipe, index)
             arrays = [train.inputs, *self.judged_on(recipe, "select", index)]

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,9 @@ from msgspec.structs import replace
 from aetfx.data import Rows, Source, load, open_source
 from aetfx.data.files import open_binary
 from aetfx.data.labels import open_labels
+from aetfx.data.parts import Parts
 from aetfx.data.rows import check_columns, load_parts
+from aetfx.data.shards import DiskRows, read_sample, rows_bytes, stream
 from aetfx.data.split import halve, held_out
 from aetfx.errors import DataError
 from aetfx.models.load import check_model_request, resolved
@@ -27,6 +29,7 @@ from aetfx.study import DATA_PATHS, Study
 
 # A change of the method must not hand out verdicts of an older one.
 METHOD_VERSION = 2
+_SAMPLE = 1 / 4  # of data.memory, for each of the two samples that are kept of rows on disk
 
 
 @dataclass(frozen=True)
@@ -43,6 +46,8 @@ class Request:
       targets, eval_targets: what `fit` asks back for both; None asks the rows themselves.
       model: a Keras model or a factory; None builds the study's.
       labels: as `aetfx.diagnosis.labels` has checked them; None without any.
+      disk, disk_targets: all train rows and what is asked back for them, where they are too many for memory; `rows` and
+        `eval_rows` are samples then.
       arrays: rows that came from memory, by the path at which they are written once the run directory is held.
     """
 
@@ -57,6 +62,8 @@ class Request:
     model: Any = None
     labels: Any = None
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    disk: DiskRows | None = None
+    disk_targets: DiskRows | None = None
 
     def loaded(self) -> Request:
         """Returns the request with its rows in memory and the split checked.
@@ -66,18 +73,77 @@ class Request:
         """
         if not isinstance(self.study.data.train, str):
             return self._loaded_parts()
-        source = open_source(self.train_path, self.study.data.features)
-        eval_rows = None
-        if self.eval_path is not None:
-            eval_rows = load(open_source(self.eval_path, source.column_selection or self.study.data.features))
-        rows = load(source)
+        source, eval_source, target, eval_target = self._sources()
+        eval_rows = eval_targets = None
+        if eval_source is not None:
+            eval_rows, eval_targets = self._read(eval_source, eval_target)
+        rows, targets = self._read(source, target)
         check_split(rows, eval_rows, self.study)
+        return self._with(rows, eval_rows, targets, eval_targets)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the train rows are too many for memory."""
+        if self.rows is not None or not isinstance(self.study.data.train, str):
+            return False
+        source, _, target, _ = self._sources()
+        return sum(rows_bytes(side) for side in (source, target) if side is not None) > self._most_bytes
+
+    def streamed(self, folder: Path, tell: Callable[[int], None] | None = None) -> Request:
+        """Returns the request with its train rows on disk and samples of both sides in memory.
+
+        Args:
+          folder: where the rows are written; what is there already is used again.
+          tell: told how many rows were read.
+
+        Raises:
+          DataError: the files are damaged, or a side of the split is empty.
+          RunError: the disk is full.
+        """
+        source, eval_source, target, eval_target = self._sources()
+        data, seed, most = self.study.data, self.study.training.seed, int(self._most_bytes * _SAMPLE)
+        fraction = data.eval if isinstance(data.eval, float) else 0.0
+        files = [[_content(file) for file in side.files] if side else None for side in (source, target)]
+        key = content_hash([files, source.names, source.value_bytes, fraction, seed, most])
+        found = stream(
+            source, folder, key=key, fraction=fraction, seed=seed, most_bytes=most, targets=target, tell=tell
+        )
+        eval_rows, eval_targets = found.held_out, found.target_held_out
+        if eval_source is not None:
+            eval_rows, eval_targets = read_sample(eval_source, most, seed, eval_target)
+        assert eval_rows is not None
+        halve(eval_rows.values, seed)
+        request = self._with(found.sample, eval_rows, found.target_sample, eval_targets)
+        return dataclasses.replace(request, disk=found.train, disk_targets=found.targets)
+
+    @property
+    def _most_bytes(self) -> int:
+        return int(self.study.data.memory * 2**30)
+
+    def _sources(self) -> tuple[Source, Source | None, Source | None, Source | None]:
+        """Opens train, eval, and what is asked back for both; None for what was not given."""
         data = self.study.data
+        source = open_source(self.train_path, data.features)
         selection = source.column_selection or data.features
-        targets = None if data.target == "input" else load(open_source(data.target, selection))
-        eval_targets = None if data.eval_target is None else load(open_source(data.eval_target, selection))
+        others = (self.eval_path, None if data.target == "input" else data.target, data.eval_target)
+        evaluation, target, eval_target = (None if path is None else open_source(path, selection) for path in others)
+        return source, evaluation, target, eval_target
+
+    def _read(self, source: Source, target: Source | None) -> tuple[Rows, Rows | None]:
+        """Reads rows and what is asked back for them into memory, or as many of both as fit."""
+        if rows_bytes(source) > self._most_bytes:
+            if self.study.data.labels is not None:
+                raise DataError(
+                    f"data.labels: the rows of {source.path} are too many for memory, and which labels a sample has is "
+                    "not known. Raise data.memory (gigabytes), or leave the labels out."
+                )
+            return read_sample(source, self._most_bytes, self.study.training.seed, target)
+        return load(source), None if target is None else load(target)
+
+    def _with(self, rows: Rows, eval_rows: Rows | None, targets: Rows | None, eval_targets: Rows | None) -> Request:
+        data = self.study.data
         check_targets(rows, targets, self.train_path, data.target)
-        if eval_rows is not None:
+        if eval_rows is not None and self.eval_path is not None:
             check_targets(eval_rows, eval_targets, str(self.eval_path), str(data.eval_target))
         return dataclasses.replace(self, rows=rows, eval_rows=eval_rows, targets=targets, eval_targets=eval_targets)
 
@@ -91,6 +157,16 @@ class Request:
         check_numbers(rows, eval_rows, "data.eval")
         check_split(rows, eval_rows, self.study)
         return dataclasses.replace(self, rows=rows, eval_rows=eval_rows)
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of one row."""
+        return self._sources()[0].shape if self.rows is None else self.rows.shape
+
+    @property
+    def parts(self) -> Parts | None:
+        """Where the parts of a row lie, for models with several inputs."""
+        return None if self.rows is None else self.rows.parts
 
     def placed(self, directory: Path) -> Request:
         """Returns the request with a place in a run directory for rows that are in no file as they are used."""

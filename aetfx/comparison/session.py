@@ -59,15 +59,14 @@ def prepare_model(request: Request, progress: Progress | None) -> tuple[Recipe, 
     Raises:
       ModelError: the model cannot be built or does not fit the rows.
     """
-    assert request.rows is not None
     _say(progress, "loading TensorFlow")
     training = request.study.training
     strategy = prepare_devices(training.strategy, training.replicas)
     _say(progress, "building the model")
     if request.model is None:
-        recipe, live = recipe_from_study(request.study, request.rows.shape, request.rows.parts), None
+        recipe, live = recipe_from_study(request.study, request.shape, request.parts), None
     else:
-        recipe, live = recipe_from_model(request.model, request.study, request.rows.shape, request.rows.parts)
+        recipe, live = recipe_from_model(request.model, request.study, request.shape, request.parts)
     return strategy, recipe, live
 
 
@@ -122,7 +121,7 @@ def open_lab(
     lab = Lab(
         rows=rows.values,
         eval_rows=eval_rows,
-        fraction=fraction or 0.0,
+        fraction=fraction or 0.0,  # none where eval rows were held out while the rows were written to disk
         seed=study.training.seed,
         features=study.data.features if isinstance(study.data.features, str) else "auto",
         declared_shape=rows.declared_shape,
@@ -137,6 +136,8 @@ def open_lab(
         progress=progress,
         processes=study.training.processes,
         checkpoint_seconds=study.training.checkpoint_seconds,
+        disk=request.disk,
+        disk_targets=request.disk_targets,
         targets=None if request.targets is None else request.targets.values,
         eval_targets=None if request.eval_targets is None else request.eval_targets.values,
         relation=SAME if request.targets is None else relation(rows.values, request.targets.values),

@@ -46,6 +46,11 @@ class Rows:
     def __len__(self) -> int:
         return len(self.values)
 
+    @property
+    def is_sample(self) -> bool:
+        """Whether more rows were read than are kept (`aetfx.data.shards`)."""
+        return len(self.values) + len(self.quarantined) < self.n_read
+
 
 def load(source: Source, *, empty_columns: bool = False) -> Rows:
     """Reads a whole source into memory.

@@ -99,6 +99,11 @@ def _write(run: Run, request: Request, session: Session, outcome: Outcome, start
     first, last = outcome.steps[0].case, outcome.steps[-1].case
     score, _ = records.measured(lab, outcome, outcome.recipe)
     status = decide(outcome, last, score)
+    if request.rows.is_sample:
+        status.statements.append(
+            f"Diagnosed on {len(request.rows):,} of {request.rows.n_read:,} rows, chosen by their hashes: more do not "
+            f"fit in the {request.study.data.memory:g} GB of data.memory."
+        )
     halves = _halves(outcome, first)
     order = row_order(first) if not outcome.truncated else None
     fixed = lab.trial(outcome.recipe) if outcome.repaired and outcome.recipe else None

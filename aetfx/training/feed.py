@@ -17,13 +17,17 @@ from typing import Any
 
 import numpy as np
 
+from aetfx.training.disk_feed import READERS, DiskFeed, disk_batches
+
+Feed = np.ndarray | DiskFeed
+
 _MOST_STEPS_AT_ONCE = 256  # so that a huge epoch still reports progress and can be interrupted
 
 
 def run_epochs(
     model: Any,
-    x: np.ndarray,
-    y: np.ndarray,
+    x: Feed,
+    y: Feed,
     *,
     batch_size: int,
     seed: int,
@@ -82,8 +86,8 @@ def _fit(model: Any, data: Any, first: int, epochs: int, length: int | None, cal
 
 
 def batches(
-    x: np.ndarray,
-    y: np.ndarray,
+    x: Feed,
+    y: Feed,
     *,
     batch_size: int,
     seed: int,
@@ -96,8 +100,8 @@ def batches(
     """Returns an endless `tf.data.Dataset` of epochs; one epoch is ceil(n / batch_size) batches.
 
     Args:
-      x: rows as fed, float32 (n, *shape), kept in memory.
-      y: targets of the same shape; may be the same array.
+      x: rows as fed, float32 (n, *shape), in memory or on disk.
+      y: targets of the same shape and kind; may be the same.
       batch_size: global batch.
       seed: decides the order of the rows.
       replicas: devices that share each batch.
@@ -109,39 +113,55 @@ def batches(
     import tensorflow as tf
 
     n_rows = len(x)
-    inputs = tf.constant(x)
-    targets = inputs if y is x else tf.constant(y)
     pad = needs_padding(n_rows, batch_size, replicas)
     padded_size = math.ceil(min(batch_size, n_rows) / replicas) * replicas
 
-    def gather(index: Any) -> Any:
-        if not pad:
-            rows = tf.gather(inputs, index)
-            if feeding == "rows":
-                return rows
-            return rows, rows if y is x else tf.gather(targets, index)
-        n_real = tf.shape(index)[0]
-        index = tf.gather(index, tf.math.floormod(tf.range(padded_size), n_real))
+    def padded(rows: Any, asked: Any) -> Any:
+        n_real = tf.shape(rows)[0]
+        index = tf.math.floormod(tf.range(padded_size), n_real)
         weight = tf.where(tf.range(padded_size) < n_real, tf.cast(padded_size / n_real, tf.float32), 0.0)
-        return tf.gather(inputs, index), tf.gather(targets, index), weight
+        return tf.gather(rows, index), tf.gather(asked, index), weight
+
+    if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
+        found = _memory_batches(x, y, batch_size=batch_size, seed=seed, first=first, epoch=epoch)
+    else:
+        assert isinstance(x, DiskFeed)
+        assert isinstance(y, DiskFeed)
+        found = disk_batches(x, y, batch_size=batch_size, seed=seed, first=first, epoch=epoch)
+    if epoch is not None:
+        found = found.apply(tf.data.experimental.assert_cardinality(updates_per_epoch(n_rows, batch_size)))
+    found = found.skip(skip) if skip else found
+    if pad:
+        found = found.map(padded)
+    elif feeding == "rows":
+        found = found.map(lambda rows, asked: rows)
+    options = tf.data.Options()
+    options.deterministic = True
+    # For rows in memory one thread is enough, and starting a pool for each iterator is what costs.
+    options.threading.private_threadpool_size = 1 if isinstance(x, np.ndarray) else READERS
+    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
+    return found.prefetch(2).with_options(options)
+
+
+def _memory_batches(x: np.ndarray, y: np.ndarray, *, batch_size: int, seed: int, first: int, epoch: Any) -> Any:
+    """Returns an endless data set of batches (rows, targets) of arrays; see `batches`."""
+    import tensorflow as tf
+
+    inputs = tf.constant(x)
+    targets = inputs if y is x else tf.constant(y)
+
+    def gather(index: Any) -> Any:
+        rows = tf.gather(inputs, index)
+        return rows, rows if y is x else tf.gather(targets, index)
 
     def shuffled(number: Any) -> Any:
-        order = tf.random.experimental.stateless_shuffle(tf.range(n_rows), seed=tf.stack([seed, number]))
+        order = tf.random.experimental.stateless_shuffle(tf.range(len(x)), seed=tf.stack([seed, number]))
         return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
 
     # Not `Dataset.shuffle`: its order also depends on how the data set is distributed and on earlier iterators.
     if epoch is None:
-        orders = tf.data.Dataset.counter(first).flat_map(shuffled)
-    else:
-        orders = tf.data.Dataset.range(1).flat_map(lambda _: shuffled(epoch.read_value()))
-        orders = orders.apply(tf.data.experimental.assert_cardinality(updates_per_epoch(n_rows, batch_size)))
-    orders = orders.skip(skip) if skip else orders
-    options = tf.data.Options()
-    options.deterministic = True
-    # Rows are in memory: one thread is enough, and starting a pool for each iterator is what costs.
-    options.threading.private_threadpool_size = 1
-    options.experimental_distribute.auto_shard_policy = tf.data.experimental.AutoShardPolicy.OFF
-    return orders.map(gather).prefetch(2).with_options(options)
+        return tf.data.Dataset.counter(first).flat_map(shuffled).map(gather)
+    return tf.data.Dataset.range(1).flat_map(lambda _: shuffled(epoch.read_value())).map(gather)
 
 
 def needs_padding(n_rows: int, batch_size: int, replicas: int) -> bool:

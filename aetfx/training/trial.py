@@ -15,13 +15,15 @@ from typing import Any
 
 import numpy as np
 
+from aetfx.data.shards import DiskRows
 from aetfx.errors import ModelError
 from aetfx.models.draws import DRAWS, drawing, is_stochastic
 from aetfx.models.passing import reconstruct
 from aetfx.preprocessing.fit import Preprocessing
 from aetfx.training import stopping
 from aetfx.training.checkpoint import Checkpoints
-from aetfx.training.feed import needs_padding, run_epochs
+from aetfx.training.disk_feed import DiskFeed
+from aetfx.training.feed import Feed, needs_padding, run_epochs
 from aetfx.training.recipe import Recipe
 from aetfx.training.step import reason
 from aetfx.training.telemetry import Telemetry
@@ -97,11 +99,11 @@ def predict(model: Any, preprocessing: Preprocessing, rows: np.ndarray) -> np.nd
 
 def train(
     recipe: Recipe,
-    rows: np.ndarray,
+    rows: np.ndarray | DiskRows,
     preprocessing: Preprocessing,
     *,
     seed: int,
-    targets: np.ndarray | None = None,
+    targets: np.ndarray | DiskRows | None = None,
     workshop: Workshop | None = None,
     score: Callable[[Callable[[np.ndarray], np.ndarray]], float] | None = None,
     score_at: Iterable[int] = (),
@@ -115,7 +117,7 @@ def train(
 
     Args:
       recipe: what to train.
-      rows: raw train rows (n, *shape).
+      rows: raw train rows (n, *shape), in memory or on disk.
       preprocessing: fitted on these rows.
       seed: of the initial weights and the order of the rows; shared by configurations that are compared.
       targets: raw rows that are asked back, in the order of `rows`; None asks for the rows themselves.
@@ -201,11 +203,20 @@ def train(
 
 
 def feed_of(
-    recipe: Recipe, preprocessing: Preprocessing, rows: np.ndarray, targets: np.ndarray | None
-) -> tuple[np.ndarray, np.ndarray]:
-    """Returns rows and targets as fed, float32; one array where they are the same."""
-    fed = preprocessing.apply(rows)
+    recipe: Recipe,
+    preprocessing: Preprocessing,
+    rows: np.ndarray | DiskRows,
+    targets: np.ndarray | DiskRows | None,
+) -> tuple[Feed, Feed]:
+    """Returns rows and targets as fed, float32; one object where they are the same."""
+    fed = _feed(preprocessing, rows)
     if targets is None or targets is rows:
-        return fed, preprocessing.apply(rows, impute=False) if recipe.masks_targets else fed
+        return fed, _feed(preprocessing, rows, impute=False) if recipe.masks_targets else fed
     # Targets are reconstructions of the same things: in and out of the network they must have one scale.
-    return fed, preprocessing.apply(targets, impute=not recipe.masks_targets)
+    return fed, _feed(preprocessing, targets, impute=not recipe.masks_targets)
+
+
+def _feed(preprocessing: Preprocessing, rows: np.ndarray | DiskRows, *, impute: bool = True) -> Feed:
+    if isinstance(rows, DiskRows):
+        return DiskFeed(rows, preprocessing, impute)
+    return preprocessing.apply(rows, impute=impute)

@@ -1,0 +1,114 @@
+"""aetfx.data.shards: rows that do not fit in memory are written once, split as everywhere, and sampled."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import pytest
+
+from aetfx.data import open_source, shards
+from aetfx.data.shards import read_sample, stream
+from aetfx.data.split import held_out
+from aetfx.errors import DataError, RunError
+
+ROWS = np.random.default_rng(0).normal(size=(5000, 6)).astype("float32")
+SETTINGS = {"key": "a", "fraction": 0.2, "seed": 3, "most_bytes": 400 * 24}
+
+
+@pytest.fixture(autouse=True)
+def small_files(monkeypatch):
+    monkeypatch.setattr(shards, "_FILE_BYTES", 900 * 24)
+    monkeypatch.setattr(shards, "BLOCK_BYTES", 70 * 24)
+
+
+@pytest.fixture
+def source(tmp_path):
+    np.save(tmp_path / "rows.npy", ROWS)
+    return open_source(str(tmp_path / "rows.npy"))
+
+
+def all_of(disk):
+    return np.concatenate([disk.read(block) for block in range(len(disk.blocks))])
+
+
+def test_train_rows_are_those_of_the_split_in_their_order(source, tmp_path):
+    found = stream(source, tmp_path / "data", **SETTINGS)
+    out = held_out(ROWS, 0.2, 3)
+    assert len(found.train) == (~out).sum()
+    assert found.train.shape == ((~out).sum(), 6)
+    assert len(found.train.counts) == 5, "files of 900 rows"
+    np.testing.assert_array_equal(all_of(found.train), ROWS[~out])
+    np.testing.assert_array_equal(found.train.head(100), ROWS[~out][:100])
+    assert found.n_held_out == out.sum()
+
+
+def test_samples_are_of_their_side_and_do_not_depend_on_the_order_of_rows(source, tmp_path):
+    found = stream(source, tmp_path / "data", **SETTINGS)
+    out = held_out(ROWS, 0.2, 3)
+    assert len(found.sample) == len(found.held_out) == 400
+    assert found.sample.is_sample
+    train = set(map(bytes, ROWS[~out]))
+    assert all(bytes(row) in train for row in found.sample.values)
+    assert not any(bytes(row) in train for row in found.held_out.values)
+    np.save(tmp_path / "mixed.npy", np.random.default_rng(1).permutation(ROWS))
+    mixed = stream(open_source(str(tmp_path / "mixed.npy")), tmp_path / "mixed", **SETTINGS)
+    assert {bytes(row) for row in mixed.sample.values} == {bytes(row) for row in found.sample.values}
+
+
+def test_what_is_written_is_used_again_and_what_was_cut_short_is_not(source, tmp_path):
+    first = stream(source, tmp_path / "data", **SETTINGS)
+    reads = []
+    again = stream(source, tmp_path / "data", **SETTINGS, tell=reads.append)
+    assert not reads
+    assert again.train == first.train
+    np.testing.assert_array_equal(again.sample.values, first.sample.values)
+    path = first.train.file(2)
+    path.write_bytes(path.read_bytes()[:-4])
+    with pytest.raises(DataError, match="cut short"):
+        all_of(again.train)
+    assert stream(source, tmp_path / "data", **SETTINGS, tell=reads.append).train == first.train
+    assert reads[-1] == 5000
+    reads.clear()
+    stream(source, tmp_path / "data", **{**SETTINGS, "key": "b"}, tell=reads.append)
+    assert reads
+    assert json.loads((tmp_path / "data" / "about.json").read_text())["key"] == "b"
+
+
+def test_targets_stay_with_their_rows(source, tmp_path):
+    np.savez(tmp_path / "noisy.npz", rows=ROWS + 1)  # of another kind, whose batches are of another size
+    found = stream(source, tmp_path / "data", **SETTINGS, targets=open_source(str(tmp_path / "noisy.npz")))
+    np.testing.assert_allclose(all_of(found.targets), all_of(found.train) + 1)
+    np.testing.assert_allclose(found.target_sample.values, found.sample.values + 1)
+    np.testing.assert_allclose(found.target_held_out.values, found.held_out.values + 1)
+    rows, asked = read_sample(source, 100 * 24, 0, open_source(str(tmp_path / "noisy.npz")))
+    np.testing.assert_allclose(asked.values, rows.values + 1)
+
+
+@pytest.mark.parametrize("count", [4999, 5001])
+def test_targets_of_another_number_are_refused(source, tmp_path, count):
+    np.save(tmp_path / "asked.npy", np.zeros((count, 6), "float32"))
+    with pytest.raises(DataError, match="one for each row"):
+        stream(source, tmp_path / "data", **SETTINGS, targets=open_source(str(tmp_path / "asked.npy")))
+
+
+def test_rows_that_cannot_be_read_are_counted(tmp_path):
+    lines = ["a,b", *(f"{a},{b}" for a, b in ROWS[:500, :2]), "1,2,3", "4,5"]
+    (tmp_path / "rows.csv").write_text("\n".join(lines) + "\n")
+    found = stream(open_source(str(tmp_path / "rows.csv")), tmp_path / "data", **SETTINGS)
+    assert found.sample.n_read == 502
+    assert len(found.sample.quarantined) == 1
+    assert len(found.train) + found.n_held_out == 501
+
+
+def test_equal_rows_do_not_fill_a_sample_beyond_its_size(tmp_path):
+    np.save(tmp_path / "rows.npy", np.repeat(ROWS[:3], 2000, axis=0))
+    rows, _ = read_sample(open_source(str(tmp_path / "rows.npy")), 1000 * 24, 0)
+    assert len(rows) == 1000
+
+
+def test_a_disk_without_room_is_said_before_anything_is_written(source, tmp_path, monkeypatch):
+    monkeypatch.setattr("shutil.disk_usage", lambda path: type("", (), {"free": 1000})())
+    with pytest.raises(RunError, match="Give --out on a larger disk"):
+        stream(source, tmp_path / "data", **SETTINGS)
+    assert not (tmp_path / "data").exists()
