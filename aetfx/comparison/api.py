@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from aetfx.comparison.evaluation_table import trial_records, write_records
 from aetfx.comparison.lab import Lab
 from aetfx.comparison.paired import gain_over_seeds, pooled_log_variance
 from aetfx.comparison.reference import fed_cells, pca_score
@@ -84,10 +85,10 @@ def compare_study(
         finally:
             lab.close()
         record = _record(request, lab, candidates)
-        write_json(run.path("comparison.json"), record)
-        run.finish(
-            "comparison", request.inputs or "", [run.path("comparison.json")], seconds=time.perf_counter() - started
-        )
+        outputs = [run.path("evaluation.parquet"), run.path("comparison.json")]
+        write_records(outputs[0], _evaluation(lab, study, candidates))
+        write_json(outputs[1], record)
+        run.finish("comparison", request.inputs or "", outputs, seconds=time.perf_counter() - started)
     return record
 
 
@@ -147,6 +148,18 @@ def _record(request: Request, lab: Lab, candidates: list[Candidate]) -> dict[str
         "train_rows": len(lab.fed_from(candidates[0].recipe)[0]),
         "held_out_rows": len(lab.split().held_out),
     }
+
+
+def _evaluation(lab: Lab, study: Study, candidates: list[Candidate]) -> list[dict[str, Any]]:
+    """Returns the scores of all finished configurations in long form, on both halves of the held-out rows."""
+    return [
+        record
+        for candidate in candidates
+        if candidate.finished
+        for seed in range(lab.seed, lab.seed + study.sweep.seeds)
+        for split in ("select", "confirm")
+        for record in trial_records(lab, lab.trial(candidate.recipe, seed=seed), split)
+    ]
 
 
 def _unfinished(candidate: Candidate) -> dict[str, Any]:
