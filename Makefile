@@ -1,6 +1,6 @@
 # `make` alone lists the targets. Each calls setup when it is needed; after setup none touches the network.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test fuzz lint examples bench-diagnosis wheel clean
+.PHONY: help setup lock demo test fuzz kill replicas lint examples bench-diagnosis wheel clean
 
 BIN := .venv/bin
 # TensorFlow's start-up notices say nothing about us and hide what matters in a test log.
@@ -20,6 +20,12 @@ test: lint ## Lint, types, layers and all tests, as many at once as there are co
 
 fuzz: setup ## Read 300 damaged files: each must end in success or one clear error (a minute)
 	@$(BIN)/python -m tests.fuzz.run --seed 0 --count 300
+
+kill: setup ## Kill a sweep 30 times: it must end as if left alone (15 minutes)
+	@$(BIN)/python -m tests.kill.run --seed 0 --count 30
+
+replicas: setup ## Train each model family on 1, 2, 4 and 8 replicas: the losses must agree
+	@AETFX_ALL_REPLICAS=1 $(BIN)/python -m pytest tests/training/test_family_replicas.py
 
 lint: setup ## Style, format, import layers and types
 	@$(BIN)/ruff check .
