@@ -74,6 +74,11 @@ def _labels() -> np.ndarray:
     return np.asarray(load_digits().target)
 
 
+def _digits_8() -> np.ndarray:
+    """The digits as images of 8 x 8 pixels, (1797, 8, 8) float32 in [0, 1]."""
+    return _digits().reshape(-1, 8, 8)
+
+
 def _digits_28() -> np.ndarray:
     """The digits enlarged to 28 x 28 pixels by linear interpolation, (1797, 28, 28) float32 in [0, 1]."""
     from scipy.ndimage import zoom
@@ -194,6 +199,7 @@ FILES: dict[str, Callable[[], np.ndarray | Table]] = {
     "digits_many.npy": _digits_many,
     "digits_0_to_6.npy": _digits_0_to_6,
     "digits_7_to_9.npy": _digits_7_to_9,
+    "digits_8.npy": _digits_8,
     "digits_28.npy": _digits_28,
     "digits_thresholded.npy": _digits_thresholded,
     "digits_brightest.npy": _digits_brightest,

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 from aetfx.diagnosis.causes import REGISTRY
-from aetfx.study import load_study
+from aetfx.study import FAMILIES, load_study
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
-STUDIES = sorted(path.stem for path in EXAMPLES.glob("*.yaml"))
+COMPARED = sorted(path.stem for path in EXAMPLES.glob("*.yaml") if load_study(path).compare)
+STUDIES = sorted({path.stem for path in EXAMPLES.glob("*.yaml")} - set(COMPARED))
 CHEAP = ("scaling_sgd", "healthy")
 
 sys.path.insert(0, str(EXAMPLES))
@@ -47,6 +48,15 @@ def test_study_is_plain(name):
     assert second.startswith("# Expected: ")
     assert not third.startswith("#")
     assert str(check.EXPECTED[name]) in second
+
+
+def test_each_family_has_an_example_to_compare():
+    assert set(COMPARED) == set(FAMILIES) - {"auto"}
+    for name in COMPARED:
+        study = load_study(EXAMPLES / f"{name}.yaml")
+        assert study.model.family == name
+        assert Path(study.data.train).name in make_data.FILES
+        assert f"aetfx compare examples/{name}.yaml" in (EXAMPLES / f"{name}.yaml").read_text(encoding="utf-8")
 
 
 def test_data_are_the_published_ones_and_the_same_each_time(tmp_path):
