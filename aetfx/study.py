@@ -13,7 +13,7 @@ import sys
 import typing
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 import msgspec
 import yaml
@@ -110,6 +110,10 @@ class PreprocessingSection(_Section, frozen=True):
     constant: Literal["none", "drop"] = "none"
 
 
+FamilyName = Literal["auto", "dense", "conv", "denoising", "sparse", "vae", "lstm", "tcn"]
+FAMILIES: tuple[str, ...] = tuple(name for name in get_args(FamilyName) if name != "auto")
+
+
 class ModelSection(_Section, frozen=True):
     """The autoencoder: a reference family, the user's own factory, or a saved model.
 
@@ -117,7 +121,7 @@ class ModelSection(_Section, frozen=True):
     Not every family has every key (`aetfx.models.families`).
     """
 
-    family: Literal["auto", "dense", "conv", "denoising", "sparse", "vae", "lstm", "tcn"] = "dense"
+    family: FamilyName = "dense"
     hidden: Widths | None = None
     filters: Widths | None = None
     units: Count | None = None

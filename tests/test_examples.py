@@ -51,7 +51,7 @@ def test_study_is_plain(name):
 
 
 def test_each_family_has_an_example_to_compare():
-    assert set(COMPARED) == set(FAMILIES) - {"auto"}
+    assert set(COMPARED) == set(FAMILIES)
     for name in COMPARED:
         study = load_study(EXAMPLES / f"{name}.yaml")
         assert study.model.family == name
