@@ -11,6 +11,7 @@ sides, and trains the same configurations, seeds, epochs and batches on the same
   xla             the same with XLA
   compare         `aetfx compare` as it is: XLA, and a process for each core
   halving         the same with `sweep: {halving: true}`
+  stacked         no part of aetfx: the rates and seeds of one code width in one program, their weights side by side
 
 The score is the fraction of variance unexplained on 20 % held-out rows, which each way chooses itself. Exits 1 where
 compare is less than 3 times as fast as the loop, halving less than 5 times, a configuration's mean score differs from
@@ -37,7 +38,7 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-WAYS = ("loop", "steps", "xla", "compare", "halving")
+WAYS = ("loop", "steps", "xla", "compare", "halving", "stacked")
 RATES = (3e-4, 1e-3, 3e-3, 1e-2)
 DATA: dict[str, dict[str, Any]] = {
     "tall": {"rows": 60_000, "columns": 64, "rank": 12, "hidden": 64, "codes": (4, 8, 12), "batch": 64, "epochs": 3},
@@ -78,6 +79,65 @@ def loop(path: Path, kind: str, seeds: int, epochs: int) -> dict[str, list[float
             model.compile(keras.optimizers.Adam(rate), "mse")
             model.fit(train, train, epochs=epochs, batch_size=about["batch"], verbose=0)
             guess = model.predict(test, verbose=0, batch_size=1024)
+            found.setdefault(f"{code}, {rate:g}", []).append(float(np.square(guess - test).sum() / spread))
+    return found
+
+
+def stacked(path: Path, kind: str, seeds: int, epochs: int) -> dict[str, list[float]]:
+    """Trains all rates and seeds of one code width as one program, their weights side by side, with Adam by hand."""
+    import keras
+    import tensorflow as tf
+
+    about, rows = DATA[kind], np.load(path)
+    held = np.random.default_rng(1).permutation(len(rows))[: len(rows) // 5]
+    train, test = np.delete(rows, held, axis=0), rows[held]
+    spread = np.square(test - train.mean(axis=0)).sum()
+    batch, updates = about["batch"], len(train) // about["batch"]
+    inputs = tf.constant(train)
+    found: dict[str, list[float]] = {}
+    for code in about["codes"]:
+        pairs = [(rate, seed) for rate in RATES for seed in range(seeds)]
+        sizes = [about["columns"], about["hidden"], code, about["hidden"], about["columns"]]
+        stack: list[list[np.ndarray]] = []
+        for _, seed in pairs:
+            keras.utils.set_random_seed(seed)
+            glorot = keras.initializers.GlorotUniform()
+            shapes = list(zip(sizes, sizes[1:], strict=False))
+            stack.append(
+                [part for m, n in shapes for part in (np.asarray(glorot((m, n))), np.zeros((1, n), "float32"))]
+            )
+        weights = [tf.Variable(np.stack(parts)) for parts in zip(*stack, strict=True)]
+        means, squares = ([tf.Variable(tf.zeros_like(w)) for w in weights] for _ in range(2))
+        rates = tf.reshape(tf.constant([rate for rate, _ in pairs]), (-1, 1, 1))
+        count = tf.Variable(0.0)
+
+        def forward(x: Any, weights: Any = weights) -> Any:
+            for layer in range(4):
+                x = tf.matmul(x, weights[2 * layer]) + weights[2 * layer + 1]
+                x = tf.nn.relu(x) if layer in (0, 2) else x
+            return x
+
+        @tf.function(jit_compile=False)
+        def epoch(orders: Any, weights: Any = weights, means: Any = means, squares: Any = squares,
+                  rates: Any = rates, count: Any = count, forward: Any = forward) -> None:  # fmt: skip
+            for update in tf.range(updates):
+                x = tf.gather(inputs, orders[:, update])
+                with tf.GradientTape() as tape:
+                    loss = tf.reduce_sum(tf.reduce_mean(tf.square(forward(x) - x), axis=(1, 2)))
+                gradients = tape.gradient(loss, weights)
+                count.assign_add(1.0)
+                step = rates * tf.sqrt(1 - 0.999**count) / (1 - 0.9**count)
+                for w, g, m, v in zip(weights, gradients, means, squares, strict=True):
+                    m.assign(0.9 * m + 0.1 * g)
+                    v.assign(0.999 * v + 0.001 * tf.square(g))
+                    w.assign_sub(step * m / (tf.sqrt(v) + 1e-7))
+
+        draws = [np.random.default_rng(seed) for _, seed in pairs]
+        for _ in range(epochs):
+            orders = [draw.permutation(len(train))[: updates * batch].reshape(updates, batch) for draw in draws]
+            epoch(tf.constant(np.stack(orders)))
+        for number, (rate, _) in enumerate(pairs):
+            guess = forward(test[None], [w[number : number + 1] for w in weights])[0]
             found.setdefault(f"{code}, {rate:g}", []).append(float(np.square(guess - test).sum() / spread))
     return found
 
@@ -173,9 +233,10 @@ def main() -> int:
     given = parser.parse_args()
     if given.way:
         [kind], path = given.data, Path(given.rows)
+        by_hand = {"loop": loop, "stacked": stacked}
         scores = (
-            loop(path, kind, given.seeds, given.epochs)
-            if given.way == "loop"
+            by_hand[given.way](path, kind, given.seeds, given.epochs)
+            if given.way in by_hand
             else ours(path, kind, given.way, given.seeds, given.epochs, Path(given.out) / "run")
         )
         print(json.dumps(scores))
