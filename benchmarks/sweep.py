@@ -102,10 +102,10 @@ def stacked(path: Path, kind: str, seeds: int, epochs: int) -> dict[str, list[fl
         for _, seed in pairs:
             keras.utils.set_random_seed(seed)
             glorot = keras.initializers.GlorotUniform()
-            shapes = list(zip(sizes, sizes[1:], strict=False))
-            stack.append(
-                [part for m, n in shapes for part in (np.asarray(glorot((m, n))), np.zeros((1, n), "float32"))]
-            )
+            layers = [
+                (np.asarray(glorot(size)), np.zeros((1, size[1]), "float32")) for size in itertools.pairwise(sizes)
+            ]
+            stack.append([part for layer in layers for part in layer])
         weights = [tf.Variable(np.stack(parts)) for parts in zip(*stack, strict=True)]
         means, squares = ([tf.Variable(tf.zeros_like(w)) for w in weights] for _ in range(2))
         rates = tf.reshape(tf.constant([rate for rate, _ in pairs]), (-1, 1, 1))
