@@ -59,6 +59,7 @@ class Lab:
       parts: of flat rows that hold several inputs, or None.
       judge: "inliers" where outliers were found in the data, else None (all rows).
       store: keeps trials over interruptions.
+      on_part: told which part of the training of a recipe with a seed is done, a few times a second.
       targets, eval_targets: what `fit` asks back for `rows` and `eval_rows`; None asks the rows themselves.
       disk, disk_targets: all train rows, and what is asked back for them, where `rows` is a sample of them; None where
         `rows` are all.
@@ -87,6 +88,7 @@ class Lab:
     padding: float | None = None
     parts: Parts | None = None
     progress: Progress | None = None
+    on_part: Callable[[Recipe, int, float], None] | None = None
     targets: np.ndarray | None = None
     eval_targets: np.ndarray | None = None
     disk: DiskRows | None = None
@@ -320,7 +322,7 @@ class Lab:
             workshop=self.workshop,
             score=lambda predictor: self._select_score(recipe, predictor, index),
             score_at=score_at,
-            on_epoch=self._teller(recipe, self.cost(recipe)),
+            on_epoch=self._teller(recipe, seed, self.cost(recipe)),
             checkpoints=checkpoints,
             until=until,
             telemetry=self.telemetry,
@@ -356,10 +358,14 @@ class Lab:
         assert self._pool is not None
         start = self.spent
 
-        def tell(done: float) -> None:
+        def tell(done: dict[int, float]) -> None:
             self._check_time()
             mean = sum(self.cost(job.recipe) for job in missing) / len(missing)
-            self._tell(f"{len(missing)} variants", max(self.spent, start + done * mean))
+            self._tell(f"{len(missing)} variants", max(self.spent, start + sum(done.values()) * mean))
+            if self.on_part is not None:
+                for job in missing:
+                    if id(job) in done:
+                        self.on_part(job.recipe, job.seed, done[id(job)])
 
         dearest_first = sorted(missing, key=lambda job: -self.cost(job.recipe))
 
@@ -378,7 +384,7 @@ class Lab:
     def for_helper(self) -> Lab:
         """Returns a laboratory for another process: the same rows and score, nothing that lives in this one."""
         return dataclasses.replace(
-            self, workshop=None, progress=None, deadline=None, processes=1, trials={}, _pool=None,
+            self, workshop=None, progress=None, on_part=None, deadline=None, processes=1, trials={}, _pool=None,
             _splits={}, _scorers={}, _fitted={}, _hashes={},
         )  # fmt: skip
 
@@ -460,7 +466,7 @@ class Lab:
         truth, predicted = self.compared(recipe, predictor, "select", index)
         return self.scorer(index).score(truth, predicted, rows=self.judge).value
 
-    def _teller(self, recipe: Recipe, cost: float) -> Callable[[int], None]:
+    def _teller(self, recipe: Recipe, seed: int, cost: float) -> Callable[[int], None]:
         last = [time.monotonic()]
 
         def tell(epoch: int) -> None:
@@ -469,6 +475,8 @@ class Lab:
             if time.monotonic() - last[0] > 0.2:
                 last[0] = time.monotonic()
                 self._tell(recipe.name, self.spent + cost * epoch / recipe.epochs)
+                if self.on_part is not None:
+                    self.on_part(recipe, seed, epoch / recipe.epochs)
 
         return tell
 

@@ -88,13 +88,13 @@ class Pool:
         for helper in self._helpers:
             threading.Thread(target=self._serve, args=(helper,), daemon=True).start()
 
-    def run(self, jobs: Sequence[Job], here: Callable[[Job], Any], tell: Callable[[float], Any]) -> None:
+    def run(self, jobs: Sequence[Job], here: Callable[[Job], Any], tell: Callable[[dict[int, float]], Any]) -> None:
         """Trains jobs in the helpers and in this process; returns when all are done.
 
         Args:
           jobs: dearest first.
           here: trains one in this process; also those whose helper failed, so that the error is raised here.
-          tell: called now and then with the number of trainings, and parts of them, that helpers have done; may raise.
+          tell: called now and then with the part of each job (by its `id`) that a helper has done; may raise.
         """
         with self._changed:
             self._jobs.extend(jobs)
@@ -110,7 +110,7 @@ class Pool:
                         self._changed.wait(_POLL_SECONDS)
                 if job is not None:
                     here(job)
-                tell(sum(self._done.values()))
+                tell(dict(self._done))
         except stopping.Stopped:
             for helper in self._helpers:
                 helper.stop()

@@ -16,6 +16,7 @@ from aetfx.comparison.lab import Lab
 from aetfx.comparison.pool import Job
 from aetfx.errors import ModelError
 from aetfx.study import Study
+from aetfx.training.progress import Board, Standing
 from aetfx.training.recipe import Recipe
 
 _KEEP = 3  # one in so many goes on from a rung; the rungs are a ninth and a third of the epochs
@@ -31,6 +32,7 @@ class Candidate:
       rungs: epoch to score on the select rows.
       failed: why it could not be trained; "" where it could.
       dropped_at: the rung behind which it was not trained on; None where it was.
+      scores: on the select rows, of the seeds with which it was trained to the end.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Candidate:
     rungs: dict[int, float] = field(default_factory=dict)
     failed: str = ""
     dropped_at: int | None = None
+    scores: list[float] = field(default_factory=list)
 
     @property
     def finished(self) -> bool:
@@ -60,6 +63,8 @@ def sweep(
     """
     asked = chooser(study)
     found: dict[str, Candidate] = {}
+    if isinstance(lab.progress, Board):
+        lab.on_part = _Standings(lab.progress, found, study.sweep.seeds).part
     _add(found, study, {}, build, lab)
     seeds = [lab.seed + i for i in range(study.sweep.seeds)]
     while values := asked.ask():
@@ -74,6 +79,34 @@ def sweep(
         left = _halved(lab, left, seeds[0])
     _train(lab, left, seeds, None)
     return list(found.values())
+
+
+class _Standings:
+    """Keeps which part of each configuration is trained, and shows it.
+
+    Args:
+      board: where.
+      candidates: by name; more may come.
+      seeds: of each that is trained to the end.
+    """
+
+    def __init__(self, board: Board, candidates: dict[str, Candidate], seeds: int):
+        self.board, self.candidates, self.seeds = board, candidates, seeds
+        self.parts: dict[str, dict[int, float]] = {}
+
+    def part(self, recipe: Recipe, seed: int, part: float) -> None:
+        self.parts.setdefault(recipe.identity, {})[seed] = part
+        self.board.show([self._standing(candidate) for candidate in self.candidates.values()])
+
+    def _standing(self, candidate: Candidate) -> Standing:
+        done = sum(self.parts.get(candidate.recipe.identity, {}).values()) / self.seeds
+        if candidate.scores:
+            done = max(done, len(candidate.scores) / self.seeds)
+        known = [*candidate.rungs.values()][-1:] if not candidate.scores else candidate.scores
+        ended = "failed" if candidate.failed else "dropped" if candidate.dropped_at is not None else ""
+        if not ended and len(candidate.scores) == self.seeds:
+            ended = "trained"
+        return Standing(candidate.name, min(done, 1.0), sum(known) / len(known) if known else None, ended)
 
 
 def rungs(epochs: int) -> list[int]:
@@ -132,12 +165,15 @@ def _train(lab: Lab, candidates: Sequence[Candidate], seeds: Sequence[int], unti
     lab.prepare(Job(candidate.recipe, seed, until=until) for candidate in going for seed in seeds)
     for candidate in going:
         try:
+            scores = []
             for seed in seeds:
                 if until is None or until >= candidate.recipe.epochs:
                     trial = lab.trial(candidate.recipe, seed=seed)
+                    scores.append(lab.score(trial, "select").value)
                     if trial.diverged:
                         candidate.failed = f"its loss became NaN or infinite in epoch {len(trial.losses)}"
                 else:
                     candidate.rungs[until] = lab.rung(candidate.recipe, seed, until)
+            candidate.scores = scores
         except (ModelError, MemoryError) as error:
             candidate.failed = str(error) or "out of memory"

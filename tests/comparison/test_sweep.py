@@ -142,3 +142,23 @@ def test_a_configuration_that_fails_is_told_and_stops_no_other(tmp_path):
     assert rows["learning_rate=1e+30"]["score"] is None
     assert rows["baseline"]["score"] < 1.5
     json.dumps(record, allow_nan=False)
+
+
+def test_a_board_is_told_how_all_configurations_stand(tmp_path):
+    seen = []
+
+    class Watching:
+        def update(self, doing, done, total):
+            pass
+
+        def show(self, standings):
+            seen.append({item.name: item for item in standings})
+
+    given = study(tmp_path, {"training.learning_rate": [0.001, 0.01], "model.bottleneck": [1, 2]}, epochs=400)
+    compare_study(given, tmp_path / "run", progress=Watching())
+    last = seen[-1]
+    assert len(last) == 4
+    assert all(0.0 <= item.part <= 1.0 for standings in seen for item in standings.values())
+    parts = [sum(item.part for item in standings.values()) for standings in seen]
+    assert parts == sorted(parts)
+    assert parts[-1] > 3
