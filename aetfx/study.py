@@ -152,7 +152,8 @@ class TrainingSection(_Section, frozen=True):
     `replicas` are GPUs, or parts of the CPU; None for all GPUs.
     `processes` train side by side; None stands for as many as there are cores. The results are the same.
     `checkpoint_seconds` is the least time between two checkpoints of a trial; 0 writes one after each epoch.
-    `telemetry` lets `compare` read gradient norms, dead units and the like after each epoch.
+    `telemetry` lets `compare` read gradient norms, dead units and the like after each epoch; `histograms` those of the
+    weights as well.
     """
 
     optimizer: OptimizerName | None = None
@@ -169,7 +170,7 @@ class TrainingSection(_Section, frozen=True):
     replicas: Count | None = None
     processes: Count | None = None
     checkpoint_seconds: NotNegative = 15.0
-    telemetry: bool = True
+    telemetry: bool | Literal["histograms"] = True
 
     def or_usual(self) -> TrainingSection:
         """Returns a copy that has the usual optimizer, learning rate and loss where the study is silent."""

@@ -33,6 +33,7 @@ from aetfx.training.feed import updates_per_epoch
 from aetfx.training.progress import Progress
 from aetfx.training.recipe import Recipe
 from aetfx.training.store import TrialStore
+from aetfx.training.telemetry import Kind
 from aetfx.training.trial import OutOfTime, Trial, train
 from aetfx.training.workshop import Workshop
 
@@ -59,6 +60,7 @@ class Lab:
       parts: of flat rows that hold several inputs, or None.
       judge: "inliers" where outliers were found in the data, else None (all rows).
       store: keeps trials over interruptions.
+      lost: trials that killed their process, and the signal.
       on_part: told which part of the training of a recipe with a seed is done, a few times a second.
       targets, eval_targets: what `fit` asks back for `rows` and `eval_rows`; None asks the rows themselves.
       disk, disk_targets: all train rows, and what is asked back for them, where `rows` is a sample of them; None where
@@ -67,7 +69,7 @@ class Lab:
       processes: how many train at a time, this one included; None for as many as there are cores.
       deadline: of `time.monotonic`, after which no training is begun or gone on with; None for never.
       checkpoint_seconds: the least time between two checkpoints of a trial; 0 for one after each epoch.
-      telemetry: whether trials read the figures of `aetfx.training.telemetry`.
+      telemetry: whether trials read the figures of `aetfx.training.telemetry`; see `train`.
       jit_from_seconds: nominal length of a trial from which on XLA compiles its step; the same on every machine.
       reserve: whether half of the user's own eval rows is set aside for experiments (`comparison.splits`).
       separation: how well the user's own eval rows are told from the train rows; None where eval is a fraction.
@@ -98,7 +100,7 @@ class Lab:
     processes: int | None = None
     deadline: float | None = None
     checkpoint_seconds: float = 15.0
-    telemetry: bool = False
+    telemetry: Kind = False
     jit_from_seconds: float = math.inf
     separation: Separation | None = None
     unit_seconds: float = 1.0
@@ -110,6 +112,7 @@ class Lab:
     _fitted: dict[tuple[int, str], Preprocessing] = field(default_factory=dict)
     _hashes: dict[tuple[int, str, str], str] = field(default_factory=dict)
     trials: dict[tuple[str, int, int], Trial] = field(default_factory=dict)
+    lost: dict[tuple[str, int, int], int] = field(default_factory=dict)
     _pool: Pool | None = None
 
     @property
@@ -311,6 +314,11 @@ class Lab:
     def _trained(self, recipe: Recipe, seed: int, index: int, score_at: Iterable[int], until: int | None) -> Trial:
         """Trains a recipe, to its end or until an epoch; one that ended is kept."""
         self._check_time()
+        if signal := self.lost.get((recipe.identity, seed, index)):
+            raise ModelError(
+                f"training '{recipe.name}' stopped: its process was killed twice (signal {signal}), as happens where "
+                "memory runs out. Make the model or the batch smaller, or train with training.processes: 1."
+            )
         rows, targets = self.fed_from(recipe, index)
         checkpoints = self._checkpoints(recipe, seed, index)
         trial = train(
@@ -374,6 +382,9 @@ class Lab:
                 self.do(job)
 
         self._pool.run(dearest_first, here, tell)
+        for job in missing:
+            if id(job) in self._pool.lost:
+                self.lost[(job.recipe.identity, job.seed, job.index)] = self._pool.lost[id(job)]
 
     def close(self) -> None:
         """Ends the processes that trained beside this one."""

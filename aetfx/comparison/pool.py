@@ -16,7 +16,7 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,8 @@ _MOST_BYTES = 1 << 30  # of rows: each helper holds a copy
 # A helper's start costs about this much processor time (importing TensorFlow, building the laboratory).
 _START_SECONDS = 5.0
 _STOP_SECONDS = 20.0  # machines that are taken away give thirty
+_END_SECONDS = 2.0  # for a helper that has closed its pipe to be gone
+_MOST_DEATHS = 2  # of helpers by one job
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,9 @@ class Pool:
       lab: what the helpers train in; sent once.
       count: number of helpers.
 
+    Attributes:
+      lost: by `id` of the jobs of the last `run` whose helper was killed twice, the signal.
+
     Raises:
       Exception: the laboratory holds something that cannot be sent to another process.
     """
@@ -78,32 +83,38 @@ class Pool:
     def __init__(self, lab: Lab, count: int):
         from cloudpickle import dumps
 
-        state = dumps(lab.for_helper())
+        self._state = dumps(lab.for_helper())
+        self.lost: dict[int, int] = {}
         self._jobs: deque[Job] = deque()
+        self._again: deque[Job] = deque()
+        self._deaths: Counter[int] = Counter()
         self._done: dict[int, float] = {}
         self._changed = threading.Condition()
         self._busy = 0
-        self._helpers = [_Helper(state) for _ in range(count)]
+        self._helpers = [_Helper(self._state) for _ in range(count)]
         self._finalizer = weakref.finalize(self, _close, self._helpers)
-        for helper in self._helpers:
-            threading.Thread(target=self._serve, args=(helper,), daemon=True).start()
+        for place in range(count):
+            threading.Thread(target=self._serve, args=(place,), daemon=True).start()
 
     def run(self, jobs: Sequence[Job], here: Callable[[Job], Any], tell: Callable[[dict[int, float]], Any]) -> None:
         """Trains jobs in the helpers and in this process; returns when all are done.
 
         Args:
           jobs: dearest first.
-          here: trains one in this process; also those whose helper failed, so that the error is raised here.
+          here: trains one in this process; also those that failed in a helper, so that the error is raised here. One
+            whose helper was killed is given to a fresh helper and never trained here, because what killed the one may
+            kill the other (memory that runs out); the second time it is `lost`.
           tell: called now and then with the part of each job (by its `id`) that a helper has done; may raise.
         """
         with self._changed:
             self._jobs.extend(jobs)
-            self._done.clear()
+            for known in (self._done, self.lost, self._deaths):
+                known.clear()
             self._changed.notify_all()
         try:
             while True:
                 with self._changed:
-                    if not self._jobs and not self._busy:
+                    if not self._jobs and not self._again and not self._busy:
                         return
                     job = self._jobs.popleft() if self._jobs else None
                     if job is None:
@@ -129,32 +140,48 @@ class Pool:
         """Ends the helpers at once; the trials that they had finished are in the run directory."""
         with self._changed:
             self._jobs.clear()
+            self._again.clear()
             self._changed.notify_all()
         self._finalizer()
 
-    def _serve(self, helper: _Helper) -> None:
+    def _serve(self, place: int) -> None:
         """Gives jobs to one helper and takes its news, in a thread of this process."""
+        helper = self._helpers[place]
         while True:
             with self._changed:
-                while not self._jobs:
+                while not self._jobs and not self._again:
                     if helper.process.poll() is not None:
                         return
                     self._changed.wait(_POLL_SECONDS)
-                job = self._jobs.popleft()
+                job = (self._again or self._jobs).popleft()
                 self._busy += 1
             finished = False
             try:
                 finished = helper.train(job, lambda part, job=job: self._done.update({id(job): part}))
             finally:
+                killed = 0 if finished else self._killed(helper)
                 with self._changed:
                     self._busy -= 1
                     if finished:
                         self._done[id(job)] = 1.0
+                    elif killed:
+                        self._deaths[id(job)] += 1
+                        if self._deaths[id(job)] < _MOST_DEATHS:
+                            self._again.append(job)
+                        else:
+                            self.lost[id(job)] = killed
+                        self._helpers[place] = helper = _Helper(self._state)
                     elif self._finalizer.alive:
                         self._jobs.appendleft(job)
                     self._changed.notify_all()
-            if not finished:
+            if not finished and not killed:
                 return
+
+    def _killed(self, helper: _Helper) -> int:
+        """Returns the signal that ended a helper, 0 where none did or it was this process that ended it."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            helper.process.wait(_END_SECONDS)
+        return max(0, -(helper.process.poll() or 0)) if self._finalizer.alive else 0
 
 
 class _Helper:

@@ -6,6 +6,7 @@ One that was cut off or changed anywhere is noticed. Two are kept: where the new
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import io
 import json
@@ -19,6 +20,7 @@ from typing import Any
 import numpy as np
 
 from aetfx.run import write_bytes
+from aetfx.training.telemetry import Histogram
 
 _KEPT = 2
 _DIGEST_BYTES = 16
@@ -35,6 +37,7 @@ class Snapshot:
       losses: training loss of each finished epoch.
       scores: epoch (1-based) to score on the select rows.
       best_epoch, best_weights: kept so far, where the training stops early.
+      histograms: of the weights, where they were read.
       telemetry: figures of each finished epoch (`aetfx.training.telemetry`), where they are read.
     """
 
@@ -46,6 +49,7 @@ class Snapshot:
     best_epoch: int | None = None
     best_weights: list[np.ndarray] | None = None
     telemetry: list[dict[str, float]] = field(default_factory=list)
+    histograms: list[Histogram] = field(default_factory=list)
 
 
 class Checkpoints:
@@ -82,6 +86,7 @@ class Checkpoints:
             "scores": snapshot.scores,
             "best_epoch": snapshot.best_epoch,
             "telemetry": snapshot.telemetry,
+            "histograms": [dataclasses.astuple(item) for item in snapshot.histograms],
         }
         arrays = {f"v{i:05}": value for i, value in enumerate(snapshot.variables)}
         arrays |= {f"b{i:05}": value for i, value in enumerate(snapshot.best_weights or [])}
@@ -139,4 +144,5 @@ class Checkpoints:
             about["best_epoch"],
             best or None,
             about["telemetry"],
+            [Histogram(*item[:-1], tuple(item[-1])) for item in about["histograms"]],
         )

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from aetfx.training.recipe import Recipe
+from aetfx.training.telemetry import Histogram
 from aetfx.training.trial import Trial
 
 _METRIC = "score"
@@ -49,6 +50,8 @@ def write_trial(directory: Path, trial: Trial, score: float) -> None:
                 for name, value in figures.items():
                     if np.isfinite(value):
                         tf.summary.scalar(f"telemetry/{name}", value, step=epoch)
+            for item in trial.histograms:
+                _write_histogram(item)
             for epoch, value in sorted({**trial.scores, len(trial.losses): score}.items()):
                 tf.summary.scalar(_METRIC, value, step=epoch)
             hp.hparams(
@@ -58,6 +61,17 @@ def write_trial(directory: Path, trial: Trial, score: float) -> None:
     except Exception:  # a full disk, in TensorFlow's own words
         shutil.rmtree(directory, ignore_errors=True)
         raise
+
+
+def _write_histogram(item: Histogram) -> None:
+    """Writes the buckets of a weight as TensorBoard takes them: (left, right, count), shape (k, 3)."""
+    import tensorflow as tf
+    from tensorboard.plugins.histogram import metadata
+
+    edges = np.linspace(item.low, item.high, len(item.counts) + 1)
+    buckets = np.stack([edges[:-1], edges[1:], np.array(item.counts, np.float64)], axis=1)
+    about = metadata.create_summary_metadata(display_name=None, description=None)
+    tf.summary.write(f"weights/{item.name}", tf.constant(buckets), step=item.epoch, metadata=about)
 
 
 def write_hparams_config(directory: Path) -> None:

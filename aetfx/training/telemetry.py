@@ -13,7 +13,8 @@ only what one pass shows is told.
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 
@@ -29,6 +30,39 @@ _SAME = 1e-6  # sd of a unit's answers below which they are the same
 _END = 0.01
 _BOUNDED = {"sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 _USED = 0.01
+
+
+# "histograms" reads also how the values of each weight are spread, at no more than `MOST_HISTOGRAMS` epochs.
+Kind = bool | Literal["histograms"]
+MOST_HISTOGRAMS = 25
+_BUCKETS = 30
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """How the values of one weight are spread.
+
+    Attributes:
+      epoch: after which (1-based).
+      name: path of the weight.
+      low, high: of its finite values.
+      counts: of values in equally wide buckets.
+    """
+
+    epoch: int
+    name: str
+    low: float
+    high: float
+    counts: tuple[int, ...]
+
+
+def histogram_epochs(epochs: int) -> set[int]:
+    """Returns the epochs after which histograms are read, the first and the last among them.
+
+    >>> sorted(histogram_epochs(3)), len(histogram_epochs(1000))
+    ([1, 2, 3], 25)
+    """
+    return {int(epoch) for epoch in np.linspace(1, epochs, min(epochs, MOST_HISTOGRAMS)).round()}
 
 
 class Telemetry:
@@ -53,6 +87,18 @@ class Telemetry:
         if bench.reader is None:
             bench.reader = _compiled(self._model, self._hidden, self._code, own=self._own)
         self._read = bench.reader
+
+    def histograms(self, epoch: int) -> list[Histogram]:
+        """Returns how the values of each trainable weight are spread as the model stands now."""
+        found = []
+        for weight in self._model.trainable_weights:
+            values = np.asarray(weight, dtype=np.float64).ravel()
+            values = values[np.isfinite(values)]
+            if values.size:
+                low, high = float(values.min()), float(values.max())
+                counts, _ = np.histogram(values, _BUCKETS, (low, high if high > low else low + 1.0))
+                found.append(Histogram(epoch, str(weight.path), low, high, tuple(int(count) for count in counts)))
+        return found
 
     def read(self) -> dict[str, float]:
         """Returns the figures as the model stands now."""

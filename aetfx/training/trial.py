@@ -26,7 +26,7 @@ from aetfx.training.disk_feed import DiskFeed
 from aetfx.training.feed import Feed, needs_padding, run_epochs
 from aetfx.training.recipe import Recipe
 from aetfx.training.step import reason
-from aetfx.training.telemetry import Telemetry
+from aetfx.training.telemetry import Histogram, Kind, Telemetry
 from aetfx.training.watcher import make_watcher
 from aetfx.training.workshop import Workshop
 
@@ -51,6 +51,7 @@ class Trial:
       seconds: wall time of this process's part.
       paused: it was to go on later (`until`).
       telemetry: figures of each epoch, where they were read.
+      histograms: of the weights, where they were read.
     """
 
     recipe: Recipe
@@ -63,6 +64,7 @@ class Trial:
     seconds: float = 0.0
     paused: bool = False
     telemetry: list[dict[str, float]] = field(default_factory=list)
+    histograms: list[Histogram] = field(default_factory=list)
 
     @property
     def diverged(self) -> bool:
@@ -110,7 +112,7 @@ def train(
     on_epoch: Callable[[int], None] | None = None,
     checkpoints: Checkpoints | None = None,
     until: int | None = None,
-    telemetry: bool = False,
+    telemetry: Kind = False,
     jit: bool = False,
 ) -> Trial:
     """Trains a fresh model.
@@ -128,7 +130,8 @@ def train(
       on_epoch: called after each epoch with its number (1-based); may raise `OutOfTime`.
       checkpoints: of an earlier process that trained the same, to go on from, and to be written; None for neither.
       until: pause after this epoch (a checkpoint is written); None trains to the end.
-      telemetry: whether the figures of `aetfx.training.telemetry` are read after each epoch.
+      telemetry: whether the figures of `aetfx.training.telemetry` are read after each epoch; "histograms" for those of
+        the weights as well.
       jit: whether XLA may compile the training step, which pays where a training is long.
 
     Raises:
@@ -164,6 +167,7 @@ def train(
         until=last,
         on_epoch=on_epoch,
         telemetry=Telemetry(bench, recipe, fed, target) if telemetry else None,
+        histograms=telemetry == "histograms",
     )
     try:
         with stopping.heeded():
@@ -199,6 +203,7 @@ def train(
         time.perf_counter() - started,
         paused=last < recipe.epochs and not watch.ended,
         telemetry=watch.telemetry,
+        histograms=watch.histograms,
     )
 
 

@@ -15,7 +15,7 @@ from aetfx.training.feed import updates_per_epoch
 from aetfx.training.recipe import Recipe
 from aetfx.training.schedules import factor
 from aetfx.training.step import loss_in
-from aetfx.training.telemetry import Telemetry
+from aetfx.training.telemetry import Telemetry, histogram_epochs
 from aetfx.training.workshop import Bench
 
 _PROBE_ROWS = 16
@@ -32,6 +32,7 @@ def make_watcher(
     until: int,
     on_epoch: Callable[[int], None] | None,
     telemetry: Telemetry | None = None,
+    histograms: bool = False,
 ) -> Any:
     """Makes the Keras callback of one training; it knows how far an earlier process came.
 
@@ -45,10 +46,12 @@ def make_watcher(
       until: the last epoch of this run; a checkpoint is written after it unless it is the last of the recipe.
       on_epoch: called after each epoch with its number (1-based); may raise.
       telemetry: read after each epoch; None for never.
+      histograms: whether those of the weights are read too.
     """
     import keras
 
     updates = updates_per_epoch(len(fed), recipe.batch_size)
+    spread_at = histogram_epochs(recipe.epochs) if histograms else set()
     needed = {epoch for epoch in asked if epoch <= until}
     begun = checkpoints.latest(needed) if checkpoints is not None and not recipe.step.own else None
 
@@ -59,7 +62,7 @@ def make_watcher(
             self.first, self.done = found.epoch, found.step
             self.losses, self.scores = list(found.losses), dict(found.scores)
             self.best_epoch, self.best_weights = found.best_epoch, found.best_weights
-            self.telemetry = list(found.telemetry)
+            self.telemetry, self.histograms = list(found.telemetry), list(found.histograms)
             self.epoch = self.first
             self.ended = False
             self._resumable: bool | None = None
@@ -88,6 +91,8 @@ def make_watcher(
                 self.losses.append(float(np.mean(loss)) + float((logs or {}).get("padding_correction", 0.0)))
             if telemetry is not None:
                 self.telemetry.append(telemetry.read())
+                if epoch in spread_at:
+                    self.histograms += telemetry.histograms(epoch)
             if score is not None and epoch in asked:
                 with undisturbed(bench.model):
                     self.scores[epoch] = float(score(bench.model))
@@ -117,6 +122,7 @@ def make_watcher(
                         self.best_epoch,
                         self.best_weights,
                         self.telemetry,
+                        self.histograms,
                     )
                 )
             if asked_to_stop:

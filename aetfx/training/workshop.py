@@ -10,13 +10,14 @@ from __future__ import annotations
 import copy
 import dataclasses
 import logging
+import warnings
 from collections import OrderedDict
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from aetfx.models.serial import ModelSource, dictionaries
+from aetfx.models.serial import ModelSource, dictionaries, leaf_layers
 from aetfx.run import content_hash
 from aetfx.training.feed import steps_at_once
 from aetfx.training.objective import apply_objective
@@ -180,7 +181,14 @@ def _synchronized(source: ModelSource) -> ModelSource:
     """
     blueprint = copy.deepcopy(source.blueprint)
     nodes = list(dictionaries(blueprint))
-    if source.objects or any(node.get("activity_regularizer") for node in nodes):
+    if source.factory is not None or source.objects or any(node.get("activity_regularizer") for node in nodes):
+        if any(type(layer).__name__ == "BatchNormalization" for layer in leaf_layers(source.build()).values()):
+            warnings.warn(
+                "each replica takes the statistics of batch normalisation over its own part of a batch, so that their "
+                "number changes the result a little: where a model has layers of its own, or penalties on activities, "
+                "replicas cannot wait for each other. Train with training.replicas: 1 if that matters.",
+                stacklevel=4,
+            )
         return source
     for node in nodes:
         if node.get("class_name") == "BatchNormalization" and "synchronized" in node.get("config", {}):

@@ -102,6 +102,39 @@ def test_a_helper_that_is_killed_costs_time_and_nothing_else(tmp_path, always):
         lab.close()
 
 
+def test_a_training_that_kills_its_process_is_lost_and_kills_no_other(tmp_path, always):
+    owner = os.getpid()
+
+    def deadly(y, p):
+        if os.getpid() != owner:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return keras.ops.mean(keras.ops.square(y - p), axis=-1)
+
+    config = {"module": "builtins", "class_name": "function", "config": "deadly", "registered_name": "deadly"}
+    own = recipe().changed(loss=config, source=dataclasses.replace(recipe().source, objects={"deadly": deadly}))
+    lab = laboratory(tmp_path)
+    first, second, third = Job(own, 0), Job(recipe(), 0), Job(recipe(), 1)
+    trained_here = []
+
+    def here(job):
+        trained_here.append(job)
+        deadline = time.monotonic() + 120
+        while not mine.lost and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    mine = pool.Pool(lab, 1)
+    try:
+        mine.run([second, first, third], here, lambda done: None)
+        assert trained_here[0] is second
+        assert first not in trained_here
+        assert mine.lost == {id(first): signal.SIGKILL}
+        lab.lost[(own.identity, 0, 0)] = signal.SIGKILL
+        with pytest.raises(ModelError, match=r"killed twice \(signal 9\), as happens where memory runs out"):
+            lab.trial(own)
+    finally:
+        mine.close()
+
+
 def test_a_training_that_breaks_off_says_so_when_it_is_asked_for(tmp_path, always):
     def boom(y, p):
         raise ValueError("boom")

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -117,6 +118,25 @@ def test_two_replicas_give_the_losses_of_one(trained, case):
     assert len(one["losses"]) == 4
     np.testing.assert_allclose(two["losses"], one["losses"], rtol=1e-4)
     np.testing.assert_allclose(two["output"], one["output"], rtol=1e-3, atol=1e-4)
+
+
+def test_batch_normalisation_that_cannot_be_synchronised_is_told():
+    import keras
+
+    from aetfx.models.serial import describe_model
+    from aetfx.training.workshop import _synchronized
+
+    def source(*extra):
+        return describe_model(keras.Sequential([keras.Input((6,)), *extra, keras.layers.Dense(6)]), (6,))
+
+    normalised = source(keras.layers.BatchNormalization())
+    assert '"synchronized": true' in json.dumps(_synchronized(normalised).blueprint)
+    penalised = keras.layers.Dense(4, activity_regularizer="l1")
+    with pytest.warns(UserWarning, match="each replica takes the statistics of batch normalisation"):
+        _synchronized(source(penalised, keras.layers.BatchNormalization()))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        _synchronized(source(penalised))
 
 
 def test_more_replicas_than_were_set_up_are_refused():
