@@ -83,10 +83,14 @@ class Telemetry:
         self._hidden = {facts.last: facts.units for facts in architecture.inner}
         place = architecture.code_place
         self._code = None if place is None else architecture.layers[place].last
-        self._weights = [np.asarray(weight) for weight in self._model.trainable_weights]
+        self._weights: list[np.ndarray] | None = None
         if bench.reader is None:
             bench.reader = _compiled(self._model, self._hidden, self._code, own=self._own)
         self._read = bench.reader
+
+    def begin(self) -> None:
+        """Takes note of the weights as an epoch begins; without that, `update_ratio` is left out of its figures."""
+        self._weights = [np.asarray(weight) for weight in self._model.trainable_weights]
 
     def histograms(self, epoch: int) -> list[Histogram]:
         """Returns how the values of each trainable weight are spread as the model stands now."""
@@ -104,9 +108,11 @@ class Telemetry:
         """Returns the figures as the model stands now."""
         with undisturbed(self._model):
             found = {name: float(value) for name, value in self._read(*self._probe).items()}
-        before, self._weights = self._weights, [np.asarray(weight) for weight in self._model.trainable_weights]
-        length, moved = _length(before), _length([now - w for now, w in zip(self._weights, before, strict=True)])
-        found["update_ratio"] = moved / length if length > 0 else 0.0
+        before, now = self._weights, [np.asarray(weight) for weight in self._model.trainable_weights]
+        if before is not None:
+            length, moved = _length(before), _length([w - b for w, b in zip(now, before, strict=True)])
+            found["update_ratio"] = moved / length if length > 0 else 0.0
+        self._weights = now
         return found
 
 

@@ -68,6 +68,8 @@ def make_watcher(
             self._resumable: bool | None = None
             if begun is not None:
                 self._restore(begun.variables)
+            if telemetry is not None and not self.done:
+                telemetry.begin()
 
         def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
             self.epoch = epoch
