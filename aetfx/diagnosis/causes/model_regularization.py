@@ -14,6 +14,7 @@ from aetfx.training.recipe import Recipe
 from aetfx.words import percent
 
 _FACTORS = (0.1, 0.01, 0.0)
+_DEFAULT_DECAY = 0.004  # of Keras's AdamW
 
 
 class Regularization(Cause):
@@ -103,7 +104,9 @@ def _signs(case: Case) -> list[str]:
 
 
 def _on_weights(recipe: Recipe) -> bool:
-    return bool(largest_weight_penalty(recipe.source.blueprint) or recipe.optimizer["config"].get("weight_decay"))
+    """Whether weights are penalised, by more than an optimizer does by itself."""
+    decay = recipe.optimizer["config"].get("weight_decay") or 0.0
+    return largest_weight_penalty(recipe.source.blueprint) > 0 or decay > _DEFAULT_DECAY
 
 
 def _lost(case: Case) -> list[str]:
