@@ -230,7 +230,7 @@ NOT_ADMITTED = {
     "model.dead_units": lambda: make_case(PLANE, hidden=(32,), epochs=100),
     "model.initialization": lambda: make_case(PLANE, hidden=(64,), code=2),
     "model.regularization": lambda: make_case(
-        PLANE, rate=1e-2, epochs=60, edit=layers_with(kernel_regularizer=penalty(l2=1e-5))
+        PLANE, rate=1e-2, epochs=60, edit=layers_with(activity_regularizer=penalty(l1=1e-6))
     ),
 }
 # What an experiment of a cause may change in a recipe, beside its name.
