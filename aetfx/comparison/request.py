@@ -25,7 +25,7 @@ from aetfx.run import content_hash, file_hash, stream_hash, versions
 from aetfx.study import DATA_PATHS, Study
 
 # A change of the method must not hand out verdicts of an older one.
-METHOD_VERSION = 2
+METHOD_VERSION = 3
 
 
 @dataclass(frozen=True)
