@@ -82,6 +82,25 @@ def test_what_is_kept_follows_from_what_was_measured(base):
             assert case["score"] <= verify.HEALTHY_RATIO * search["best"]["score"] * 1.001, name
 
 
+@pytest.mark.parametrize("base", names())
+def test_a_choice_passes_the_test_of_health_and_is_good(base):
+    record = verify.read(base)
+    for name, case in record["cases"].items():
+        if case.get("choice"):
+            search = record["searches"][name]
+            assert not case["kept"]
+            assert search["trials"] == verify.SEARCH_TRIALS
+            assert case["score"] <= min(verify.GOOD_SCORE, verify.HEALTHY_RATIO * search["best"]["score"]), name
+
+
+def test_only_what_the_search_holds_fixed_can_be_a_choice():
+    fault = {"kind": "fault", "codes": ["model.capacity_too_small"], "score": 0.2}
+    assert verify.may_be_choice(fault)
+    assert not verify.may_be_choice(fault | {"score": 0.4})
+    assert not verify.may_be_choice(fault | {"codes": ["data.missing"]})
+    assert not verify.may_be_choice(fault | {"kind": "compound", "codes": ["optimizer.undertrained"] * 2})
+
+
 def test_suite_is_as_large_as_promised():
     kept = [case for case, _ in verify.verified_cases()]
     counts = {kind: sum(case.kind == kind for case in kept) for kind in ("fault", "compound", "healthy")}

@@ -62,9 +62,11 @@ def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[
     if case.is_good and not case.by_heart:
         return Promise(f"{seen}: more rows would help, but the score is good")
     regularised = [s.score for s in screened if s.experiment.code == "model.capacity_too_large"]
-    if not regularised:
+    mended = "model.capacity_too_large" in case.fixed
+    if not regularised and not mended:
         return Promise(f"{seen}; whether a smaller model does as well could not be tried", short_of_budget=True)
-    closed = (case.select_score - min(regularised)) / (case.select_score - case.train_score)
+    least = min(regularised, default=case.select_score)
+    closed = (case.select_score - least) / (case.select_score - case.train_score)
     if closed >= t.closed_gap:
         return Promise(f"{seen}; regularisation closes {percent(closed)} of that gap without any more rows")
     # Rows that are known by heart are so few that four times as many are the question, and any sure gain is one.
@@ -95,7 +97,9 @@ def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[
     four_low, four_high = curve.four_interval
     evidence = [
         seen,
-        f"the best of {len(regularised)} regularised variants closes {percent(max(0.0, closed))} of that gap",
+        "that a smaller model helps was mended before"
+        if mended
+        else f"the best of {len(regularised)} regularised variants closes {percent(max(0.0, closed))} of that gap",
         found,
         f"four times as many promise {percent(curve.four)} less ({percent(four_low)} to {percent(four_high)})",
     ]

@@ -206,6 +206,18 @@ def largest_penalty(blueprint: Blueprint) -> float:
     return max((float(p[key] or 0.0) for p in _penalties(blueprint) for key in _PENALTY_KEYS & set(p)), default=0.0)
 
 
+def largest_weight_penalty(blueprint: Blueprint) -> float:
+    """Returns the largest factor of an L1 or L2 penalty on weights, 0 without any."""
+    configs = [node["config"] for node in dictionaries(blueprint) if isinstance(node.get("config"), dict)]
+    on_weights = [
+        value
+        for config in configs
+        for key, value in config.items()
+        if key.endswith("_regularizer") and key != "activity_regularizer" and isinstance(value, dict)
+    ]
+    return max(map(largest_penalty, on_weights), default=0.0)
+
+
 def largest_noise(blueprint: Blueprint) -> float:
     """Returns the largest dropout rate or sd of added noise, 0 without any."""
     return max((float(config[key]) for config, key in _noises(blueprint)), default=0.0)

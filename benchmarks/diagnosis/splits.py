@@ -3,9 +3,9 @@
 All cases of a base program are in one split, so that thresholds never see a program that they are reported on.
 
 - `tuning`: rules and thresholds were made on these.
-- `seen`: programs that were held out, and reported blind once (`results/2026-11-25`; aero_tanh, autompg_dense,
-  housing_dense and mnist_denoise: docs/decisions/014). Then misses were read and asked for new rules, so that they are
-  counted apart since.
+- `seen`: programs that were held out, and reported blind once (`results/2026-11-25`; aero_tanh, anes_table,
+  autompg_dense, housing_dense and mnist_denoise: docs/decisions/014, 015). Then misses were read and asked for new
+  rules, so that they are counted apart since.
 - `held_out`: written when the rules of decision 012 were final, with nothing of them or of the package at hand, and
   looked at only for scoring.
 """
@@ -33,6 +33,7 @@ SPLITS = {
     ),
     "seen": (
         "aero_tanh",
+        "anes_table",
         "autompg_dense",
         "china_dense",
         "china_denoise",
@@ -57,7 +58,6 @@ SPLITS = {
         "wine_dense",
     ),
     "held_out": (
-        "anes_table",
         "camera_conv",
         "co2_lstm",
         "ecg_conv1d",

@@ -18,6 +18,7 @@ from typing import Any
 
 from benchmarks.diagnosis.outcome import Outcome, count
 from benchmarks.diagnosis.splits import SPLITS
+from benchmarks.diagnosis.verify import read as measured
 
 BOUNDS = {
     "top-1 with equivalents": ("at least", 0.85),
@@ -40,11 +41,16 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
 
 
 def read(folder: Path) -> list[Outcome]:
-    """Reads the results of all programs; several runs of one program are several outcomes."""
+    """Reads the results of all programs; several runs of one program are several outcomes.
+
+    Programs that are choices (`verify.py`) are neither faulty nor healthy, and are left out.
+    """
     found = []
     for path in sorted(folder.glob("*.*.json")):
         record = json.loads(path.read_text())
-        found += [count(record, run) for run in record["runs"]]
+        base, name = path.stem.split(".", 1)
+        if not measured(base)["cases"].get(name, {}).get("choice"):
+            found += [count(record, run) for run in record["runs"]]
     return found
 
 

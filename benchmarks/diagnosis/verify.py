@@ -6,6 +6,11 @@ A *fault* is kept if its score is at least 1.5x the good program's (geometric me
 Keras). A program is *healthy* if its score (the same mean) is within 1.33x of the best of 25 random-search trials
 with the same widths, epochs and number of updates; variants that are points of that search share it. A search that
 already beats the good program by more is stopped there: the verdict can no longer change.
+
+Some programs would be both. One whose code is narrow, or whose epochs or updates are few, is compared with searches
+that are as narrow and as short, and where its score is good as well (at most the target of 0.30), nobody who has only
+this program can tell it from a healthy one: how much wider or longer is a choice then (METHOD, section 5). Such a
+*choice* is not kept, neither as a fault nor as healthy; the table marks it.
 """
 
 from __future__ import annotations
@@ -31,6 +36,9 @@ SEEDS = 5
 SEARCH_TRIALS = 25
 FAULT_RATIO = 1.5
 HEALTHY_RATIO = 1.33
+GOOD_SCORE = 0.30  # the default of `diagnosis.target`
+# What the definition of health holds fixed: widths, epochs, number of updates.
+HELD_FIXED = ("model.capacity_too_small", "optimizer.undertrained", "optimizer.batch_size")
 FLOOR = 1e-6
 
 
@@ -122,7 +130,7 @@ def measure_cases(base: str) -> None:
 def search_all(base: str) -> None:
     """Searches where a healthy program of one base has none yet."""
     program, record = Program(base), read(base)
-    cases = {case.name: case for case in program.cases() if case.search}
+    cases = {case.name: case for case in program.cases() if case.search or may_be_choice(record["cases"][case.name])}
     record["searches"] = {name: item for name, item in record["searches"].items() if name in cases}
     for name, case in cases.items():
         if record["searches"].get(name, {}).get("fingerprint") != fingerprint(program, case):
@@ -130,6 +138,12 @@ def search_all(base: str) -> None:
             ratio = record["cases"][name]["score"] / max(found["best"]["score"], FLOOR)
             print(f"{base}.{name}: {ratio:.2f}x of the best of {found['trials']} trials: {found['best']}", flush=True)
         judge_all(program, record)
+
+
+def may_be_choice(measured: dict[str, Any]) -> bool:
+    """Whether a fault is one of a setting that the definition of health holds fixed, and its score is good."""
+    one = measured["kind"] == "fault" and len(measured["codes"]) == 1 and measured["codes"][0] in HELD_FIXED
+    return one and measured["score"] <= GOOD_SCORE
 
 
 def judge_all(program: Program, record: dict[str, Any]) -> None:
@@ -152,6 +166,11 @@ def judge_all(program: Program, record: dict[str, Any]) -> None:
             healthy = measured[case.of]
             kept["ratio"] = round(kept["score"] / max(healthy["score"], FLOOR), 3)
             kept["kept"] = False if kept["ratio"] < FAULT_RATIO else healthy["kept"]
+            searched = record["searches"].get(case.name)
+            if kept["kept"] and may_be_choice(kept) and searched and searched["fingerprint"] == kept["fingerprint"]:
+                best = max(searched["best"]["score"], FLOOR)
+                kept["choice"] = searched["trials"] == SEARCH_TRIALS and kept["score"] <= HEALTHY_RATIO * best
+                kept["kept"] = not kept["choice"]
     write(record)
 
 
@@ -197,6 +216,7 @@ def table() -> None:
         record = read(base)
         for name, kept in record["cases"].items():
             mark = {True: "", False: "   NOT KEPT", None: "   not searched yet"}[kept["kept"]]
+            mark += " (a choice)" if kept.get("choice") else ""
             cause = " + ".join(kept["codes"]) or "healthy"
             print(
                 f"{f'{base}.{name}':44}{split_of(base):10}{cause:52}{kept['score']:8.3f}"

@@ -234,7 +234,7 @@ NOT_ADMITTED = {
     "model.dead_units": lambda: make_case(PLANE, hidden=(32,), epochs=100),
     "model.initialization": lambda: make_case(PLANE, hidden=(64,), code=2),
     "model.regularization": lambda: make_case(
-        PLANE, rate=1e-2, epochs=60, edit=layers_with(kernel_regularizer=penalty(l2=1e-5))
+        PLANE, rate=1e-2, epochs=60, edit=layers_with(activity_regularizer=penalty(l1=1e-6))
     ),
 }
 # What an experiment of a cause may change in a recipe, beside its name.
@@ -381,6 +381,20 @@ def test_regularisation_is_too_strong_only_where_something_collapses(fields, sai
         assert weaker.recipe.identity != none.recipe.identity
         trial = case.lab.trial(none.recipe)
         assert case.lab.score(trial).value < case.select_score
+
+
+def test_a_penalty_on_weights_is_tried_without_a_sign_and_one_on_the_code_is_not():
+    cause = REGISTRY["model.regularization"]
+    good = {"epochs": 150, "rate": 1e-2, "target": 2.0}
+    case = make_case(PLANE, edit=layers_with(kernel_regularizer=penalty(l2=1e-3)), **good)
+    admission = cause.admit(case)
+    assert admission.admitted
+    assert not admission.has_sign
+    assert cause.is_generous(case)
+    assert not cause.is_dear(case)
+    assert [e.recipe.name for e in cause.experiments(case)][-1] == "penalties=none"
+    sparse = make_case(PLANE, edit=layers_with(activity_regularizer=penalty(l1=1e-5)), **good)
+    assert not cause.admit(sparse).admitted
 
 
 def test_cross_entropy_wants_an_output_from_0_to_1():

@@ -8,16 +8,21 @@ from typing import Any
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
 from aetfx.diagnosis.divergence import collapse, has_divergence, weaker
-from aetfx.models.rewriting import largest_noise, largest_penalty, scale_noise, scale_penalties
+from aetfx.models.rewriting import largest_noise, largest_penalty, largest_weight_penalty, scale_noise, scale_penalties
 from aetfx.models.serial import dictionaries
 from aetfx.training.recipe import Recipe
 from aetfx.words import percent
 
 _FACTORS = (0.1, 0.01, 0.0)
+_DEFAULT_DECAY = 0.004  # of Keras's AdamW
 
 
 class Regularization(Cause):
-    """Less of it always lowers the error, so that a collapse admits it, or train rows that miss the target under it."""
+    """Less of it always lowers the error, so that a collapse admits it, or train rows that miss the target under it.
+
+    A penalty on weights is there for rows that the model has not seen, and for nothing else: whether it serves them is
+    tried without a sign too. Penalties on codes, divergences and noise are there for the codes; how much is a choice.
+    """
 
     code = "model.regularization"
     title = "Regularisation too strong"
@@ -29,20 +34,10 @@ class Regularization(Cause):
         penalty, noise, decay = _strengths(case.recipe)
         if not (penalty or noise or decay or has_divergence(case)):
             return Admission.no("there is no penalty, divergence, decay, dropout or noise")
-        evidence = _lost(case)
-        named = _named(penalty, decay)
-        bad = case.train_score > case.target or case.trains_behind
-        above = f", the train rows score {case.train_score:.3f}"
-        if case.train_score > case.target:
-            above += f", above the target of {case.target:g}"
-        elif case.trains_behind:
-            above += f", where PCA with as many numbers reaches {case.pca:.3f}"
-        if named and not evidence and not case.trial.diverged and bad:
-            evidence.append(f"with {named}{above}")
-        if noise and (bad or noise >= case.thresholds.strong_noise):
-            evidence.append(f"with noise or dropout of up to {noise:g} in training{above} without it")
-        if evidence:
+        if evidence := _signs(case):
             return Admission.yes(*evidence)
+        if _on_weights(case.recipe) and not case.trial.diverged:
+            return Admission.yes(f"{_named(penalty, decay)}: less is tried, though nothing is lost", has_sign=False)
         return Admission.no("no code, weight or row is lost to the regularisation; less of it would be a choice")
 
     def experiments(self, case: Case) -> list[Experiment]:
@@ -76,6 +71,10 @@ class Regularization(Cause):
         penalty, noise, decay = _strengths(case.recipe)
         return (has_divergence(case) or bool(penalty or decay)) and not noise and not _lost(case)
 
+    def is_dear(self, case: Case) -> bool:
+        """A weaker penalty on weights costs nothing: no healthy model gains much from it."""
+        return super().is_dear(case) and not _on_weights(case.recipe)
+
     def _experiment(self, recipe: Recipe, name: str, remedy: str, keras: str) -> Experiment:
         return Experiment(self.code, recipe.changed(name=name), remedy=remedy, keras=keras)
 
@@ -85,6 +84,29 @@ def _strengths(recipe: Recipe) -> tuple[float, float, float]:
     blueprint = recipe.source.blueprint
     decay = recipe.optimizer["config"].get("weight_decay")
     return largest_penalty(blueprint), largest_noise(blueprint), float(decay or 0.0)
+
+
+def _signs(case: Case) -> list[str]:
+    """Says what is lost, or that train rows miss the target under it; [] where neither is so."""
+    penalty, noise, decay = _strengths(case.recipe)
+    evidence, named = _lost(case), _named(penalty, decay)
+    bad = case.train_score > case.target or case.trains_behind
+    above = f", the train rows score {case.train_score:.3f}"
+    if case.train_score > case.target:
+        above += f", above the target of {case.target:g}"
+    elif case.trains_behind:
+        above += f", where PCA with as many numbers reaches {case.pca:.3f}"
+    if named and not evidence and not case.trial.diverged and bad:
+        evidence.append(f"with {named}{above}")
+    if noise and (bad or noise >= case.thresholds.strong_noise):
+        evidence.append(f"with noise or dropout of up to {noise:g} in training{above} without it")
+    return evidence
+
+
+def _on_weights(recipe: Recipe) -> bool:
+    """Whether weights are penalised, by more than an optimizer does by itself."""
+    decay = recipe.optimizer["config"].get("weight_decay") or 0.0
+    return largest_weight_penalty(recipe.source.blueprint) > 0 or decay > _DEFAULT_DECAY
 
 
 def _lost(case: Case) -> list[str]:

@@ -46,7 +46,8 @@ class Undertrained(Cause):
 
     def experiments(self, case: Case) -> list[Experiment]:
         found = []
-        for factor in (2, 4, 16) if case.at_the_mean or _steep(case) else (2, 4):
+        far = case.at_the_mean or _steep(case) or self.unusual(case)
+        for factor in (2, 4, 16) if far else (2, 4):
             recipe = case.recipe.changed(
                 name=f"epochs={case.recipe.epochs * factor}", epochs=case.recipe.epochs * factor
             )
