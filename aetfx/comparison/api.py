@@ -12,7 +12,7 @@ import numpy as np
 
 from aetfx.comparison.evaluation_table import trial_records, write_records
 from aetfx.comparison.lab import Lab
-from aetfx.comparison.paired import gain_over_seeds, pooled_log_variance
+from aetfx.evaluation.paired import gain_over_seeds, pooled_log_variance
 from aetfx.comparison.reference import fed_cells, pca_score
 from aetfx.comparison.request import Request, open_request
 from aetfx.comparison.session import open_lab, prepare_model

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from aetfx.comparison.lab import Lab
-from aetfx.comparison.paired import (
+from aetfx.evaluation.paired import (
     Gain,
     alike,
     detectable_gain,
