@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from aetfx.comparison.evaluation_table import trial_records, write_records
+from aetfx.comparison.evaluation_table import trial_records
 from aetfx.comparison.lab import Lab
-from aetfx.evaluation.paired import gain_over_seeds, pooled_log_variance
 from aetfx.comparison.reference import fed_cells, pca_score
 from aetfx.comparison.request import Request, open_request
 from aetfx.comparison.session import open_lab, prepare_model
 from aetfx.comparison.sweep import Candidate, sweep
 from aetfx.errors import StudyError
 from aetfx.evaluation.interval import score_interval
+from aetfx.evaluation.paired import gain_over_seeds, pooled_log_variance
+from aetfx.evaluation.table import write_records
 from aetfx.models.reading import read_architecture
 from aetfx.run import Run, read_json, write_json, write_text
 from aetfx.study import Study

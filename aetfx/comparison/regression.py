@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from aetfx.evaluation.paired import Gain, gain_over_seeds, pooled_log_variance
 from aetfx.comparison.request import open_request
 from aetfx.comparison.session import open_lab, prepare_model
 from aetfx.errors import RunError
+from aetfx.evaluation.paired import Gain, gain_over_seeds, pooled_log_variance
 from aetfx.run import Run, read_json, versions, write_json
 from aetfx.study import Study
 from aetfx.words import percent

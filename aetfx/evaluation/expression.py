@@ -2,7 +2,8 @@
 
 Python's own parser reads them, and only what a condition needs is let through: names of columns, numbers, comparisons,
 `and`, `or`, `not` and arithmetic. Nothing is called and nothing is looked up but columns, so that a condition from a
-study can do nothing but be true or false. Names that are no Python names stand in backticks: `` `blood pressure` > 90 ``.
+study can do nothing but be true or false. Names that are no Python names stand in backticks:
+`` `blood pressure` > 90 ``.
 """
 
 from __future__ import annotations

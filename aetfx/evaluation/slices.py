@@ -8,6 +8,7 @@ those whose value is missing, or was not among the train rows, form a slice of t
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -66,7 +67,7 @@ class _Parts:
     @property
     def names(self) -> tuple[str, ...]:
         shown = [f"{edge:.6g}" for edge in self.edges]
-        between = [f"{low} < {self.column} <= {high}" for low, high in zip(shown[:-1], shown[1:], strict=True)]
+        between = [f"{low} < {self.column} <= {high}" for low, high in itertools.pairwise(shown)]
         return (
             f"{self.column} <= {shown[0]}",
             *between,
@@ -97,7 +98,7 @@ class Slicer:
         """Names of the S slices; the first one holds all rows."""
         found = [ALL]
         for cut in self.cuts:
-            found += [cut.text] if isinstance(cut, Condition) else cut.names
+            found += _names(cut)
         return tuple(found)
 
     @property
@@ -155,14 +156,35 @@ def make_slicer(
     Raises:
       StudyError: a slice cannot be read, or names a column that is not there.
     """
-    cuts = [_cut(text.strip(), tuple(columns), sample, tuple(text_columns)) for text in dict.fromkeys(asked)]
+    cuts: list[_Values | _Text | _Parts | Condition] = []
+    for text in dict.fromkeys(asked):
+        fresh = _cut(text.strip(), tuple(columns), sample, tuple(text_columns))
+        named = set(_names(fresh))
+        if named <= {name for cut in cuts for name in _names(cut)}:
+            continue  # one value of a column that is cut by its values anyway
+        cuts = [*(cut for cut in cuts if not set(_names(cut)) <= named), fresh]
     slicer = Slicer(tuple(columns), tuple(cuts))
     if len(slicer.names) > MOST_SLICES:
         raise StudyError(f"{len(slicer.names)} slices are asked for. Give fewer: at most {MOST_SLICES}.")
     twice = [name for name in slicer.names if slicer.names.count(name) > 1]
     if twice:
-        raise StudyError(f"slice '{twice[0]}' is asked for twice. Keep one of them.")
+        raise StudyError(f"two slices would be called '{twice[0]}'. Keep one of them.")
     return slicer
+
+
+def check_named(names: Sequence[str], slicer: Slicer, where: str) -> None:
+    """Checks that each name is that of one slice.
+
+    Raises:
+      StudyError: one is not, as `age@4`, which is four.
+    """
+    for name in names:
+        if name not in slicer.names:
+            raise StudyError(f"{where}: '{name}' is not the name of one slice.{nearest(name, slicer.names)}")
+
+
+def _names(cut: _Values | _Text | _Parts | Condition) -> tuple[str, ...]:
+    return (cut.text,) if isinstance(cut, Condition) else cut.names
 
 
 def _cut(
@@ -222,9 +244,11 @@ def _equal_parts(text: str, name: str, count: int, known: np.ndarray) -> _Parts:
         raise StudyError(f"slice '{text}': the column holds no number in the train rows.")
     # Edges are values of the column: where a value is common, two of them may fall together, and parts are fewer.
     edges = np.unique(np.quantile(known, np.arange(1, count) / count, method="lower"))
-    return _Parts(name, tuple(map(float, edges[edges < known.max()]))or (float(edges[0]),))
+    return _Parts(name, tuple(map(float, edges[edges < known.max()])) or (float(edges[0]),))
 
 
 def _no_column(text: str, name: str, columns: Sequence[str]) -> StudyError:
     hint = nearest(name, columns)
-    return StudyError(f"slice '{text}': there is no column '{name}'.{hint if len(columns) <= 20 else hint.split(' Choose')[0]}")
+    if len(columns) > 20:
+        hint = hint.split(" Choose")[0]
+    return StudyError(f"slice '{text}': there is no column '{name}'.{hint}")
