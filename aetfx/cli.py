@@ -261,6 +261,8 @@ def compare(
 ) -> None:
     """Train every configuration under 'compare:' in a study and rank them on the same held-out rows.
 
+    Exits with 3 where the best one misses the thresholds of the study.
+
     \b
     Examples:
       aetfx compare study.yaml
@@ -283,6 +285,9 @@ def compare(
         with _progress(quiet) as progress:
             result = compare_study(request, out, progress=progress)
         show(result, lambda: _console().print_comparison(result["rows"]))
+        from aetfx.report.evaluation import refusal_of_run
+
+        _refuse(refusal_of_run(out))
 
 
 @app.command(short_help="Score trained models on held-out rows.")

@@ -34,13 +34,19 @@ def as_table(records: Sequence[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(list(records), schema=schema())
 
 
-def write_table(path: Path, *tables: pa.Table) -> None:
-    """Writes tables below each other, atomically."""
+def join(*tables: pa.Table) -> pa.Table:
+    """Returns tables below each other."""
     import pyarrow as pa
+
+    return pa.concat_tables(tables)
+
+
+def write_table(path: Path, table: pa.Table) -> None:
+    """Writes a table atomically."""
     import pyarrow.parquet as pq
 
     with atomic(path) as temporary:
-        pq.write_table(pa.concat_tables(tables), temporary)
+        pq.write_table(table, temporary)
 
 
 def write_records(path: Path, records: Sequence[dict[str, Any]]) -> None:

@@ -10,6 +10,7 @@ from rich.console import Console
 from aetfx.figures.theme import percent, short
 from aetfx.report.lists import print_comparison
 from aetfx.report.plain import output, plain, say
+from aetfx.run import read_json
 
 _MOST = 8  # slices named
 
@@ -74,6 +75,12 @@ def refusal(record: dict[str, Any]) -> str | None:
     if told is None or told["blessed"]:
         return None
     return f"not blessed: {'; '.join(told['reasons'])}."
+
+
+def refusal_of_run(directory: Path) -> str | None:
+    """Returns `refusal` of a run directory; None also where it holds no evaluation."""
+    path = directory / "evaluation.json"
+    return refusal(read_json(path)) if path.exists() else None
 
 
 def _left_out(rows: dict[str, Any]) -> str:
