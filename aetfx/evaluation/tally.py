@@ -226,12 +226,11 @@ class Tally:
             guess = np.asarray(answer).reshape(rows.n, -1)
             for block in rows.blocks:
                 apart, error, bad = rows.compare(guess, block)
+                answered = rows.mask_of(block)
                 if bad is not None:
                     lost[block] |= bad
-                    answered = np.where(bad[:, None], 0.0, rows.mask_of(block))
-                    self.answered[m] += share * rows.added(answered, block)
-                else:
-                    self.answered[m] += share * rows.added(rows.mask_of(block), block)
+                    answered = ~bad[:, None] & (np.ones(error.shape, bool) if answered is None else answered)
+                self.answered[m] += share * rows.added(answered, block)
                 squared = error if self.plan.scorer.metric == "fvu" and bad is None else _zeroed(np.square(apart), bad)
                 self.squared[m] += share * rows.added(squared, block)
                 self.error[m] += share * rows.added(error, block)
