@@ -31,12 +31,15 @@ Answers = Callable[[np.ndarray], Iterator[np.ndarray]]
 
 
 def open_slices(study: Study, lab: Lab) -> Slicer:
-    """Reads the slices of a study, before anything is trained for it.
+    """Reads the slices of a study, and checks its thresholds, before anything is trained for it.
 
     Raises:
-      StudyError: one cannot be read, or a threshold is for none of them.
+      StudyError: a slice cannot be read, or a threshold is for none of them.
+      ModelError: the model to compare with is missing.
     """
     limits = study.evaluation.thresholds
+    if limits.against is not None:
+        find_entries([limits.against])
     train = lab.split().train
     asked = [*study.evaluation.slices, *limits.slices]
     slicer = make_slicer(asked, lab.names, train.reshape(len(train), -1))
