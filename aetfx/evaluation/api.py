@@ -270,6 +270,7 @@ class _Work:
         """
         from aetfx.evaluation.predictors import load
         from aetfx.evaluation.record import Configuration
+        from aetfx.quiet import quiet
 
         loaded: list[list[KerasPredictor]] = []
         found: list[Configuration] = []
@@ -278,12 +279,13 @@ class _Work:
         for entry in self.entries:
             entered = Configuration(entry.identity, entry.name, entry.settings, tuple(one.seed for one in entry.seeds))
             try:
-                mine = [load(one.path, self.source.shape) for one in entry.seeds]
+                with quiet():  # TensorFlow warns of as many compiled functions as there are models
+                    mine = [load(one.path, self.source.shape) for one in entry.seeds]
+                    architecture = mine[0].architecture
             except ModelError as error:
                 first = first or error
                 found.append(dataclasses.replace(entered, failed=str(error)))
                 continue
-            architecture = mine[0].architecture
             found.append(
                 dataclasses.replace(
                     entered,

@@ -47,9 +47,12 @@ class PcaPredictor:
 
     def answers(self, rows: np.ndarray) -> Iterator[np.ndarray]:
         """Cells that are not finite count as the mean."""
-        flat = (np.asarray(rows, np.float64).reshape(len(rows), -1) - self.mean) / self.unit
-        flat = np.where(np.isfinite(flat), flat, 0.0)
-        yield ((flat @ self.directions.T @ self.directions) * self.unit + self.mean).reshape(rows.shape)
+        apart = np.asarray(rows).reshape(len(rows), -1) - self.mean
+        if not np.isfinite(apart.sum()):
+            apart = np.where(np.isfinite(apart), apart, 0.0)
+        restored = (apart @ (self.directions / self.unit).T) @ (self.directions * self.unit)
+        restored += self.mean
+        yield restored.reshape(rows.shape)
 
 
 @dataclass
