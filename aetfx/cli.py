@@ -336,7 +336,7 @@ def evaluate(
       aetfx evaluate old.keras new.keras --data 'data/eval-*.parquet' --slice age@4
       aetfx evaluate runs/digits --data data/eval.npy --json | jq '.configurations'
       aetfx evaluate model.keras --data rows.npy --study study.yaml && ./deploy.sh
-      aetfx evaluate model.keras --data rows.npy -- --direct_num_workers=2 --direct_running_mode=multi_processing
+      aetfx evaluate a.keras --data rows.npy -- --direct_num_workers=2 --direct_running_mode=multi_processing
     """
     with _working(as_json) as show:
         from aetfx.data.files import expand, is_remote
