@@ -19,16 +19,19 @@ if TYPE_CHECKING:
     from aetfx import errors
     from aetfx.api import Diagnosis, compare, diagnose, load_run
     from aetfx.diagnosis.watch import Watch
+    from aetfx.evaluation.api import Evaluation, evaluate
     from aetfx.study import Study, load_study
     from aetfx.validation.api import Validation, validate
 
 _HOMES = {
     "Diagnosis": "aetfx.api",
+    "Evaluation": "aetfx.evaluation.api",
     "Study": "aetfx.study",
     "Validation": "aetfx.validation.api",
     "Watch": "aetfx.diagnosis.watch",
     "compare": "aetfx.api",
     "diagnose": "aetfx.api",
+    "evaluate": "aetfx.evaluation.api",
     "load_run": "aetfx.api",
     "load_study": "aetfx.study",
     "validate": "aetfx.validation.api",
@@ -36,12 +39,14 @@ _HOMES = {
 
 __all__ = [
     "Diagnosis",
+    "Evaluation",
     "Study",
     "Validation",
     "Watch",
     "compare",
     "diagnose",
     "errors",
+    "evaluate",
     "load_run",
     "load_study",
     "validate",

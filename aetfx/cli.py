@@ -68,7 +68,7 @@ Strategy = Annotated[
     ),
 ]
 
-_REFUSED = 3  # the exit code of `validate --strict` for data that should not be trained on
+_REFUSED = 3  # the exit code for data that should not be trained on, and for a model that misses its thresholds
 
 _SIGNALS = (130, 143)  # exit codes after Ctrl-C and SIGTERM
 
@@ -190,9 +190,7 @@ def validate(
 
         write_views(out)
         show(found, lambda: print_validation(out))
-        reason = refusal(out) if strict else None
-        if reason is not None:
-            _fail(reason, _REFUSED)
+        _refuse(refusal(out) if strict else None)
 
 
 @app.command(short_help="Find out why a study's autoencoder fails.")
@@ -263,6 +261,8 @@ def compare(
 ) -> None:
     """Train every configuration under 'compare:' in a study and rank them on the same held-out rows.
 
+    Exits with 3 where the best one misses the thresholds of the study.
+
     \b
     Examples:
       aetfx compare study.yaml
@@ -285,6 +285,91 @@ def compare(
         with _progress(quiet) as progress:
             result = compare_study(request, out, progress=progress)
         show(result, lambda: _console().print_comparison(result["rows"]))
+        from aetfx.report.evaluation import refusal_of_run
+
+        _refuse(refusal_of_run(out))
+
+
+@app.command(short_help="Score trained models on held-out rows.")
+def evaluate(
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL... [-- BEAM OPTIONS]", help=".keras files or run directories.")
+    ],
+    data: Annotated[
+        str, typer.Option(metavar="DATA", help="The held-out rows: a file, a glob, or a folder of images.")
+    ],
+    train: Annotated[
+        str | None,
+        typer.Option(metavar="DATA", help="The train rows: they fix what a score of 1 is.", show_default=False),
+    ] = None,
+    slices: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--slice",
+            metavar="SLICE",
+            help="Tell apart: sex, sex=1, age@4, or 'age > 60 and sex == 1'.",
+            show_default=False,
+        ),
+    ] = None,
+    study: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="STUDY.yaml", help="Take slices and thresholds from its 'evaluation:'.", show_default=False
+        ),
+    ] = None,
+    features: Annotated[
+        str, typer.Option(metavar="KIND", help="auto, table, tensor, or the columns to feed: age,height.")
+    ] = "auto",
+    out: Out = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Score trained models on the same held-out rows, all in one pass: any Keras autoencoder will do.
+
+    The run directory holds evaluation.json, evaluation.parquet with every score by slice and column, and samples.npz
+    with the worst, typical and best rows. The first model is the baseline. Exits with 3 where a study's thresholds are
+    not met.
+
+    \b
+    Examples:
+      aetfx evaluate model.keras --data data/eval.csv --train data/train.csv
+      aetfx evaluate old.keras new.keras --data 'data/eval-*.parquet' --slice age@4
+      aetfx evaluate runs/digits --data data/eval.npy --json | jq '.configurations'
+      aetfx evaluate model.keras --data rows.npy --study study.yaml && ./deploy.sh
+      aetfx evaluate a.keras --data rows.npy -- --direct_num_workers=2 --direct_running_mode=multi_processing
+    """
+    with _working(as_json) as show:
+        from aetfx.data.files import expand, is_remote
+        from aetfx.evaluation.entries import find_entries
+
+        beam = [model for model in models if model.startswith("--")]
+        names = [model for model in models if not model.startswith("--")]
+        for path in filter(None, (data, train)):
+            if not is_remote(path):
+                expand(path)
+        find_entries(names)  # a mistyped one is answered before NumPy and TensorFlow are imported
+        asked = None if study is None else _load(study).evaluation
+        kind: str | list[str] = features if features in ("auto", "table", "tensor") else features.split(",")
+        out = out or Path("runs") / _stem(data)
+        from aetfx.evaluation import api
+
+        with _progress(quiet) as progress:
+            found = api.evaluate(
+                names,
+                data,
+                train=train,
+                out=out,
+                slices=[*(slices or ()), *(asked.slices if asked is not None else ())],
+                thresholds=None if asked is None else asked.thresholds,
+                features=kind,
+                name=out.name,
+                beam_flags=beam,
+                report=None if progress is None else progress.update,
+            )
+        from aetfx.report.evaluation import print_evaluation, refusal
+
+        show(found.record, lambda: print_evaluation(found.record, out))
+        _refuse(refusal(found.record))
 
 
 @app.command("find-lr", short_help="Find the learning rates that suit a study.")
@@ -468,6 +553,12 @@ def _stem(data: str) -> str:
     """
     name = data.rstrip("/").rsplit("/", 1)[-1].split(".", 1)[0]
     return re.sub(r"[^\w-]+", "", name).strip("-_") or "data"
+
+
+def _refuse(reason: str | None) -> None:
+    """Ends with the exit code for "not good enough", where there is a reason."""
+    if reason is not None:
+        _fail(reason, _REFUSED)
 
 
 def _fail(message: str, code: int) -> None:

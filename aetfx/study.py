@@ -215,6 +215,30 @@ class SweepSection(_Section, frozen=True):
     halving: bool = False
 
 
+class Thresholds(_Section, frozen=True):
+    """What a model must reach to be blessed; what is None is not asked for.
+
+    `score` is the largest score that is good enough. `against` is another model, a `.keras` file, whose score it may
+    exceed by no more than the factor `at_most`. `slices` holds the largest score on each of some slices.
+    """
+
+    score: Positive | None = None
+    against: Annotated[str | None, Meta(description="the path of a .keras file")] = None
+    at_most: Positive = 1.0
+    slices: dict[str, Annotated[float, Meta(gt=0, le=sys.float_info.max, description="a number above 0")]] = {}
+
+
+class EvaluationSection(_Section, frozen=True):
+    """What is told of held-out rows beside the score.
+
+    `slices` are parts of the rows whose figures are told apart: a column with few values (`sex`), one value of a column
+    (`sex=1`), a column in equal parts (`age@4`), or a condition (`age > 60 and sex == 1`).
+    """
+
+    slices: Annotated[list[str], Meta(description='a list of slices, such as ["sex", "age > 60"],')] = []
+    thresholds: Thresholds = Thresholds()
+
+
 class Study(_Section, frozen=True, kw_only=True):
     """A whole request. `name` becomes the run directory `runs/<name>`."""
 
@@ -232,6 +256,7 @@ class Study(_Section, frozen=True, kw_only=True):
     ] = {}
     sweep: SweepSection = SweepSection()
     diagnosis: DiagnosisSection = DiagnosisSection()
+    evaluation: EvaluationSection = EvaluationSection()
 
     def to_tree(self) -> dict[str, Any]:
         """Returns nested dictionaries of plain values with every default written out.
@@ -303,6 +328,8 @@ class Study(_Section, frozen=True, kw_only=True):
             value = tree[section].get(key)
             if value is not None and (key, value) != _NO_TARGET:
                 tree[section][key] = _each_path(value, lambda path: path if "://" in path else os.path.abspath(path))
+        if (against := self.evaluation.thresholds.against) is not None and "://" not in against:
+            tree["evaluation"]["thresholds"]["against"] = os.path.abspath(against)
         if "model.path" in self.compare:
             paths_compared = self.compare["model.path"]
             assert isinstance(paths_compared, list)
@@ -347,6 +374,19 @@ def parse_study(tree: dict[str, Any], where: str = "study") -> Study:
         raise StudyError(f"{where}: {_complaint(Study, tree) or error}") from None
     _check_whole(study, where)
     return study
+
+
+def parse_thresholds(tree: dict[str, Any], where: str = "thresholds") -> Thresholds:
+    """Checks thresholds given as a dictionary.
+
+    Raises:
+      StudyError: as `parse_study`.
+    """
+    tree = _plain(tree)
+    try:
+        return msgspec.convert(tree, Thresholds)
+    except msgspec.ValidationError as error:
+        raise StudyError(f"{where}: {_complaint(Thresholds, tree) or error}") from None
 
 
 def _check_whole(study: Study, where: str) -> None:
@@ -470,7 +510,10 @@ def _relative_to(study: Study, folder: Path) -> Study:
         else values
         for key, values in study.compare.items()
     }
-    return replace(study, data=data, model=model, compare=compare)
+    limits = study.evaluation.thresholds
+    limits = replace(limits, against=_each_path(limits.against, resolve))
+    evaluation = replace(study.evaluation, thresholds=limits)
+    return replace(study, data=data, model=model, compare=compare, evaluation=evaluation)
 
 
 def _plain(value: Any) -> Any:

@@ -43,7 +43,7 @@ def assert_one_line(result: subprocess.CompletedProcess[str], *words: str) -> No
         assert word in result.stderr
 
 
-@pytest.mark.parametrize("command", ["demo", "validate", "diagnose", "compare", "report"])
+@pytest.mark.parametrize("command", ["demo", "validate", "diagnose", "compare", "evaluate", "report"])
 def test_help_of_each_command_shows_examples_and_options(command):
     result = aetfx(command, "--help")
     assert result.returncode == 0
@@ -58,7 +58,7 @@ def test_help_lists_every_command():
     result = aetfx("--help")
     assert result.returncode == 0
     assert re.findall(r"^  (\w+)  ", result.stdout, re.MULTILINE) == [
-        "demo", "validate", "diagnose", "compare", "report",
+        "demo", "validate", "diagnose", "compare", "evaluate", "models", "report",
     ]  # fmt: skip
     commands = result.stdout.split("Commands:")[1]
     assert "..." not in commands, "a short help was cut off"

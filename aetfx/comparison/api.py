@@ -10,15 +10,17 @@ from typing import Any
 
 import numpy as np
 
-from aetfx.comparison.evaluation_table import trial_records, write_records
+from aetfx.comparison.evaluating import evaluate_candidates, open_slices
+from aetfx.comparison.evaluation_table import trial_records
 from aetfx.comparison.lab import Lab
-from aetfx.comparison.paired import gain_over_seeds, pooled_log_variance
 from aetfx.comparison.reference import fed_cells, pca_score
 from aetfx.comparison.request import Request, open_request
 from aetfx.comparison.session import open_lab, prepare_model
 from aetfx.comparison.sweep import Candidate, sweep
 from aetfx.errors import StudyError
 from aetfx.evaluation.interval import score_interval
+from aetfx.evaluation.paired import gain_over_seeds, pooled_log_variance
+from aetfx.evaluation.table import as_table, join
 from aetfx.models.reading import read_architecture
 from aetfx.run import Run, read_json, write_json, write_text
 from aetfx.study import Study
@@ -74,6 +76,7 @@ def compare_study(
         if request.is_large:
             request = request.streamed(run.path("data"), _reading(progress))
         lab = open_lab(request, out, prepared, progress).lab
+        slicer = open_slices(study, lab)
         lab.telemetry, lab.jit_from_seconds = study.training.telemetry, _JIT_FROM_SECONDS
         write_text(run.path("study.yaml"), study.to_yaml())
 
@@ -85,9 +88,11 @@ def compare_study(
         finally:
             lab.close()
         record = _record(request, lab, candidates)
-        outputs = [run.path("evaluation.parquet"), run.path("comparison.json")]
-        write_records(outputs[0], _evaluation(lab, study, candidates))
-        write_json(outputs[1], record)
+        references = [(row["name"], row["score"]) for row in record["rows"] if row.get("kind") == "reference"]
+        evaluation = evaluate_candidates(lab, study, candidates, slicer, references)
+        evaluation.table = join(as_table(_evaluation(lab, study, candidates)), evaluation.table)
+        outputs = [*evaluation.save(out), run.path("comparison.json")]
+        write_json(outputs[-1], record)
         run.finish("comparison", request.inputs or "", outputs, seconds=time.perf_counter() - started)
     return record
 

@@ -1,15 +1,12 @@
-"""`evaluation.parquet`: scores in long form, one row per configuration, seed, split, slice, feature and metric."""
+"""The scores of one trial as records of `evaluation.parquet` (`aetfx.evaluation.table`)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from aetfx.comparison.lab import Lab
-from aetfx.run import atomic
 from aetfx.training.trial import Trial
 
 
@@ -33,21 +30,3 @@ def trial_records(lab: Lab, trial: Trial, split: str) -> list[dict[str, Any]]:
     }
     columns = [(name, float(v)) for name, v in zip(lab.names, score.per_feature, strict=True) if np.isfinite(v)]
     return [{**base, "feature": name, "value": value} for name, value in [(None, score.value), *columns]]
-
-
-def write_records(path: Path, records: Sequence[dict[str, Any]]) -> None:
-    """Writes records with the columns of DESIGN section 8; what a record lacks is null."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    schema = pa.schema(
-        [
-            *((name, pa.string()) for name in ("configuration", "name")),
-            ("seed", pa.int64()),
-            *((name, pa.string()) for name in ("split", "slice", "feature", "metric")),
-            *((name, pa.float64()) for name in ("value", "low", "high")),
-            ("n_rows", pa.int64()),
-        ]
-    )
-    with atomic(path) as temporary:
-        pq.write_table(pa.Table.from_pylist(list(records), schema=schema), temporary)

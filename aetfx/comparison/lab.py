@@ -185,10 +185,10 @@ class Lab:
         Eval rows on another scale than train's are fed as they are, and both sides are then brought to train's
         scale: the train mean, which the score measures by, means nothing on any other.
         """
-        inputs, truth, back = self._judging(recipe, on, index)
+        inputs, truth, back = self.judging(recipe, on, index)
         return truth, back(predict(inputs))
 
-    def _judging(
+    def judging(
         self, recipe: Recipe, on: str, index: int
     ) -> tuple[np.ndarray, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
         """Returns inputs, what should come back, and what brings a reconstruction to the scale of that."""
@@ -449,7 +449,7 @@ class Lab:
 
         A stochastic model's score is the mean of the scores of its draws.
         """
-        inputs, truth, back = self._judging(trial.recipe, on, index)
+        inputs, truth, back = self.judging(trial.recipe, on, index)
         scorer = self.scorer(index)
         return mean_score([scorer.score(truth, back(drawn), rows=self.judge) for drawn in trial.draws(inputs)])
 

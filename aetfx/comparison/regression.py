@@ -6,7 +6,7 @@ A *reference* is the score of each seed, kept in `<study>.aetfx.json` beside the
      "rows": "<hash>", "configuration": "<hash>", "versions": {"tensorflow": "2.16.2", ...}}
 
 The same seeds are trained again and compared on the logarithm, with the between-seed variance pooled over both sides
-(`aetfx.comparison.paired`). Worse means at least 10 % more error, with an interval that leaves no doubt about the sign.
+(`aetfx.evaluation.paired`). Worse means at least 10 % more error, with an interval that leaves no doubt about the sign.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ from typing import Any
 
 import numpy as np
 
-from aetfx.comparison.paired import Gain, gain_over_seeds, pooled_log_variance
 from aetfx.comparison.request import open_request
 from aetfx.comparison.session import open_lab, prepare_model
 from aetfx.errors import RunError
+from aetfx.evaluation.paired import Gain, gain_over_seeds, pooled_log_variance
 from aetfx.run import Run, read_json, versions, write_json
 from aetfx.study import Study
 from aetfx.words import percent

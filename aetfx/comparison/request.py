@@ -303,4 +303,7 @@ def _model_files(study: Study) -> list[Path]:
             spec = importlib.util.find_spec(alternative.model.factory.split(":")[0])
             if spec is not None and spec.origin and Path(spec.origin).exists():
                 found.append(Path(spec.origin))
+    against = study.evaluation.thresholds.against
+    if against is not None and Path(against).exists():
+        found.append(Path(against))
     return found

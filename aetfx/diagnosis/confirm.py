@@ -9,7 +9,10 @@ from functools import partial
 import numpy as np
 
 from aetfx.comparison.lab import Lab
-from aetfx.comparison.paired import (
+from aetfx.comparison.pool import Job
+from aetfx.diagnosis.causes import REGISTRY, Experiment
+from aetfx.diagnosis.thresholds import Thresholds
+from aetfx.evaluation.paired import (
     Gain,
     alike,
     detectable_gain,
@@ -18,9 +21,6 @@ from aetfx.comparison.paired import (
     holm,
     pooled_log_variance,
 )
-from aetfx.comparison.pool import Job
-from aetfx.diagnosis.causes import REGISTRY, Experiment
-from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.evaluation.score import paired_row_variance
 from aetfx.training.recipe import Recipe
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from aetfx.comparison.evaluation_table import trial_records, write_records
+from aetfx.comparison.evaluation_table import trial_records
 from aetfx.comparison.lab import Lab
 from aetfx.diagnosis.engine import Outcome
+from aetfx.evaluation.table import write_records
 
 
 def write_evaluation(path: Path, lab: Lab, outcome: Outcome) -> None:

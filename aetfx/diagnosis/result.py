@@ -27,7 +27,7 @@ class CauseVerdict:
       verdict: "verified", "supported" or "improvement".
       gain: share of the score that the change takes away, e.g. 0.8.
       gain_interval: where the gain lies with 95 % probability when the comparison is made again with fresh seeds on as
-        many fresh rows (`aetfx.comparison.paired.Gain.repeated`).
+        many fresh rows (`aetfx.evaluation.paired.Gain.repeated`).
       score_before, score_after: means over seeds or re-splits on rows nobody selected on.
       equivalents: codes of other changes that did as well.
       evidence: what was seen, in sentences.

@@ -63,10 +63,24 @@ def score_interval(
       pooled: between-seed variance of ln(score) and its degrees of freedom (`pooled_log_variance`), in place of that
         of these few predictions alone; gives a far narrower interval for three seeds.
     """
-    from scipy.special import stdtrit
-
     scores = np.array([scorer.score(y_true, pred, rows=rows).value for pred in preds])
     logs = _bootstrap_logs(scorer, y_true, preds, seed, draws, rows)
+    return interval_from_draws(scores, logs, n_rows=len(y_true), pooled=pooled)
+
+
+def interval_from_draws(
+    scores: np.ndarray, logs: np.ndarray, *, n_rows: int, pooled: tuple[float, int] | None = None
+) -> tuple[float, float]:
+    """Returns the interval of `score_interval` from scores and their bootstrap draws.
+
+    Args:
+      scores: float64 (seeds,).
+      logs: ln(score) of each in each draw, float64 (seeds, draws).
+      n_rows: that the scores rest on.
+      pooled: as for `score_interval`.
+    """
+    from scipy.special import stdtrit
+
     level = np.log(np.maximum(scores, FLOOR))
     over_rows = float(np.nanvar(logs.mean(axis=0), ddof=1))
     between, df = (float(level.var(ddof=1)), len(level) - 1) if len(level) > 1 else (0.0, 1)
@@ -76,7 +90,7 @@ def score_interval(
     variance = over_rows + between
     if variance <= 0:
         return float(np.exp(level.mean())), float(np.exp(level.mean()))
-    weighted = between**2 / df + over_rows**2 / max(len(y_true) - 1, 1)
+    weighted = between**2 / df + over_rows**2 / max(n_rows - 1, 1)
     half = float(stdtrit(variance**2 / weighted, 0.975)) * math.sqrt(variance)
     low, high = math.exp(level.mean() - half), math.exp(min(level.mean() + half, math.log(CAP)))
     return low, high

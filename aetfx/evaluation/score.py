@@ -25,7 +25,7 @@ from aetfx.errors import DataError, ModelError
 from aetfx.evaluation import columns
 from aetfx.evaluation.groups import group_columns
 from aetfx.evaluation.interval import FLOOR, paired_row_variance, score_interval
-from aetfx.evaluation.sums import CAP, RowSums, add_up, mean_over_groups
+from aetfx.evaluation.sums import CAP, RowSums, add_up, by_group, mean_over_groups
 
 __all__ = ["CAP", "FLOOR", "Score", "Scorer", "mean_score", "paired_row_variance", "score_interval"]
 
@@ -285,35 +285,43 @@ class Scorer:
             per_part=self._per_part(per_group),
         )
 
-    def row_errors(self, y_true: np.ndarray, y_pred: np.ndarray) -> np.ndarray:
+    def row_errors(self, y_true: np.ndarray, y_pred: np.ndarray, *, spread: np.ndarray | None = None) -> np.ndarray:
         """Returns the error of each row as a fraction of what the train mean leaves on average, float64 (n,).
 
         Over a group of columns it is `sum_j e_ij / sum_j v_j` over the scored cells of row i, with `v_j` the mean
         denominator of column j over these rows; the mean over groups follows. Without masked cells the mean over
         rows is the raw score. Infinite where a prediction is not finite, NaN where a row has no scored cell.
+
+        Args:
+          y_true, y_pred: (n, *shape), raw units.
+          spread: float64 (D,), `v_j` from elsewhere. With `train_spread` the error of a row does not depend on the
+            others, so that errors of different rows can be compared wherever they were computed.
         """
         y_true, y_pred = self._pair(y_true, y_pred)
         mask = self.mask(y_true)[:, self.included]
-        truth = columns.flatten(y_true)[:, self.included]
-        with np.errstate(over="ignore", invalid="ignore"):
-            error, denominator = self._cells(truth, columns.flatten(y_pred)[:, self.included], self.included)
-        error = np.where(np.isfinite(error), error, np.inf)
-        group = self.group[self.included]
-        count = mask.sum(axis=0)
-        v = np.where(mask, denominator, 0.0).sum(axis=0) / np.maximum(count, 1)
+        truth, guess = (columns.flatten(y)[:, self.included] for y in (y_true, y_pred))
+        error = self.errors(truth, guess)
+        error = np.where(np.isfinite(error) & np.isfinite(guess), error, np.inf)
+        if spread is None:
+            v = np.where(mask, self.denominators(truth), 0.0).sum(axis=0) / np.maximum(mask.sum(axis=0), 1)
+        else:
+            v = spread[self.included]
         v = np.where(v > NEGLIGIBLE * self.train_spread[self.included], v, 0.0)
         mask = mask & (v > 0)
-        top, bottom = np.where(mask, error, 0.0), np.where(mask, v, 0.0)
-        n_groups = int(group.max()) + 1
-        if n_groups < len(group):
-            top = np.stack([top[:, group == g].sum(axis=1) for g in range(n_groups)], axis=1)
-            bottom = np.stack([bottom[:, group == g].sum(axis=1) for g in range(n_groups)], axis=1)
+        return self.row_ratios(np.where(mask, error, 0.0), np.where(mask, v, 0.0))
+
+    def row_ratios(self, error: np.ndarray, denominator: np.ndarray) -> np.ndarray:
+        """Returns error over denominator of each row, each summed over a group, then the mean over groups, (n,).
+
+        Args:
+          error, denominator: float64 (n, C) of the C included columns, or already of the groups, (n, n_groups).
+        """
+        n_groups = self.n_groups
+        group = self.group[self.included]
+        top, bottom = (by_group(parts, group, n_groups) for parts in (error, denominator))
         with np.errstate(divide="ignore", invalid="ignore"):
             ratio = np.where(bottom > 0, top / bottom, np.nan)
-        weights = self.group_weights
-        if weights is not None and n_groups == len(group):
-            weights = weights[group]
-        return mean_over_groups(ratio, weights)
+        return mean_over_groups(ratio, self.group_weights)
 
     def _pair(self, y_true: np.ndarray, y_pred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         y_true, y_pred = np.asarray(y_true), np.asarray(y_pred)
@@ -342,12 +350,30 @@ class Scorer:
         mine = {str(name): per_group[names == name][None] for name in dict.fromkeys(names)}
         return {name: float(mean_over_groups(ratios, None)[0]) for name, ratios in mine.items()}
 
+    @property
+    def n_groups(self) -> int:
+        """Number of groups of columns that are scored together."""
+        return int(self.group.max()) + 1
+
+    def errors(self, truth: np.ndarray, guess: np.ndarray) -> np.ndarray:
+        """Returns the error of each cell of the included columns, float64 (n, C)."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            return np.square(guess - truth) if self.metric == "fvu" else _deviance(truth, guess)
+
+    def denominators(self, truth: np.ndarray) -> np.ndarray:
+        """Returns the error of the train-mean prediction in each cell of the included columns, float64 (n, C)."""
+        return self._denominators(truth, self.included)
+
+    def _denominators(self, truth: np.ndarray, chosen: np.ndarray) -> np.ndarray:
+        mean = self.train_mean[chosen]
+        with np.errstate(over="ignore", invalid="ignore"):
+            if self.metric == "fvu":
+                return np.square(mean - truth)
+            return _deviance(truth, np.broadcast_to(mean, truth.shape))
+
     def _cells(self, truth: np.ndarray, guess: np.ndarray, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Returns the error and the denominator of each cell for the `chosen` columns, float64."""
-        mean = self.train_mean[chosen]
-        if self.metric == "fvu":
-            return np.square(guess - truth), np.square(mean - truth)
-        return _deviance(truth, guess), _deviance(truth, np.broadcast_to(mean, truth.shape))
+        return self.errors(truth, guess), self._denominators(truth, chosen)
 
 
 def _deviance(truth: np.ndarray, probability: np.ndarray) -> np.ndarray:

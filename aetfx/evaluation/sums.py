@@ -58,7 +58,7 @@ class RowSums:
             with np.errstate(divide="ignore", invalid="ignore"):
                 error = np.where(count > 0, error / count, 0.0)
                 denominator = np.where(count > 0, denominator / count, 0.0)
-        error, denominator = self._by_group(error), self._by_group(denominator)
+        error, denominator = (by_group(parts, self.group, self.n_groups) for parts in (error, denominator))
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.where(denominator > 0, error / denominator, np.nan)
 
@@ -66,14 +66,17 @@ class RowSums:
         """Returns the capped score for each row weighting, float64 (B,); NaN where no group can be scored."""
         return mean_over_groups(np.minimum(self.ratios(weights), CAP), self.weights)
 
-    def _by_group(self, parts: np.ndarray) -> np.ndarray:
-        """Adds up the parts of each group: (B, C) to (B, n_groups)."""
-        if parts.shape[1] == self.n_groups:  # one part per group, in order
-            return parts
-        summed = np.zeros((len(parts), self.n_groups))
-        for g in range(self.n_groups):
-            summed[:, g] = parts[:, self.group == g].sum(axis=1)
-        return summed
+
+def by_group(parts: np.ndarray, group: np.ndarray, n_groups: int) -> np.ndarray:
+    """Adds up the parts of each group, float64 (n, C) to (n, n_groups)."""
+    if parts.shape[1] == n_groups:  # one part per group, in order
+        return parts
+    if n_groups == 1:
+        return parts.sum(axis=1, keepdims=True)
+    summed = np.zeros((len(parts), n_groups))
+    for g in range(n_groups):
+        summed[:, g] = parts[:, group == g].sum(axis=1)
+    return summed
 
 
 def mean_over_groups(ratios: np.ndarray, weights: np.ndarray | None) -> np.ndarray:

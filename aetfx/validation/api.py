@@ -167,9 +167,9 @@ def validate(
     if beam_flags:
         set_remote_options(beam_flags)
     given = tfdv.read_schema(schema) if isinstance(schema, str | os.PathLike) else schema
-    with _opened(data, features, "data") as train:
+    with opened(data, features, "data") as train:
         same = train.column_selection if features == "auto" else None
-        with _opened(against, features if same is None else same, "against", train.skipped_text) as evaluation:
+        with opened(against, features if same is None else same, "against", train.skipped_text) as evaluation:
             if evaluation is not None:
                 _check_alike(train, evaluation)
             text = train.skipped_text
@@ -209,7 +209,7 @@ def validate(
 
 
 @contextmanager
-def _opened(data: Any, features: Features, name: str, others: Sequence[str] = ()) -> Iterator[Any]:
+def opened(data: Any, features: Features, name: str, others: Sequence[str] = ()) -> Iterator[Any]:
     """A source for data of any kind; what is in memory is written once, for workers to read, and removed after.
 
     Args:

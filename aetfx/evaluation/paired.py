@@ -126,6 +126,44 @@ def gain_over_seeds(
     return _make(float(np.mean(logs_before - logs_after)), variance, df, alpha)
 
 
+def gain_on_rows(
+    before: Sequence[float],
+    after: Sequence[float],
+    *,
+    row_variance: float,
+    n_rows: int,
+    pooled: tuple[float, int] = (0.0, 0),
+    alpha: float = 0.05,
+) -> Gain:
+    """Estimates the gain between two configurations that were scored on the same rows, however often each was trained.
+
+    As `gain_over_seeds`, but the sides may have unlike numbers of seeds, and one that was trained once, where there is
+    no pool, adds no variance of its own: the gain then speaks of these two models, not of their recipes.
+
+    Args:
+      before, after: scores, one per seed.
+      row_variance: variance of the difference of the mean logarithms over re-drawn rows.
+      n_rows: that the scores rest on.
+      pooled: what `pooled_log_variance` returned; (0.0, 0) for "nothing to pool".
+      alpha: level of the one-sided lower bound.
+    """
+    sides = [_logs(before), _logs(after)]
+    variance, uncertainty = row_variance, row_variance**2 / max(n_rows - 1, 1)
+    from_pool = 0.0
+    for logs in sides:
+        own = float(logs.var(ddof=1)) if len(logs) > 1 else 0.0
+        if pooled[1] > 0 and own <= OWN_VARIANCE * pooled[0]:
+            from_pool += pooled[0] / len(logs)
+        elif len(logs) > 1:
+            variance += own / len(logs)
+            uncertainty += (own / len(logs)) ** 2 / (len(logs) - 1)
+    variance += from_pool
+    if pooled[1] > 0:
+        uncertainty += from_pool**2 / pooled[1]
+    df = variance**2 / uncertainty if uncertainty > 0 else float(max(n_rows - 1, 1))
+    return _make(float(sides[0].mean() - sides[1].mean()), variance, df, alpha)
+
+
 def gain_over_resplits(
     before: Sequence[float], after: Sequence[float], *, test_train_ratio: float, alpha: float = 0.05
 ) -> Gain:

@@ -1,4 +1,4 @@
-"""Tests of aetfx.comparison.paired: figures by hand, and false alarms, coverage and power by simulation."""
+"""Tests of aetfx.evaluation.paired: figures by hand, and false alarms, coverage and power by simulation."""
 
 import functools
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from aetfx.comparison.paired import (
+from aetfx.evaluation.paired import (
     alike,
     detectable_gain,
     gain_over_resplits,

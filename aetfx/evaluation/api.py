@@ -1,0 +1,380 @@
+"""`evaluate`: what any Keras autoencoders make of held-out rows, all of them in one pass.
+
+Importing this module imports neither Beam nor TensorFlow; `evaluate` imports both.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aetfx.errors import DataError, ModelError, StudyError
+from aetfx.evaluation.entries import Entry, Seed, find_entries
+from aetfx.study import Thresholds
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pyarrow as pa
+
+    from aetfx.data.sources import Source
+    from aetfx.evaluation.predictors import KerasPredictor
+    from aetfx.evaluation.record import Configuration
+    from aetfx.evaluation.score import Scorer
+    from aetfx.validation.watch import Report
+
+SPLIT = "eval"
+_SAMPLE_BYTES = 64 << 20  # of train rows, on which the score is fixed
+FILES = ("evaluation.json", "evaluation.parquet", "samples.npz")
+BLESSING = "blessing.json"
+
+
+@dataclass
+class Evaluation:
+    """What `evaluate` found.
+
+    Attributes:
+      record: the content of `evaluation.json`.
+      table: the rows of `evaluation.parquet`, a `pyarrow.Table`.
+      samples: the arrays of `samples.npz`.
+      blessing: the content of `blessing.json`; None where no thresholds were given.
+      directory: where these were written, or None.
+    """
+
+    record: dict[str, Any]
+    table: pa.Table
+    samples: dict[str, np.ndarray] = field(repr=False)
+    blessing: dict[str, Any] | None = None
+    directory: Path | None = None
+
+    @property
+    def scores(self) -> dict[str, float | None]:
+        """Score of each configuration by its name; None where it failed."""
+        return {c["name"]: c["score"] for c in self.record["configurations"]}
+
+    @property
+    def blessed(self) -> bool | None:
+        """Whether the thresholds are met; None where there are none."""
+        return None if self.blessing is None else bool(self.blessing["blessed"])
+
+    def save(self, directory: str | os.PathLike[str]) -> list[Path]:
+        """Writes `evaluation.json`, `evaluation.parquet`, `samples.npz` and, with thresholds, `blessing.json`.
+
+        Returns:
+          The files.
+
+        Raises:
+          RunError: the folder cannot be written.
+        """
+        from aetfx.evaluation.samples import write_samples
+        from aetfx.evaluation.table import write_table
+        from aetfx.run import write_json
+
+        directory = Path(directory)
+        paths = [directory / name for name in FILES]
+        (directory / BLESSING).unlink(missing_ok=True)
+        write_json(paths[0], self.record)
+        write_table(paths[1], self.table)
+        write_samples(paths[2], self.samples)
+        if self.blessing is not None:
+            paths.append(directory / BLESSING)
+            write_json(paths[-1], self.blessing)
+        self.directory = directory
+        return paths
+
+
+def evaluate(
+    models: Any,
+    data: Any,
+    *,
+    train: Any = None,
+    out: str | os.PathLike[str] | None = None,
+    slices: Sequence[str] = (),
+    thresholds: Thresholds | Mapping[str, Any] | None = None,
+    features: Any = "auto",
+    seed: int = 0,
+    extremes: int = 20,
+    random_rows: int = 200,
+    name: str | None = None,
+    beam_flags: Sequence[str] = (),
+    report: Report | None = None,
+) -> Evaluation:
+    """Scores models on the same rows, in one pass that Beam deals out.
+
+    Args:
+      models: a path of a `.keras` file or of a run directory of `compare` or `diagnose`, a Keras model, or a list of
+        any of these; or a dictionary of names to them. The first is the baseline.
+      data: held-out rows: a path or glob, an array of shape (n, ...), a data frame, or a finite `tf.data.Dataset`.
+      train: the train rows, which fix the score; where they are many a sample of them, by row hash, does. Without,
+        a sample of `data` itself has to do.
+      out: run directory to write; None writes nothing.
+      slices: parts of the rows to tell apart, such as "sex", "country=NL", "age@4" or "age > 60 and sex == 1".
+      thresholds: the `evaluation.thresholds` of a study: `score`, `against`, `at_most`, `slices`.
+      features: "auto", "table", "tensor", or the columns that the models are fed.
+      seed: of samples and bootstrap draws.
+      extremes: worst, best and typical rows to keep of each configuration.
+      random_rows: rows to keep beside these, chosen by hash.
+      name: of the study, in `evaluation.json`; by default that of the data.
+      beam_flags: Beam's own options, e.g. `--runner=FlinkRunner`.
+      report: told what was read, as it goes.
+
+    Returns:
+      An `Evaluation`.
+
+    Raises:
+      ModelError: no model can be loaded and fits the rows.
+      DataError: the rows cannot be read.
+      StudyError: a slice or a threshold cannot be read.
+      RunError: `out` cannot be written.
+    """
+    limits = _thresholds(thresholds)
+    if extremes < 0 or random_rows < 1:
+        raise StudyError(f"extremes must be 0 or more and random_rows 1 or more but got {extremes} and {random_rows}.")
+    with _entries(models) as entries:
+        against = None
+        if limits is not None and limits.against is not None:
+            (against,) = find_entries([limits.against])[:1]
+            if all(entry.identity != against.identity for entry in entries):
+                entries = [*entries, against]
+        if beam_flags:
+            from aetfx.data.files import set_remote_options
+
+            set_remote_options(beam_flags)
+        from aetfx.validation.api import opened
+
+        with opened(data, features, "data") as source:
+            same = source.column_selection if features == "auto" else None
+            with opened(train, features if same is None else same, "train") as train_source:
+                asked = [*slices, *(limits.slices if limits is not None else ())]
+                work = _Work(entries, source, train_source, asked, seed, extremes, random_rows, beam_flags, report)
+                found = work.run(name or _stem(data), limits, against)
+    if out is not None:
+        from aetfx.run import Run
+
+        with Run(out):
+            found.save(out)
+    return found
+
+
+@dataclass
+class _Work:
+    """The request, with its sources open."""
+
+    entries: list[Entry]
+    source: Source
+    train: Source | None
+    slices: Sequence[str]
+    seed: int
+    extremes: int
+    random_rows: int
+    beam_flags: Sequence[str]
+    report: Report | None
+
+    def run(self, name: str, limits: Thresholds | None, against: Entry | None) -> Evaluation:
+
+        from aetfx.evaluation import predictors as kinds
+        from aetfx.evaluation.beam_pass import run_pass
+        from aetfx.evaluation.blessing import bless
+        from aetfx.evaluation.record import Figures, make_record, make_table
+        from aetfx.evaluation.references import MEAN, cross_entropy_floor, fit_pca, pca_widths
+        from aetfx.evaluation.samples import collect, sample_size
+        from aetfx.evaluation.slices import check_named, make_slicer
+        from aetfx.evaluation.tally import Plan
+
+        source = self.source
+        rows, n_train = self._train_rows()
+        scorer = fix_scorer(rows.values, source)
+        texts = source.with_others([text.split("=")[0].strip().strip("`") for text in self.slices]).others
+        slicer = make_slicer(self.slices, source.names, rows.values.reshape(len(rows), -1), texts)
+        if limits is not None:
+            check_named(list(limits.slices), slicer, "thresholds.slices")
+        self._say("loading the models")
+        loaded, configurations = self._load()
+        models = [model for models in loaded for model in models]
+        widths = pca_widths(models, len(rows), source.n_columns)
+        references = fit_pca(scorer, rows.values, widths)
+        owner = [i for i, mine in enumerate(loaded) for _ in mine]
+        plan = Plan(
+            scorer,
+            (*owner, *[-1] * len(references)),
+            slicer,
+            seed=self.seed,
+            extremes=self.extremes,
+            sample=sample_size(source.n_columns, self.random_rows),
+        )
+        plan.check()
+        passed = run_pass(
+            source,
+            plan,
+            [*(model.label for model in models), *references.values()],
+            beam_flags=self.beam_flags,
+            report=self.report,
+        )
+        if not passed.tally.n_rows[0]:
+            raise DataError(
+                f"{source.path}: no row is left: all {passed.n_quarantined} rows are quarantined. Mend the file."
+            )
+        figures = Figures(passed.tally, tuple(configurations))
+        told: list[tuple[str, int | float]] = [MEAN]
+        told += [(label, len(models) + i) for i, label in enumerate(references)]
+        floor = cross_entropy_floor(rows.values, scorer, [seed.path for entry in self.entries for seed in entry.seeds])
+        record = make_record(
+            figures,
+            study_name=name,
+            n_train=n_train,
+            n_quarantined=passed.n_quarantined,
+            references=[*told, *([floor] if floor is not None else [])],
+            notes=self._notes(n_train, len(rows)),
+        )
+        leads = [mine[0] for mine in loaded]
+
+        def answer(truth: np.ndarray, number: int) -> tuple[np.ndarray | None, np.ndarray | None]:
+            return next(leads[number].answers(truth)), leads[number].codes(truth)
+
+        going = [i for i, c in enumerate(configurations) if c.failed is None]
+        samples = collect(passed.tally, going, len(configurations), answer, self.random_rows)
+        blessing = None
+        if limits is not None:
+            other = None if against is None else next(c for c in configurations if c.identity == against.identity)
+            blessing = bless(figures, limits, other)
+            record["thresholds"] = {"blessed": blessing["blessed"], "reasons": blessing["reasons"]}
+        kinds.forget()
+        return Evaluation(record, make_table(figures, SPLIT), samples, blessing)
+
+    def _train_rows(self) -> tuple[Any, int | None]:
+        """Returns the rows that the score is fixed on, and how many train rows there are; None without any."""
+        from aetfx.data.shards import read_sample
+
+        if self.train is not None and self.train.shape != self.source.shape:
+            raise DataError(
+                f"{self.train.path}: rows of shape {self.train.shape} but '{self.source.path}' has rows of shape "
+                f"{self.source.shape}. Give train and data the same columns."
+            )
+        self._say(f"reading {'train rows' if self.train is not None else 'a sample of the rows'}")
+        rows, _ = read_sample(self.train or self.source, _SAMPLE_BYTES, self.seed)
+        return rows, None if self.train is None else rows.n_read - len(rows.quarantined)
+
+    def _load(self) -> tuple[list[list[KerasPredictor]], list[Configuration]]:
+        """Loads all models here, for what can be read off them and for errors in words; workers do so again.
+
+        Returns:
+          The models of each configuration that can be evaluated, and all configurations.
+
+        Raises:
+          ModelError: none can be.
+        """
+        from aetfx.evaluation.predictors import load
+        from aetfx.evaluation.record import Configuration
+        from aetfx.quiet import quiet
+
+        loaded: list[list[KerasPredictor]] = []
+        found: list[Configuration] = []
+        first: ModelError | None = None
+        count = 0
+        for entry in self.entries:
+            entered = Configuration(entry.identity, entry.name, entry.settings, tuple(one.seed for one in entry.seeds))
+            try:
+                with quiet():  # TensorFlow warns of as many compiled functions as there are models
+                    mine = [load(one.path, self.source.shape) for one in entry.seeds]
+                    architecture = mine[0].architecture
+            except ModelError as error:
+                first = first or error
+                found.append(dataclasses.replace(entered, failed=str(error)))
+                continue
+            found.append(
+                dataclasses.replace(
+                    entered,
+                    predictors=tuple(range(count, count + len(mine))),
+                    codes=None if architecture is None else architecture.code_width,
+                )
+            )
+            loaded.append(mine)
+            count += len(mine)
+        if first is not None and not loaded:
+            raise first
+        return loaded, found
+
+    def _notes(self, n_train: int | None, n_sample: int) -> list[str]:
+        found = []
+        if n_train is None:
+            found.append(
+                f"No train rows were given: the score is fixed on {n_sample:,} of the evaluated rows themselves, so "
+                "that 1 is what their own mean would score."
+            )
+        elif n_sample < n_train:
+            found.append(f"The score is fixed on {n_sample:,} of the {n_train:,} train rows, chosen by row hash.")
+        return found
+
+    def _say(self, what: str) -> None:
+        if self.report is not None:
+            self.report(what, 0.0, 0.0)
+
+
+def fix_scorer(train: np.ndarray, source: Source) -> Scorer:
+    """Fixes the score on train rows (n, *shape); cells that stand for "missing" are found in them and not scored."""
+    import numpy as np
+
+    from aetfx.evaluation.score import Scorer
+    from aetfx.validation.checks.missing import find_sentinels
+    from aetfx.validation.statistics import summarize
+
+    with np.errstate(all="ignore"):
+        sentinels = find_sentinels(summarize(train, source.names))
+    return Scorer.fit(train, declared_shape=source.declared_shape, sentinels=sentinels, names=source.names)
+
+
+@contextlib.contextmanager
+def _entries(models: Any) -> Iterator[list[Entry]]:
+    """What is evaluated; models that are in memory are saved once, for workers to load, and removed after."""
+    listed = models if isinstance(models, list | tuple | dict) else [models]
+    if not isinstance(listed, dict) and all(isinstance(model, str | os.PathLike) for model in listed):
+        yield find_entries([os.fspath(model) for model in listed])
+        return
+    named = listed.items() if isinstance(listed, dict) else [(None, model) for model in listed]
+    found: dict[str, Entry] = {}
+    with tempfile.TemporaryDirectory(prefix="aetfx-") as folder:
+        for number, (name, model) in enumerate(named):
+            if isinstance(model, str | os.PathLike):
+                mine = find_entries([os.fspath(model)])
+                label = name
+            else:
+                label = name or getattr(model, "name", None) or f"model {number + 1}"
+                path = Path(folder) / f"{number}.keras"
+                mine = [_saved(model, path, str(label))]
+            for entry in mine:
+                own = label if len(mine) == 1 else f"{label}/{entry.name}"
+                found.setdefault(entry.identity, entry if label is None else dataclasses.replace(entry, name=str(own)))
+        yield list(found.values())
+
+
+def _saved(model: Any, path: Path, label: str) -> Entry:
+    if not callable(getattr(model, "save", None)):
+        raise ModelError(
+            f"'{label}': a model must be a path or a Keras model but got {type(model).__name__}. Give the path of a "
+            ".keras file."
+        )
+    try:
+        model.save(path)
+    except (TypeError, ValueError, NotImplementedError) as error:
+        said = " ".join(str(error).split())[:200].rstrip(".")
+        raise ModelError(f"'{label}': Keras cannot save it, so that workers cannot load it ({said}).") from error
+    from aetfx.run import file_hash
+
+    return Entry(file_hash(path), label, (Seed(str(path)),), {})
+
+
+def _thresholds(given: Thresholds | Mapping[str, Any] | None) -> Thresholds | None:
+    if given is None or isinstance(given, Thresholds):
+        return None if given == Thresholds() else given
+    from aetfx.study import parse_thresholds
+
+    return parse_thresholds(dict(given))
+
+
+def _stem(data: Any) -> str:
+    return Path(os.fspath(data)).name.split(".")[0] if isinstance(data, str | os.PathLike) else "evaluation"

@@ -1,0 +1,217 @@
+"""The one pass over the rows, on Beam: shards in, one tally out. Imports Beam: import only where a pass is run.
+
+Shard descriptors travel, rows do not: each worker reads its shards and has all predictors answer them. Models travel
+as paths, and each process loads them once. Where workers are on other machines, models are first copied to where the
+workers can read (Beam's `--temp_location`).
+"""
+
+from __future__ import annotations
+
+import json
+import pickle
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import apache_beam as beam
+import numpy as np
+from apache_beam.transforms.window import GlobalWindow
+from apache_beam.utils.windowed_value import WindowedValue
+
+from aetfx.data.files import is_remote
+from aetfx.data.sources import Source
+from aetfx.data.sources.base import Batch, Place
+from aetfx.data.split import row_hash
+from aetfx.errors import AetfxError
+from aetfx.evaluation.predictors import Predictor, load
+from aetfx.evaluation.tally import Plan, Tally
+from aetfx.validation.exchange import Exchange
+from aetfx.validation.pipeline import working
+from aetfx.validation.watch import Report, watching
+
+PURPOSE = b"bootstrap"  # of the row hash: as in `aetfx.evaluation.interval`, so that both weight a row alike
+_BATCH_CELLS = 1 << 21  # 16 MB of float64
+_LEAST_ROWS, _MOST_ROWS = 64, 8192
+
+
+@dataclass(frozen=True)
+class Passed:
+    """What a pass found: the sums, and how many rows could not be read."""
+
+    tally: Tally
+    n_quarantined: int
+
+
+def run_pass(
+    source: Source,
+    plan: Plan,
+    predictors: Sequence[str | Predictor],
+    *,
+    beam_flags: Sequence[str] = (),
+    report: Report | None = None,
+) -> Passed:
+    """Reads all rows once and has every predictor answer them.
+
+    Args:
+      source: of the rows.
+      plan: what is added up.
+      predictors: M paths of models, or predictors that can be pickled.
+      beam_flags: Beam's own options.
+      report: told what was read, as it goes.
+
+    Raises:
+      AetfxError: a Beam flag is unknown.
+      DataError: the files are damaged, or a model fails on the rows.
+    """
+    texts = plan.slicer.text_columns
+    source = source.with_others(texts) if texts else source
+    with working(beam_flags) as (hands, work):
+        staged = tuple(_stage(work, i, item) for i, item in enumerate(predictors))
+        with watching(work, len(source.shards()), report):
+            pipeline = beam.Pipeline(runner=hands.runner, options=hands.options)
+            (
+                pipeline
+                | "Shards" >> beam.Create(range(len(source.shards())), reshuffle=True)
+                | "Evaluate" >> beam.ParDo(_EvaluateShard(source, plan, staged, work))
+                | "Merge" >> beam.CombineGlobally(_Merge(plan)).without_defaults()
+                | "Write" >> beam.ParDo(_Write(work))
+            )
+            pipeline.run().wait_until_finish()
+        found = work.read("tally")
+        tally = Tally(plan) if found is None else pickle.loads(found)  # pickled by our own workers, a moment ago
+        bad = sum(json.loads(work.read(name) or b"0") for name in work.names("quarantined-"))
+    return Passed(tally, bad)
+
+
+def _stage(work: Exchange, number: int, item: str | Predictor) -> str | Predictor:
+    """Copies a model of this machine to where workers on others can read it."""
+    if not isinstance(item, str) or is_remote(item) or work.local is not None:
+        return item
+    name = f"model-{number}.keras"
+    with open(item, "rb") as file:
+        work.write(name, file.read())
+    return f"{work.root.rstrip('/')}/{name}"
+
+
+class _EvaluateShard(beam.DoFn):
+    """Shard number -> a tally for each bundle of them.
+
+    A data error's message, and how many rows are quarantined, are written into `work`, named by shard, so that a
+    repeated attempt overwrites its own traces.
+    """
+
+    def __init__(self, source: Source, plan: Plan, predictors: Sequence[str | Predictor], work: Exchange):
+        self._source, self._plan, self._items, self._work = source, plan, tuple(predictors), work
+
+    def setup(self) -> None:
+        self._work.setup()
+
+    def start_bundle(self) -> None:
+        self._tally = Tally(self._plan)
+
+    def process(self, place: int) -> None:
+        n_rows = n_bad = 0
+        try:
+            predictors = [load(item, self._source.shape) if isinstance(item, str) else item for item in self._items]
+            for chunk in _chunks(self._source, self._source.shards()[place]):
+                rows = chunk.rows.reshape(-1, *self._source.shape)
+                n_bad += chunk.n_quarantined
+                n_rows += len(rows)
+                if len(rows):
+                    self._tally.add(
+                        rows,
+                        (predictor.answers(rows) for predictor in predictors),
+                        keys=row_hash(chunk.rows, self._plan.seed, purpose=PURPOSE),
+                        texts=chunk.texts(self._plan.slicer.text_columns),
+                        places=lambda chunk=chunk: chunk.places,
+                    )
+        except AetfxError as error:
+            self._work.write(f"error-{place:08d}", str(error).encode("utf-8"))
+            raise
+        self._work.write(f"quarantined-{place:08d}", str(n_bad).encode())
+        self._work.write(f"read-{place:08d}", str(n_rows + n_bad).encode())
+
+    def finish_bundle(self) -> Iterator[WindowedValue]:
+        tally, self._tally = self._tally, Tally(self._plan)
+        yield WindowedValue(tally, GlobalWindow().max_timestamp(), [GlobalWindow()])
+
+
+class _Merge(beam.CombineFn):
+    def __init__(self, plan: Plan):
+        self._plan = plan
+
+    def create_accumulator(self) -> Tally:
+        return Tally(self._plan)
+
+    def add_input(self, accumulator: Tally, element: Tally) -> Tally:
+        return accumulator.merge(element)
+
+    def merge_accumulators(self, accumulators: Iterable[Tally]) -> Tally:
+        merged = Tally(self._plan)
+        for accumulator in accumulators:
+            merged.merge(accumulator)
+        return merged
+
+    def extract_output(self, accumulator: Tally) -> Tally:
+        return accumulator
+
+
+class _Write(beam.DoFn):
+    def __init__(self, work: Exchange):
+        self._work = work
+
+    def process(self, tally: Tally) -> None:
+        self._work.write("tally", pickle.dumps(tally))
+
+
+@dataclass(frozen=True)
+class _Chunk:
+    """Some batches of a shard together: as many rows as are worth one call of a model."""
+
+    rows: np.ndarray
+    batches: list[tuple[Batch, Callable[[], Sequence[Place]]]]
+
+    @property
+    def n_quarantined(self) -> int:
+        return sum(len(batch.quarantined) for batch, _ in self.batches)
+
+    @cached_property
+    def places(self) -> np.ndarray:
+        """Row or line of each row in its file; -1 where the file is the row."""
+        found = [place[1] for _, where in self.batches for place in where()]
+        return np.array([-1 if place is None else place for place in found], np.int64)
+
+    def texts(self, names: Sequence[str]) -> dict[str, np.ndarray] | None:
+        return {name: _cells(name, [batch for batch, _ in self.batches]) for name in names} if names else None
+
+
+def _cells(name: str, batches: Sequence[Batch]) -> np.ndarray:
+    """Returns a text column, object (n,); None where it is missing."""
+    found: list[Any] = []
+    for batch in batches:
+        others = batch.others()
+        for cell in others.column(others.schema.get_field_index(name)).to_pylist() if others is not None else ():
+            value = cell[0] if cell else None
+            found.append(value.decode("utf-8", "replace") if isinstance(value, bytes) else value)
+    return np.array(found, dtype=object)
+
+
+def _chunks(source: Source, shard: Any) -> Iterator[_Chunk]:
+    wanted = int(np.clip(_BATCH_CELLS // max(1, source.n_columns), _LEAST_ROWS, _MOST_ROWS))
+    waiting: list[tuple[Batch, Callable[[], Sequence[Place]]]] = []
+    count = 0
+    for batch, where in source.read_located(shard):
+        waiting.append((batch, where))
+        count += batch.n_rows
+        if count >= wanted:
+            yield _chunk(source, waiting)
+            waiting, count = [], 0
+    if waiting:
+        yield _chunk(source, waiting)
+
+
+def _chunk(source: Source, batches: list[tuple[Batch, Callable[[], Sequence[Place]]]]) -> _Chunk:
+    parts = [batch.values() for batch, _ in batches if batch.n_rows]
+    rows = np.concatenate(parts) if parts else np.empty((0, source.n_columns))
+    return _Chunk(rows, batches)
