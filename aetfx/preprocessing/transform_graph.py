@@ -53,8 +53,9 @@ def write_transform_graph(preprocessing: Preprocessing, columns: Sequence[Column
 
     module = _module(preprocessing, columns)
     tf.saved_model.save(module, str(out / "transform_fn"))
-    write_text(out / "metadata" / "schema.pbtxt", _schema(columns))
-    write_text(out / "transformed_metadata" / "schema.pbtxt", _schema([Column(c.name, c.size) for c in columns]))
+    write_text(out / "metadata" / "schema.pbtxt", _schema(columns, optional=True))
+    transformed = [Column(column.name, column.size) for column in columns]
+    write_text(out / "transformed_metadata" / "schema.pbtxt", _schema(transformed, optional=False))
     config = preprocessing.to_config()
     write_json(out / FITTED, {"schema_version": 1, "hash": content_hash(config), "fitted": config})
     return content_hash(config)
@@ -90,8 +91,14 @@ def _module(preprocessing: Preprocessing, columns: Sequence[Column]) -> Any:
     return module
 
 
-def _schema(columns: Sequence[Column]) -> str:
-    """Returns a schema of dense features; a float that is missing reads as NaN."""
+def _schema(columns: Sequence[Column], optional: bool) -> str:
+    """Returns a schema of dense features.
+
+    Args:
+      columns: the features.
+      optional: whether floats may be missing, and then read as NaN. TensorFlow Transform takes a shape only where they
+        may not.
+    """
     from google.protobuf import text_format
     from tensorflow_metadata.proto.v0 import schema_pb2
 
@@ -102,12 +109,12 @@ def _schema(columns: Sequence[Column]) -> str:
         feature.type = schema_pb2.INT if column.whole else schema_pb2.FLOAT
         dense = group.tensor_representation[column.name].dense_tensor
         dense.column_name = column.name
-        for shape in (feature.shape, dense.shape):
-            shape.dim.add(size=column.size)
-        if column.whole:
-            feature.presence.min_fraction = 1.0
-        else:
+        dense.shape.dim.add(size=column.size)
+        if optional and not column.whole:
             dense.default_value.float_value = math.nan
+        else:
+            feature.presence.min_fraction = 1.0
+            feature.shape.dim.add(size=column.size)
     return str(text_format.MessageToString(schema))
 
 
