@@ -126,6 +126,7 @@ def _record(request: Request, lab: Lab, candidates: list[Candidate]) -> dict[str
             {
                 "name": candidate.name,
                 "configuration": recipe.identity,
+                "values": candidate.values,
                 "score": float(np.mean(mine)),
                 "scores": mine,
                 "interval": list(interval),

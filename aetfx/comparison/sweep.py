@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 from aetfx.comparison.choosing import chooser
 from aetfx.comparison.lab import Lab
@@ -33,6 +34,7 @@ class Candidate:
       failed: why it could not be trained; "" where it could.
       dropped_at: the rung behind which it was not trained on; None where it was.
       scores: on the select rows, of the seeds with which it was trained to the end.
+      values: of the keys under `compare`; none of the baseline.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Candidate:
     failed: str = ""
     dropped_at: int | None = None
     scores: list[float] = field(default_factory=list)
+    values: dict[str, Any] = field(default_factory=dict)
 
     @property
     def finished(self) -> bool:
@@ -125,7 +128,7 @@ def _add(
     """Returns the candidate with some values, making it where it is new."""
     name, alternative = study.alternative(values)
     if name not in found:
-        found[name] = Candidate(name, build(name, alternative))
+        found[name] = Candidate(name, build(name, alternative), values=dict(values) if name != "baseline" else {})
     return found[name]
 
 

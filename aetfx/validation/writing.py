@@ -1,4 +1,4 @@
-"""The step of `aetfx.validation.examples` that touches files. Imports Beam: import it only where a pipeline is built."""
+"""The step of `aetfx.validation.examples` that touches files. Imports Beam: import it where a pipeline is built."""
 
 from __future__ import annotations
 

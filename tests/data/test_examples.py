@@ -61,7 +61,9 @@ def test_the_same_rows_give_the_same_bytes(tmp_path):
     np.save(tmp_path / "x.npy", RNG.normal(size=(40, 4)))
     one, two = (written(tmp_path / "x.npy", tmp_path / name) for name in "ab")
     assert one.digest == two.digest
-    assert [(tmp_path / "a" / f).read_bytes() for f in one.files] == [(tmp_path / "b" / f).read_bytes() for f in one.files]
+    assert [(tmp_path / "a" / f).read_bytes() for f in one.files] == [
+        (tmp_path / "b" / f).read_bytes() for f in one.files
+    ]
     assert sorted(one.files) == [f"Split-{split}/data_tfrecord-00000-of-00001.gz" for split in ("eval", "train")]
 
 

@@ -59,7 +59,8 @@ class TfrecordSource(Source):
 
     A feature of length 1 is a column of its name, one of length k > 1 the columns "name,0" to "name,k-1"; one single
     feature of length k is a tensor of shape (k,). Columns are in the order of their names, because an Example has no
-    order; where `aetfx.data.examples` wrote them, in the order and shape that it kept beside the splits. A feature that an Example lacks, or holds an empty list of, is missing (NaN). Integers become float64.
+    order; where `aetfx.data.examples` wrote them, in the order and shape that it kept beside the splits. A feature that
+    an Example lacks, or holds an empty list of, is missing (NaN). Integers become float64.
 
     Under "auto" three kinds of features are left out and named in `skipped_text`: bytes; *ragged* features, whose
     length differs between Examples; and those that hold floats in one Example and integers in another. Asking for
