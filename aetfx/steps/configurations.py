@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -76,6 +77,21 @@ def configuration(study: Study, values: Mapping[str, Any]) -> Configuration:
     """
     name, alternative = replace(study, compare={}).alternative(dict(values))
     return Configuration(name, dict(values), alternative)
+
+
+def values_of(text: str) -> dict[str, Any]:
+    """Reads values as a pipeline hands them on: a JSON object, or "" for none.
+
+    Raises:
+      StudyError: it is something else.
+    """
+    try:
+        found = json.loads(text or "{}")
+    except ValueError as error:
+        raise StudyError(f'values: not JSON ({error}). Give an object such as {{"model.bottleneck": 4}}.') from None
+    if not isinstance(found, dict):
+        raise StudyError(f'values: must be a JSON object such as {{"model.bottleneck": 4}} but got {text[:60]}.')
+    return found
 
 
 def read(text: str) -> Study:

@@ -13,7 +13,7 @@ from aetfx.data.digest import digest as digest_of
 from aetfx.data.examples import SPLITS, pattern
 from aetfx.errors import DataError
 from aetfx.run import content_hash, write_bytes
-from aetfx.steps.configurations import configuration, on_examples, read
+from aetfx.steps.configurations import configuration, on_examples, read, values_of
 
 Metadata = dict[str, dict[str, Any]]
 
@@ -170,20 +170,20 @@ def example_validator(statistics: Path, schema: Path, anomalies: Path, strict: b
     }
 
 
-def transform(examples: str, study: str, transform_graph: Path, values: dict[str, Any] | None = None) -> Metadata:
+def transform(examples: str, study: str, transform_graph: Path, values: str = "") -> Metadata:
     """Writes `TransformGraph`: the preprocessing of one configuration, fitted on the train split.
 
     Args:
       examples: that `example_gen` wrote.
       study: its text.
       transform_graph: folder to write.
-      values: of the keys under `compare`; None for the baseline.
+      values: of the keys under `compare`, as JSON; "" for the baseline.
     """
     from aetfx.comparison.one import fit_preprocessing
     from aetfx.data.sources.tfrecord import TfrecordSource
     from aetfx.preprocessing.transform_graph import Column, write_transform_graph
 
-    chosen = configuration(read(study), values or {})
+    chosen = configuration(read(study), values_of(values))
     with tempfile.TemporaryDirectory(prefix="aetfx-") as folder:
         fitted = fit_preprocessing(on_examples(chosen.study, examples), Path(folder))
     source = open_source(pattern(examples, "train"))

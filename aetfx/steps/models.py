@@ -12,7 +12,7 @@ from typing import Any
 from aetfx.data.examples import pattern
 from aetfx.errors import DataError, ModelError, RunError
 from aetfx.run import read_json, write_bytes, write_json, write_text
-from aetfx.steps.configurations import configuration, configurations, on_examples, read
+from aetfx.steps.configurations import configuration, configurations, on_examples, read, values_of
 from aetfx.steps.data import Metadata
 from aetfx.steps.places import copy_tree, fetch, tree_hash
 
@@ -48,7 +48,7 @@ def tuner(examples: str, study: str, best_hyperparameters: Path, tuner_results: 
     write_text(best_hyperparameters / "best_hyperparameters.txt", text)
     metadata |= {"configuration": best.identity, "name": best.name}
     return {
-        "best_hyperparameters": {**metadata, "values": best.values},
+        "best_hyperparameters": {**metadata, "values": json.dumps(best.values)},
         "tuner_results": dict(metadata),
         "metrics": {key: metadata[key] for key in ("configurations", "score") if key in metadata},
     }
@@ -60,7 +60,7 @@ def trainer(
     study: str,
     model: Path,
     model_run: Path,
-    values: dict[str, Any] | None = None,
+    values: str = "",
     seeds: int = 1,
     publish_to: str = "",
 ) -> Metadata:
@@ -71,7 +71,7 @@ def trainer(
       study: its text.
       model: folder to write the model of the first seed into.
       model_run: folder for its TensorBoard logs.
-      values: of the keys under `compare`; None for the baseline.
+      values: of the keys under `compare`, as JSON; "" for the baseline.
       seeds: how many to train.
       publish_to: a place that steps which list models look below; "" to publish nothing.
 
@@ -83,7 +83,7 @@ def trainer(
     from aetfx.preprocessing.transform_graph import FITTED
     from aetfx.training.export import export_model
 
-    chosen = configuration(read(study), values or {})
+    chosen = configuration(read(study), values_of(values))
     with tempfile.TemporaryDirectory(prefix="aetfx-") as folder:
         trained = train_study(on_examples(chosen.study, examples), Path(folder), seeds=seeds)
         if trained.preprocessing.to_config() != read_json(transform_graph / FITTED)["fitted"]:
