@@ -28,14 +28,9 @@ _MANIFESTS = ", ".join(
         "docker.distribution.manifest.v2+json",
     )
 )  # fmt: skip
-_TYPES = {
-    "STRING": str,
-    "NUMBER_INTEGER": int,
-    "NUMBER_DOUBLE": (int, float),
-    "BOOLEAN": bool,
-    "LIST": list,
-    "STRUCT": dict,
-}
+_TYPES: dict[str, Any] = {
+    "STRING": str, "NUMBER_INTEGER": int, "NUMBER_DOUBLE": (int, float), "BOOLEAN": bool, "LIST": list, "STRUCT": dict,
+}  # fmt: skip
 _WORDS = {
     "STRING": "text", "NUMBER_INTEGER": "a whole number", "NUMBER_DOUBLE": "a number", "BOOLEAN": "true or false",
     "LIST": "a list", "STRUCT": "an object",
@@ -120,8 +115,8 @@ def check_image(image: str) -> None:
             raise StudyError(f"{image}: {host} has no such image or tag. Push it first, or mend its name.") from None
         if error.code in (401, 403):
             raise RunError(
-                f"{image}: {host} does not let anyone read it ({error.code}), so that it is not known whether it is there. "
-                "Where the cluster has rights of its own, pass --no-image."
+                f"{image}: {host} lets nobody without rights look ({error.code}), so that it may be there or not. "
+                "Look with rights: docker manifest inspect."
             ) from None
         raise RunError(f"{image}: {host} answered {error.code}. Try again later.") from None
     except (OSError, ValueError) as error:
@@ -146,8 +141,8 @@ def split_image(image: str) -> tuple[str, str, str]:
     name, tag, digest = match.groups()
     if digest is None and tag in (None, "latest"):
         raise StudyError(
-            f"image: '{image}' has {'no tag' if tag is None else 'the tag latest'}: which image a step ran in could not "
-            "be told afterwards. Give a version or a digest."
+            f"image: '{image}' has {'no tag' if tag is None else 'the tag latest'}, so that nobody could tell what "
+            "a step ran in. Give a version or a digest."
         )
     first, _, rest = name.partition("/")
     if rest and ("." in first or ":" in first or first == "localhost"):
@@ -198,8 +193,8 @@ def _check_rows(study: str, cluster: bool) -> None:
             expand(path)
             if cluster and not is_remote(path):
                 raise DataError(
-                    f"{path}: is on this machine, where the steps do not run. Copy it to a bucket and name that, or pass "
-                    "--mounted where a volume has it under the same path."
+                    f"{path}: is on this machine, where the steps do not run. Copy it to a bucket and name that, or "
+                    "pass --mounted where a volume has it under the same path."
                 )
 
 
