@@ -67,7 +67,7 @@ def work(
         for artifact in outputs.values():
             if not isinstance(artifact, dsl.Metrics):
                 ending = ".html" if isinstance(artifact, dsl.HTML) else ""
-                artifact.path = f"{artifact.path}/{configuration}{ending}"
+                artifact.uri = f"{artifact.uri.rstrip('/')}/{configuration}{ending}"
         remote = _on_other_machines(parameters.get("beam_flags", []))
         done = run_step(
             function.__name__,

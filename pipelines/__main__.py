@@ -85,6 +85,32 @@ def run(
     typer.echo(run_local(name, arguments, out))
 
 
+@app.command()
+def train(
+    study: Annotated[Path, typer.Option("--study", metavar="FILE", help="The study.")],
+    publish_to: Annotated[str, typer.Option("--publish-to", metavar="PLACE", help="Where the model goes.")],
+    index: Annotated[
+        int, typer.Option("--index", envvar="JOB_COMPLETION_INDEX", help="Which configuration, from 0.")
+    ] = 0,
+    seeds: Annotated[int, typer.Option("--seeds", min=1, help="How many times.")] = 1,
+) -> None:
+    """Train one configuration of a study and publish it: what each pod of a Kubernetes Job with an index does."""
+    from aetfx.steps.models import train_one
+    from aetfx.study import load_study
+
+    typer.echo(train_one(load_study(study).to_yaml(), index, publish_to, seeds))
+
+
+@app.command("configurations")
+def configurations_(study: Annotated[Path, typer.Argument(metavar="STUDY.yaml", help="The study.")]) -> None:
+    """List the configurations of a study: number, identity, values."""
+    from aetfx.steps.configurations import configurations, read
+    from aetfx.study import load_study
+
+    for i, one in enumerate(configurations(read(load_study(study).to_yaml()))):
+        typer.echo(f"{i}  {one.identity}  {json.dumps(one.values)}")
+
+
 @app.command("check")
 def check_(
     name: Name,

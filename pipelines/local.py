@@ -6,6 +6,7 @@ import contextlib
 import io
 import logging
 import os
+import re
 import shutil
 import sys
 import warnings
@@ -50,10 +51,12 @@ def run_local(name: str, arguments: dict[str, Any], out: Path) -> Path:
         warnings.simplefilter("ignore", RuntimeWarning)
         logging.disable(logging.INFO)
         try:
-            with _said(out / "run.log"):
+            with _said(out / "run.log") as said:
                 pipeline(**arguments)
         except RuntimeError as error:
             failed = str(error).rsplit("Inner task failed: ", 1)[-1].strip(".'\" ")
+            if said.raised and not said.told:
+                sys.stderr.write(f"{said.raised}\n")
             raise RunError(
                 f"the pipeline '{name}' stopped: step {_plain(failed)} failed, for the reason above ({out / 'run.log'} "
                 "holds all that it said). Run the same command again: steps that were done are taken over."
@@ -91,24 +94,38 @@ def _environment(out: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _said(log: Path) -> Iterator[None]:
+def _said(log: Path) -> Iterator[_Tee]:
     """Keeps all that steps and the runner print in a file, and shows what steps say for people."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    with open(log, "w", encoding="utf-8") as file, contextlib.redirect_stdout(_Tee(file)):  # type: ignore[type-var]
-        yield
+    with open(log, "w", encoding="utf-8") as file:
+        tee = _Tee(file)
+        with contextlib.redirect_stdout(tee):
+            yield tee
 
 
 class _Tee(io.TextIOBase):
+    """Writes to a file; shows lines for people.
+
+    Attributes:
+      told: the last step said what was wrong.
+      raised: the last line of its traceback, where it did not.
+    """
+
     def __init__(self, file: Any):
         self._file, self._line = file, ""
+        self.told, self.raised = False, ""
 
     def write(self, text: str) -> int:
         self._file.write(text)
         self._file.flush()
         *lines, self._line = (self._line + text).split("\n")
         for line in lines:
-            if line.strip().startswith(SAID):
-                sys.stderr.write(f"{line.strip().removeprefix(SAID)}\n")
+            line = line.strip()
+            if line.startswith(SAID):
+                sys.stderr.write(f"{line.removeprefix(SAID)}\n")
+                self.told, self.raised = line.startswith(f"{SAID}error:"), ""
+            elif re.match(r"[\w.]*(Error|Exception)\b", line):
+                self.raised = line
         return len(text)
 
 
@@ -123,6 +140,4 @@ def _remove_old(out: Path, now: Path) -> None:
 
 def _plain(said: str) -> str:
     """Takes the colours off what the runner says."""
-    import re
-
     return re.sub(r"\x1b\[[0-9;]*m", "", said).strip("'")

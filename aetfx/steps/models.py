@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from aetfx.data.examples import pattern
-from aetfx.errors import DataError, ModelError, RunError
+from aetfx.errors import DataError, ModelError, RunError, StudyError
 from aetfx.run import read_json, write_bytes, write_json, write_text
 from aetfx.steps.configurations import configuration, configurations, on_examples, read, values_of
 from aetfx.steps.data import Metadata
@@ -116,6 +116,37 @@ def _publish(path: Path, destination: str, metadata: dict[str, Any]) -> None:
         write_bytes(Path(folder, "model.keras"), path.read_bytes())
         write_json(Path(folder, "model.json"), {"schema_version": 1, **metadata})
         copy_tree(folder, destination)
+
+
+def train_one(study: str, index: int, publish_to: str, seeds: int = 1) -> str:
+    """Trains configuration `index` of a study on the study's own rows, and publishes it: a pod of a fan-out.
+
+    Args:
+      study: its text.
+      index: from 0, the baseline, in the order of `configurations`.
+      publish_to: place below which `evaluator_of_many` and `aetfx evaluate` find the models.
+      seeds: how many to train.
+
+    Returns:
+      The place of the models.
+
+    Raises:
+      StudyError: there is no such configuration.
+      AetfxError: it cannot be trained, or the place not be written.
+    """
+    from aetfx.comparison.one import train_study
+
+    asked = configurations(read(study))
+    if not 0 <= index < len(asked):
+        raise StudyError(f"configuration {index}: the study has {len(asked)}. Give 0 to {len(asked) - 1}.")
+    chosen = asked[index]
+    place = f"{publish_to.rstrip('/')}/{chosen.identity}"
+    with tempfile.TemporaryDirectory(prefix="aetfx-") as folder:
+        trained = train_study(chosen.study, Path(folder), seeds=seeds)
+        metadata = {"configuration": chosen.identity, "name": chosen.name, "values": chosen.values}
+        for path, score in zip(trained.models, trained.scores, strict=True):
+            _publish(path, f"{place}/{path.parent.name}", {**metadata, "score": score})
+    return place
 
 
 def evaluator(
