@@ -75,7 +75,7 @@ def run(
 
     if not local:
         raise StudyError("deploy/kubeflow/submit.py is for clusters. Add --local to run on this machine.")
-    arguments = _arguments(name, study, data, settings)
+    arguments = arguments_of(name, study, data, settings)
     out = out or Path("runs") / f"pipeline-{name}"
     if name == "sweep":
         arguments.setdefault("models_at", str((out / "models").resolve()))
@@ -129,7 +129,7 @@ def check_(
     """
     from pipelines.check import check
 
-    found = check(name, _arguments(name, study, data, settings), image=image, root=root, cluster=not mounted)
+    found = check(name, arguments_of(name, study, data, settings), image=image, root=root, cluster=not mounted)
     for what, wrong in found:
         typer.echo(f"{'wrong' if wrong else 'ok':6}{what}{f': {wrong}' if wrong else ''}")
     wrongs = [what for what, wrong in found if wrong]
@@ -140,7 +140,7 @@ def check_(
 @app.command("arguments")
 def arguments_(name: Name, study: Study = None, data: Data = None, settings: Set = None) -> None:
     """Print the parameters of a run as JSON, the digest of its rows among them; nothing is run."""
-    typer.echo(json.dumps(_arguments(name, study, data, settings), indent=2))
+    typer.echo(json.dumps(arguments_of(name, study, data, settings), indent=2))
 
 
 @app.command()
@@ -168,7 +168,7 @@ def lineage(
                     typer.echo(f"    {key:7}{step['parameters'][key]}")
 
 
-def _arguments(name: str, study: Path | None, data: str | None, settings: list[str] | None) -> dict[str, Any]:
+def arguments_of(name: str, study: Path | None, data: str | None, settings: list[str] | None) -> dict[str, Any]:
     """Returns the parameters that the options stand for."""
     from aetfx.steps.configurations import configurations, read
     from aetfx.steps.data import data_digest

@@ -36,7 +36,7 @@ def define() -> Any:
         """All components, once.
 
         Args:
-          study: text of the study (`python -m pipelines study STUDY.yaml` prints it).
+          study: text of the study (`python -m pipelines arguments diagnosis --study STUDY.yaml` prints it).
           digest: of its rows, so that a cached step is not taken for rows that have changed.
           schema: place of a reviewed `schema.pbtxt`; "" infers one.
           strict: stop where the data should not be trained on.

@@ -67,7 +67,7 @@ def define(unrolled: Sequence[str] | None = None) -> Any:
         Args:
           study: text of the study, with `compare`.
           models_at: place of this sweep alone, below which the models are published.
-          configurations: values of each, as JSON (`python -m pipelines arguments sweep --study STUDY.yaml` prints them).
+          configurations: values of each, as JSON (`python -m pipelines arguments sweep ...` prints them).
           digest: of its rows, so that a cached step is not taken for rows that have changed.
           schema: place of a reviewed `schema.pbtxt`; "" infers one.
           strict: stop where the data should not be trained on.
