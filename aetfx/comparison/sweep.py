@@ -34,7 +34,7 @@ class Candidate:
       failed: why it could not be trained; "" where it could.
       dropped_at: the rung behind which it was not trained on; None where it was.
       scores: on the select rows, of the seeds with which it was trained to the end.
-      values: of the keys under `compare`; none of the baseline.
+      settings: the value of each compared key.
     """
 
     name: str
@@ -43,7 +43,7 @@ class Candidate:
     failed: str = ""
     dropped_at: int | None = None
     scores: list[float] = field(default_factory=list)
-    values: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, Any] = field(default_factory=dict)
 
     @property
     def finished(self) -> bool:
@@ -128,7 +128,9 @@ def _add(
     """Returns the candidate with some values, making it where it is new."""
     name, alternative = study.alternative(values)
     if name not in found:
-        found[name] = Candidate(name, build(name, alternative), values=dict(values) if name != "baseline" else {})
+        tree = alternative.to_tree()
+        settings = {key: tree[key.split(".")[0]].get(key.split(".")[1]) for key in study.compare}
+        found[name] = Candidate(name, build(name, alternative), settings=settings)
     return found[name]
 
 

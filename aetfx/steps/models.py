@@ -39,7 +39,7 @@ def tuner(examples: str, study: str, best_hyperparameters: Path, tuner_results: 
         if not finished:
             reasons = "; ".join(f"{row['name']}: {row['failed']}" for row in record["rows"] if row.get("failed"))
             raise ModelError(f"{request.name}: no configuration could be trained ({reasons}).")
-        best = configuration(request, finished[0]["values"])
+        best = configuration(request, finished[0]["settings"])
         metadata = {"configurations": len(finished), "score": finished[0]["score"], "seeds": finished[0]["seeds"]}
         write_json(tuner_results / "tuner_results.json", record["rows"])
     else:
