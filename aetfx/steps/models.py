@@ -7,14 +7,17 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aetfx.data.examples import pattern
 from aetfx.errors import DataError, ModelError, RunError, StudyError
 from aetfx.run import read_json, write_bytes, write_json, write_text
-from aetfx.steps.configurations import configuration, configurations, on_examples, read, values_of
+from aetfx.steps.configurations import Configuration, configuration, configurations, on_examples, read, values_of
 from aetfx.steps.data import Metadata
 from aetfx.steps.places import copy_tree, fetch, tree_hash
+
+if TYPE_CHECKING:
+    from aetfx.comparison.one import Trained
 
 BLESSED, NOT_BLESSED = "BLESSED", "NOT_BLESSED"
 
@@ -104,18 +107,33 @@ def trainer(
         }
         write_json(model / "model.json", {"schema_version": 1, **metadata})
         if publish_to:
-            for path in trained.models:
-                _publish(path, f"{publish_to.rstrip('/')}/{chosen.identity}/{path.parent.name}", metadata)
+            _publish(trained, chosen, study, publish_to)
     metadata["hash"] = tree_hash(model / "model.keras")
     return {"model": metadata, "model_run": {"configuration": chosen.identity}, "metrics": {"score": trained.score}}
 
 
-def _publish(path: Path, destination: str, metadata: dict[str, Any]) -> None:
-    """Publishes one model with what is known of it."""
+def _publish(trained: Trained, chosen: Configuration, study: str, place: str) -> str:
+    """Copies the models of a configuration to a place laid out as a run directory: `aetfx evaluate` takes it."""
+    here = f"configurations/{chosen.identity}"
     with tempfile.TemporaryDirectory(prefix="aetfx-") as folder:
-        write_bytes(Path(folder, "model.keras"), path.read_bytes())
-        write_json(Path(folder, "model.json"), {"schema_version": 1, **metadata})
-        copy_tree(folder, destination)
+        for path, score in zip(trained.models, trained.scores, strict=True):
+            seed = Path(folder, here, path.parent.name)
+            write_bytes(seed / "model.keras", path.read_bytes())
+            write_json(
+                seed / "trial.json",
+                {
+                    "schema_version": 1,
+                    "configuration": chosen.identity,
+                    "name": chosen.name,
+                    "values": chosen.values,
+                    "seed": int(path.parent.name.removeprefix("seed-")),
+                    "split": 0,
+                    "score": score,
+                },
+            )
+        write_text(Path(folder, "study.yaml"), study)
+        copy_tree(folder, place)
+    return f"{place.rstrip('/')}/{here}"
 
 
 def train_one(study: str, index: int, publish_to: str, seeds: int = 1) -> str:
@@ -139,14 +157,9 @@ def train_one(study: str, index: int, publish_to: str, seeds: int = 1) -> str:
     asked = configurations(read(study))
     if not 0 <= index < len(asked):
         raise StudyError(f"configuration {index}: the study has {len(asked)}. Give 0 to {len(asked) - 1}.")
-    chosen = asked[index]
-    place = f"{publish_to.rstrip('/')}/{chosen.identity}"
     with tempfile.TemporaryDirectory(prefix="aetfx-") as folder:
-        trained = train_study(chosen.study, Path(folder), seeds=seeds)
-        metadata = {"configuration": chosen.identity, "name": chosen.name, "values": chosen.values}
-        for path, score in zip(trained.models, trained.scores, strict=True):
-            _publish(path, f"{place}/{path.parent.name}", {**metadata, "score": score})
-    return place
+        trained = train_study(asked[index].study, Path(folder), seeds=seeds)
+        return _publish(trained, asked[index], study, publish_to)
 
 
 def evaluator(
@@ -177,21 +190,18 @@ def evaluator_of_many(
     asked = configurations(read(study))
     place = models_at.rstrip("/")
     with tempfile.TemporaryDirectory(prefix="aetfx-") as folder:
-        found: dict[str, Path | list[Path]] = {}
+        # Only what this study asks for: at the same place may lie what another one left.
         for one in asked:
             try:
-                files = fetch(f"{place}/{one.identity}/seed-*/model.keras", Path(folder), place)
+                for name in ("model.keras", "trial.json"):
+                    fetch(f"{place}/configurations/{one.identity}/seed-*/{name}", Path(folder), place)
             except DataError as error:
-                raise DataError(
-                    f"{error} It is where '{one.name}' should be: see whether its Trainer failed."
-                ) from None
-            found[one.name] = files[0] if len(files) == 1 else files
-        return _evaluate(found, examples, study, evaluation, blessing, beam_flags)
+                raise DataError(f"{error} There '{one.name}' should be: see whether its Trainer failed.") from None
+        write_text(Path(folder, "study.yaml"), study)
+        return _evaluate([folder], examples, study, evaluation, blessing, beam_flags)
 
 
-def _evaluate(
-    models: dict[str, Any], examples: str, study: str, out: Path, blessing: Path, beam_flags: Sequence[str]
-) -> Metadata:
+def _evaluate(models: Any, examples: str, study: str, out: Path, blessing: Path, beam_flags: Sequence[str]) -> Metadata:
     from aetfx.evaluation.api import evaluate
 
     request = read(study)

@@ -57,21 +57,21 @@ def copy_tree(folder: str | os.PathLike[str], destination: str) -> list[str]:
 
 
 def fetch(pattern: str, folder: Path, below: str) -> list[Path]:
-    """Returns local files that match a glob, copying remote ones.
+    """Copies files that match a glob, under the names that they have below `below`.
 
     Args:
-      pattern: e.g. "gs://bucket/sweep/*/seed-*/model.keras".
-      folder: where copies are put, under the names that they have below `below`.
+      pattern: e.g. "gs://bucket/sweep/configurations/*/seed-*/model.keras".
+      folder: where to.
       below: the fixed part of the pattern.
+
+    Returns:
+      The copies.
 
     Raises:
       DataError: nothing matches, or a remote place cannot be reached.
     """
     found = []
     for name in expand(pattern):
-        if not is_remote(name):
-            found.append(Path(name))
-            continue
         found.append(folder / name.removeprefix(below).lstrip("/"))
         with atomic(found[-1]) as temporary, open_binary(name, packed=False) as stream, open(temporary, "wb") as copy:
             shutil.copyfileobj(stream, copy)

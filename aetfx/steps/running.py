@@ -104,9 +104,7 @@ def run_step(
 @cache
 def code_hash() -> str:
     """Returns the hash of the source of aetfx as it is installed: what a step comes to depends on it."""
-    import aetfx
-
-    root = Path(aetfx.__file__).parent
+    root = Path(__file__).parents[1]
     return content_hash([[str(path.relative_to(root)), file_hash(path)] for path in sorted(root.rglob("*.py"))])
 
 

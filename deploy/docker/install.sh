@@ -32,10 +32,10 @@ run() {
 # Without isolation pyfarmhash and kfp take the setuptools of the lock, not the newest one.
 run install --no-cache --require-hashes --no-build-isolation -r deploy/docker/requirements.lock
 run install --no-cache --offline --no-deps --no-build-isolation .
-run check
 
 # pip stays: the program that starts Beam's workers lists with it what is installed.
 run uninstall hatchling editables trove-classifiers
+run check
 rm -rf "$target/bin/uv" "$target/bin/uvx" "$target/first.txt" "$target"/lib/python3.*/site-packages/uv \
     "$target"/lib/python3.*/site-packages/uv-*.dist-info
 # TensorFlow loads in 2.4 s from compiled files, and nobody can write them later. Some packages hold files for other
