@@ -5,6 +5,7 @@ A cluster tells the same after minutes of queueing, in the log of a pod.
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import re
@@ -222,7 +223,7 @@ def _check_place(place: str, what: str, cluster: bool, written: bool) -> None:
         folder = Path(place)
         while written and not folder.exists() and folder != folder.parent:
             folder = folder.parent
-        if written and not os.access(folder, os.W_OK):
+        if written and not (folder.is_dir() and os.access(folder, os.W_OK)):
             raise RunError(f"{what}: '{place}' cannot be written to. Choose another place.")
         if not written and not folder.exists():
             raise DataError(f"{what}: '{place}' does not exist. Check the path.")
@@ -241,13 +242,22 @@ def _check_credentials(place: str) -> None:
         import google.auth
     except ImportError:
         raise RunError(f"{place}: no client for gs:// here. pip install 'aetfx[dataflow]' brings it.") from None
-    from google.auth.exceptions import DefaultCredentialsError
+    from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError
+    from google.auth.transport.requests import Request
 
     os.environ.setdefault("NO_GCE_CHECK", "true" if not os.path.exists("/var/run/secrets/kubernetes.io") else "false")
     try:
-        google.auth.default()
+        found, _ = google.auth.default(scopes=["https://www.googleapis.com/auth/devstorage.read_write"])
     except DefaultCredentialsError:
         raise RunError(
             f"{place}: no Google credentials here. Run `gcloud auth application-default login`, or let "
             "GOOGLE_APPLICATION_CREDENTIALS name a key file."
+        ) from None
+    try:
+        # The clients of the store would try for minutes.
+        found.refresh(functools.partial(Request(), timeout=_SECONDS))
+    except GoogleAuthError as error:
+        said = " ".join(str(error).split())[:160]
+        raise RunError(
+            f"{place}: the Google credentials here are not accepted, or Google is not reached ({said})."
         ) from None
