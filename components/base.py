@@ -102,12 +102,13 @@ def _check_type(name: str, artifact: dsl.Artifact) -> None:
 
 
 def _configuration(inputs: Mapping[str, dsl.Artifact], parameters: Mapping[str, Any]) -> str:
-    """Returns the configuration that a step works on: what its study says, or the folder of its first input."""
-    if "study" in parameters:
+    """Returns the configuration that a step works on: that of its model, of its study, or of its first input."""
+    if "study" in parameters and "model" not in inputs:
         from aetfx.steps.configurations import configuration, read, values_of
 
         return configuration(read(parameters["study"]), values_of(parameters.get("values", ""))).identity
-    return next(iter(inputs.values())).uri.rstrip("/").rsplit("/", 1)[-1]
+    artifact = inputs.get("model") or next(iter(inputs.values()))
+    return artifact.uri.rstrip("/").rsplit("/", 1)[-1]
 
 
 def _place(function: Callable[..., Any], name: str, artifact: dsl.Artifact, remote: bool) -> str:

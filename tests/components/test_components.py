@@ -108,6 +108,16 @@ def test_a_step_without_a_study_goes_on_with_the_configuration_of_its_input(tmp_
     assert made["statistics"].path == str(tmp_path / "statistics" / "baseline-1234abcd")
 
 
+def test_what_is_made_of_a_model_lies_below_the_configuration_of_the_model(tmp_path):
+    def judge(examples, model, study, blessing):
+        return {}
+
+    made, call = make(judge, tmp_path, blessing=dsl.Artifact)
+    inputs = {"examples": dsl.Dataset(uri="/x/baseline-1"), "model": dsl.Model(uri="/x/bottleneck=4-2")}
+    call(inputs=inputs, parameters={"study": STUDY})
+    assert made["blessing"].path == str(tmp_path / "blessing" / "bottleneck=4-2")
+
+
 def test_an_artifact_of_another_class_is_refused(tmp_path, capsys):
     made, call = make(lambda schema, anomalies: {}, tmp_path, anomalies=dsl.Artifact)
     wrong = dsl.Artifact(uri="/x", metadata={"type_name": "ExampleStatistics"})
