@@ -53,7 +53,10 @@ def make_graph(data: str, out: Path, flags: Sequence[str]) -> dict[str, Any]:
     with quiet(), _offline(out):
         options = PipelineOptions([*flags, "--no_auth", f"--template_location={out / 'job.json'}"])
         temp = options.get_all_options().get("temp_location") or ""
-        pipeline = beam.Pipeline(runner=DataflowRunner(), options=options)
+        try:
+            pipeline = beam.Pipeline(runner=DataflowRunner(), options=options)
+        except ValueError as error:  # Beam's own checks of its flags
+            raise StudyError(f"Beam's options: {' '.join(str(error).split())[:300]}") from None
         add_steps(pipeline, Exchange(f"{temp.rstrip('/')}/aetfx"), source, None, None, 0)
         pipeline.run()
     return check_graph(out, source.files)
@@ -83,7 +86,7 @@ def check_graph(out: Path, files: Sequence[str]) -> dict[str, Any]:
         for pool in job["environment"]["workerPools"]
         for image in pool.get("sdkHarnessContainerImages", [])
     }
-    if len(images) != 1 or (harness and harness != images) or next(iter(images)).startswith("apache/beam"):
+    if len(images) != 1 or (harness and harness != images) or "/beam_python" in next(iter(images)):
         raise StudyError(f"{out}: workers run in {sorted(images | harness)}. Give --sdk_container_image.")
     if len(raw) > MOST_BYTES:
         raise StudyError(f"{out}: the graph has {len(raw):,} bytes, more than {MOST_BYTES:,}.")
