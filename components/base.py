@@ -17,7 +17,7 @@ from kfp import dsl
 
 from components.artifacts import TYPE_NAMES
 
-IMAGE = "aetfx:0.1.0"  # replaced by AETFX_IMAGE, or `python -m pipelines compile --image`
+IMAGE = "aetfx:0.1.0"  # another one: `python -m pipelines compile --image`
 
 
 SAID = "aetfx: "  # begins what a step says for people, among all that the SDK prints
@@ -33,7 +33,7 @@ def component(function: Callable[..., Any]) -> Any:
         if hasattr(kind, "__metadata__")
     }
     TYPES[function.__name__.replace("_", "-")] = {name: kind.__name__ for name, kind in artifacts.items()}
-    return dsl.component(function, base_image=os.environ.get("AETFX_IMAGE", IMAGE), install_kfp_package=False)
+    return dsl.component(function, base_image=IMAGE, install_kfp_package=False)
 
 
 def work(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import importlib
-import os
 from pathlib import Path
 from typing import Any
 
@@ -38,21 +37,23 @@ def compile_all(out: Path, image: str = "") -> list[Path]:
       StudyError: an output is given to an input of another class.
       RunError: a file cannot be written.
     """
-    if image:
-        os.environ["AETFX_IMAGE"] = image  # read when the components are made, which is when they are imported
-    return [_write(name, out / f"{name}.yaml") for name in PIPELINES]
+    return [_write(name, out / f"{name}.yaml", image) for name in PIPELINES]
 
 
-def _write(name: str, path: Path) -> Path:
+def _write(name: str, path: Path, image: str) -> Path:
     import tempfile
 
     from kfp import compiler
+
+    from components.base import IMAGE
 
     with tempfile.TemporaryDirectory(prefix="aetfx-") as folder:
         compiled = Path(folder) / "pipeline.yaml"
         compiler.Compiler().compile(define(name), str(compiled))
         text = compiled.read_text(encoding="utf-8")
     check_types(text)
+    if image:  # that of a component is fixed when it is made, which is when its module is imported
+        text = text.replace(f"image: {IMAGE}\n", f"image: {image}\n")
     write_text(path, text)
     return path
 
