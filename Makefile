@@ -1,6 +1,6 @@
 # `make` alone lists the targets. Each calls setup when it is needed; after setup none touches the network.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test fuzz kill replicas lint examples bench-diagnosis wheel clean
+.PHONY: help setup lock demo test fuzz kill replicas lint examples bench-diagnosis pipelines wheel clean
 
 BIN := .venv/bin
 # TensorFlow's start-up notices say nothing about us and hide what matters in a test log.
@@ -38,6 +38,12 @@ examples: setup ## Run every example and check its verdict (up to 40 minutes)
 
 bench-diagnosis: setup ## Diagnose the fault suite and count (up to 6 hours, resumes; ARGS=--sample: 15 minutes)
 	@$(BIN)/python -m benchmarks.diagnosis.run $(ARGS)
+
+pipelines: setup ## Compile all pipelines to build/ and deploy/kubeflow/, and check what is in deploy/
+	@$(BIN)/python -m pipelines compile --out build
+	@$(BIN)/python -m pipelines compile --out deploy/kubeflow >/dev/null
+	@$(BIN)/hadolint deploy/docker/Dockerfile deploy/docker/flex.Dockerfile
+	@$(BIN)/python -m deploy.kubernetes.check --kubectl $(BIN)/kubectl
 
 wheel: setup ## Build dist/aetfx-*.whl and the source archive
 	@$(BIN)/uv build --quiet --offline --no-build-isolation --python $(BIN)/python --out-dir dist

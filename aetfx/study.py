@@ -350,15 +350,28 @@ def load_study(path: str | Path) -> Study:
         raise StudyError(f"{path}: no such study file. Give the path of a YAML file (see 'aetfx --help').") from None
     except (OSError, UnicodeDecodeError) as error:
         raise StudyError(f"{path}: cannot be read as text ({error}). Give the path of a YAML file.") from None
+    return _relative_to(read_study(text, str(path), path.stem), path.parent)
+
+
+def read_study(text: str, where: str = "study", name: str = "study") -> Study:
+    """Reads and checks the text of a study, whose paths stay as they are.
+
+    Args:
+      text: YAML.
+      where: it comes from, for messages.
+      name: of the study, unless the text has one.
+
+    Raises:
+      StudyError: it is not YAML, or holds an unknown key or a value out of range.
+    """
     try:
         tree = yaml.load(text, _Loader)
     except yaml.YAMLError as error:
-        raise StudyError(f"{path}: not valid YAML: {' '.join(str(error).split())}") from None
+        raise StudyError(f"{where}: not valid YAML: {' '.join(str(error).split())}") from None
     if not isinstance(tree, dict):
-        raise StudyError(f"{path}: expected keys such as 'data:' and 'model:' but got {type(tree).__name__}.")
-    tree.setdefault("name", path.stem)
-    study = parse_study(tree, where=str(path))
-    return _relative_to(study, path.parent)
+        raise StudyError(f"{where}: expected keys such as 'data:' and 'model:' but got {type(tree).__name__}.")
+    tree.setdefault("name", name)
+    return parse_study(tree, where=where)
 
 
 def parse_study(tree: dict[str, Any], where: str = "study") -> Study:

@@ -11,7 +11,11 @@ uv=.venv/bin/uv
 }
 UV_CUSTOM_COMPILE_COMMAND="make lock" "$uv" pip compile --quiet --universal --generate-hashes --no-emit-index-url \
     --python-version 3.11 --all-extras pyproject.toml -o requirements.lock
-if grep -n '://' requirements.lock; then
-    echo "lock: error: requirements.lock names a registry (above); it has to install from any mirror." >&2
+# What the image needs of it (deploy/docker): the same versions, without what only developers use.
+UV_CUSTOM_COMPILE_COMMAND="make lock" "$uv" pip compile --quiet --universal --generate-hashes --no-emit-index-url \
+    --python-version 3.11 --extra kubeflow --extra dataflow --extra sweep --constraint requirements.lock \
+    pyproject.toml -o deploy/docker/requirements.lock
+if grep -n '://' requirements.lock deploy/docker/requirements.lock; then
+    echo "lock: error: a lock names a registry (above); it has to install from any mirror." >&2
     exit 1
 fi

@@ -131,6 +131,7 @@ def _record(request: Request, lab: Lab, candidates: list[Candidate]) -> dict[str
             {
                 "name": candidate.name,
                 "configuration": recipe.identity,
+                "settings": candidate.settings,
                 "score": float(np.mean(mine)),
                 "scores": mine,
                 "interval": list(interval),

@@ -52,6 +52,16 @@ def is_remote(path: str | os.PathLike[str]) -> bool:
     return "://" in os.fspath(path)
 
 
+def reach(place: str) -> None:
+    """Asks the store of a remote place for what lies there, which may be nothing.
+
+    Raises:
+      DataError: it cannot be reached.
+    """
+    with quiet():
+        _match(f"{place.rstrip('/')}/*")
+
+
 def set_remote_options(flags: Sequence[str]) -> None:
     """Hands Beam's flags to its file systems (e.g. `--s3_endpoint_url`), before the first remote path is opened."""
     from apache_beam.io.filesystems import FileSystems

@@ -113,33 +113,56 @@ def _run(
 ) -> None:
     import apache_beam as beam
 
+    from aetfx.validation.combiners.spill import spilling
+
+    with spilling(work.local) if work.local else contextlib.nullcontext() as spill:
+        pipeline = beam.Pipeline(runner=hands.runner, options=hands.options)
+        add_steps(pipeline, work, train, evaluation, fraction, seed, spill)
+        pipeline.run().wait_until_finish()
+
+
+def add_steps(
+    pipeline: Any,
+    work: Exchange,
+    train: Source,
+    evaluation: Source | None,
+    fraction: float | None,
+    seed: int,
+    spill: Any = None,
+) -> None:
+    """Adds the steps to a Beam pipeline.
+
+    Args:
+      pipeline: of any runner.
+      work: where its workers write.
+      train, evaluation, fraction, seed: see `compute`.
+      spill: where accumulators put values that do not fit in memory; None where workers share no disk.
+    """
+    import apache_beam as beam
+
     from aetfx.validation.combiners.beam import AccumulatorFn
     from aetfx.validation.combiners.columns import Columns
     from aetfx.validation.combiners.quantiles import exact_budget
-    from aetfx.validation.combiners.spill import spilling
     from aetfx.validation.reading import NUMBERS, OTHERS, ReadShard, WriteResult
 
     sources = [(TRAIN, train)] + ([(EVAL, evaluation)] if evaluation is not None else [])
     todo = [(i, k) for i, (_, source) in enumerate(sources) for k in range(len(source.shards()))]
     reader = ReadShard(sources, work, fraction if evaluation is None else None, seed)
     budget = min(exact_budget(source.n_rows, source.value_bytes * source.n_columns) for _, source in sources)
-    with spilling(work.local) if work.local else contextlib.nullcontext() as spill:
-        empty = functools.partial(
-            Columns, train.n_columns, train.names, budget, spill=spill, deep=True, n_rows=train.n_rows
-        )
-        pipeline = beam.Pipeline(runner=hands.runner, options=hands.options)
-        shards = pipeline | "Shards" >> beam.Create(todo, reshuffle=True)
-        if any(source.others for _, source in sources):
-            with quiet_imports():
-                from aetfx.validation.tfdv_columns import write_statistics
+    empty = functools.partial(
+        Columns, train.n_columns, train.names, budget, spill=spill, deep=True, n_rows=train.n_rows
+    )
+    shards = pipeline | "Shards" >> beam.Create(todo, reshuffle=True)
+    if any(source.others for _, source in sources):
+        with quiet_imports():
+            from aetfx.validation.tfdv_columns import write_statistics
 
-            read = shards | "Read" >> beam.ParDo(reader).with_outputs(OTHERS, main=NUMBERS)
-            batches = read[NUMBERS]
-            write_statistics(read[OTHERS], _splits(evaluation, fraction), work)
-        else:
-            batches = shards | "Read" >> beam.ParDo(reader)
-        (batches | "Accumulate" >> beam.CombinePerKey(AccumulatorFn(empty)) | "Write" >> beam.ParDo(WriteResult(work)))
-        pipeline.run().wait_until_finish()
+        read = shards | "Read" >> beam.ParDo(reader).with_outputs(OTHERS, main=NUMBERS)
+        batches = read[NUMBERS]
+        write_statistics(read[OTHERS], _splits(evaluation, fraction), work)
+    else:
+        batches = shards | "Read" >> beam.ParDo(reader)
+    _ = batches | "Accumulate" >> beam.CombinePerKey(AccumulatorFn(empty)) | "Write" >> beam.ParDo(WriteResult(work))
 
 
 def _collect(

@@ -41,7 +41,7 @@ def workers(flags: Sequence[str] = ()) -> Workers:
     from apache_beam.options.pipeline_options import GoogleCloudOptions, PipelineOptions, StandardOptions
     from apache_beam.runners import create_runner
 
-    _check(flags)
+    check_flags(flags)
     options = PipelineOptions(list(flags))
     name = options.view_as(StandardOptions).runner or ""
     if name in _LOCAL:
@@ -72,8 +72,12 @@ def _local_runner() -> Any:
     return LocalRunner()
 
 
-def _check(flags: Sequence[str]) -> None:
-    """Parses the flags once for their errors: Beam itself would ignore one that it does not know."""
+def check_flags(flags: Sequence[str]) -> None:
+    """Parses the flags once for their errors: Beam itself would ignore one that it does not know.
+
+    Raises:
+      AetfxError: a flag is unknown, or its value is of another type.
+    """
     from apache_beam.options.pipeline_options import PipelineOptions
 
     parser = _Parser(add_help=False, allow_abbrev=False, conflict_handler="resolve")

@@ -189,3 +189,20 @@ def test_beyond_the_budget_every_runner_is_within_half_a_percent(files, monkeypa
 def test_mistyped_flags_are_refused(flags, said):
     with pytest.raises(AetfxError, match=said):
         workers(flags)
+
+
+def written(source, folder, flags):
+    from aetfx.validation.examples import write_examples
+
+    found = write_examples(source, None, folder, eval_fraction=0.2, beam_flags=flags)
+    return found, {name: (folder / name).read_bytes() for name in found.files}
+
+
+def test_examples_are_the_same_bytes_on_every_runner(files, job_service, tmp_path):
+    source = open_source(str(files / "part-*.csv"))
+    one, theirs = written(source, tmp_path / "one", []), []
+    for name, flags in (("processes", MODES["two processes"]), ("service", job_service)):
+        theirs.append(written(source, tmp_path / name, flags))
+    assert one[0].rows["train"].quarantined == BAD_LINES
+    assert sum(counts.read for counts in one[0].rows.values()) == len(ROWS)
+    assert all(other == one for other in theirs)

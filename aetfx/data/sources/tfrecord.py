@@ -16,6 +16,8 @@ import dataclasses
 import functools
 import io
 import itertools
+import json
+import os
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -57,7 +59,8 @@ class TfrecordSource(Source):
 
     A feature of length 1 is a column of its name, one of length k > 1 the columns "name,0" to "name,k-1"; one single
     feature of length k is a tensor of shape (k,). Columns are in the order of their names, because an Example has no
-    order. A feature that an Example lacks, or holds an empty list of, is missing (NaN). Integers become float64.
+    order; where `aetfx.data.examples` wrote them, in the order and shape that it kept beside the splits. A feature that
+    an Example lacks, or holds an empty list of, is missing (NaN). Integers become float64.
 
     Under "auto" three kinds of features are left out and named in `skipped_text`: bytes; *ragged* features, whose
     length differs between Examples; and those that hold floats in one Example and integers in another. Asking for
@@ -78,7 +81,9 @@ class TfrecordSource(Source):
         parts = tuple(shard for file in files for shard in scan.file(file))
         if not scan.n_examples:
             raise DataError(scan.nothing_read(path))
-        found = dict(sorted(scan.features.items()))
+        layout = _layout(files[0])
+        places = {str(name): i for i, name in enumerate(layout.get("columns", []))}
+        found = dict(sorted(scan.features.items(), key=lambda item: (places.get(item[0], len(places)), item[0])))
         if isinstance(features, str):
             columns = tuple(name for name, feature in found.items() if not feature.problem)
             skipped = tuple(name for name, feature in found.items() if feature.problem)
@@ -98,7 +103,10 @@ class TfrecordSource(Source):
             )
         sizes = tuple(found[name].size for name in columns)
         check_width(files[0], sum(sizes))
-        names, shape, tensor = flattened(columns, [(size,) if size > 1 else () for size in sizes])
+        shapes = [(size,) if size > 1 else () for size in sizes]
+        if list(columns) == layout.get("columns") and int(np.prod(layout.get("shape") or [0])) == sizes[0]:
+            shapes = [tuple(layout["shape"])]
+        names, shape, tensor = flattened(columns, shapes)
         if (twice := find_twice(names)) is not None:
             raise DataError(f"{files[0]}: two columns would be named '{printable(twice)}'. Rename that feature.")
         integers = tuple(found[name].kind == INTEGERS for name in columns)
@@ -149,6 +157,23 @@ class TfrecordSource(Source):
                 rows, bad = _Rows(self), []
         if rows.n_rows or bad:
             yield to_batch(rows.values(), bad, rows.others())
+
+
+def _layout(file: str) -> dict[str, Any]:
+    """What `aetfx.data.examples` kept of the order and shape of columns; empty where others wrote the file."""
+    folder = os.path.dirname(file)
+    if not os.path.basename(folder).startswith("Split-"):
+        return {}
+    path = os.path.join(os.path.dirname(folder), "examples.json")
+    try:
+        size_of(path)
+        with open_binary(path) as stream:
+            found = json.load(stream)
+    except (DataError, ValueError):
+        return {}
+    columns, shape = found.get("columns"), found.get("shape")
+    is_shape = shape is None or (isinstance(shape, list) and all(isinstance(n, int) and n > 0 for n in shape))
+    return {"columns": columns, "shape": shape} if isinstance(columns, list) and is_shape else {}
 
 
 @dataclass
@@ -326,7 +351,7 @@ def _records(shard: Shard) -> Iterator[tuple[int, int, bytes | None]]:
             if len(head) < HEAD.size:
                 raise DataError(_ends_early(file, row, at, patient.error))
             length, checksum = HEAD.unpack(head)
-            if _masked_crc(head[:8]) != checksum or length > MOST_RECORD_BYTES:
+            if masked_crc(head[:8]) != checksum or length > MOST_RECORD_BYTES:
                 raise DataError(_damaged_length(file, row, at))
             if packed:
                 check_unpacked(file, packed_bytes, at + length)
@@ -335,7 +360,7 @@ def _records(shard: Shard) -> Iterator[tuple[int, int, bytes | None]]:
                 raise DataError(_ends_early(file, row, at, patient.error))
             at += HEAD.size + len(body)
             payload = body[:-4]
-            yield row, at, payload if _masked_crc(payload) == int.from_bytes(body[-4:], "little") else None
+            yield row, at, payload if masked_crc(payload) == int.from_bytes(body[-4:], "little") else None
             row += 1
 
 
@@ -343,7 +368,7 @@ def _is_packed(file: str) -> bool:
     """Whether the file is gzipped: TensorFlow's writers do so under any name."""
     with open_binary(file, packed=False) as stream:
         head = stream.read(HEAD.size)
-    is_record = len(head) == HEAD.size and _masked_crc(head[:8]) == HEAD.unpack(head)[1]
+    is_record = len(head) == HEAD.size and masked_crc(head[:8]) == HEAD.unpack(head)[1]
     return head[:2] == b"\x1f\x8b" and not is_record
 
 
@@ -433,8 +458,8 @@ def _is_float_list(feature: bytes, size: int) -> bool:
 @functools.lru_cache
 def _float_form(size: int) -> tuple[bytes, int]:
     """How a packed feature of so many floats begins, and its length."""
-    values = b"\x0a" + _varint(4 * size)
-    head = b"\x12" + _varint(len(values) + 4 * size) + values
+    values = b"\x0a" + varint(4 * size)
+    head = b"\x12" + varint(len(values) + 4 * size) + values
     return head, len(head) + 4 * size
 
 
@@ -444,12 +469,12 @@ def _head(feature_bytes: int) -> bytes:
     for outer, inner in itertools.product(range(1, 6), repeat=2):
         list_bytes = feature_bytes - 1 - outer
         values_bytes = list_bytes - 1 - inner
-        if values_bytes >= 0 and (len(_varint(list_bytes)), len(_varint(values_bytes))) == (outer, inner):
-            return _varint(list_bytes) + b"\x0a" + _varint(values_bytes)
+        if values_bytes >= 0 and (len(varint(list_bytes)), len(varint(values_bytes))) == (outer, inner):
+            return varint(list_bytes) + b"\x0a" + varint(values_bytes)
     return bytes(feature_bytes)  # longer than what is left: no feature begins with it
 
 
-def _varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
     octets = bytearray()
     while number > 127:
         octets.append(number & 127 | 128)
@@ -545,6 +570,6 @@ def _crc() -> Callable[[bytes], int]:
     return google_crc32c.value
 
 
-def _masked_crc(data: bytes) -> int:
+def masked_crc(data: bytes) -> int:
     crc = _crc()(data)
     return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF

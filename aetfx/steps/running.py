@@ -1,0 +1,249 @@
+"""Running one step: what was done before with the same inputs and code is taken over, and lineage is kept.
+
+A step is known by the hash of its name, its parameters, the content of its inputs and the code. What it wrote is copied
+(linked where the disk can) from where an earlier run left it, as long as it is still intact there: of a run that was
+killed midway only the step that was under way is done again. Lineage is a folder: `steps/<hash>.json` for each step
+that was done, and `lineage.json` with all of them, in the order in which they ended.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from aetfx.errors import RunError
+from aetfx.run import cannot_write, content_hash, file_hash, read_json, versions, write_json
+from aetfx.steps.places import tree_hash
+
+LINEAGE = "AETFX_LINEAGE"  # the environment variable that names the folder
+Metadata = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Done:
+    """What a step came to.
+
+    Attributes:
+      metadata: of each place that it wrote.
+      reused: it had been done before.
+      seconds: that it took when it was done.
+    """
+
+    metadata: Metadata
+    reused: bool
+    seconds: float
+
+
+def run_step(
+    name: str,
+    work: Callable[..., Metadata],
+    *,
+    inputs: Mapping[str, str],
+    parameters: Mapping[str, Any],
+    outputs: Mapping[str, str],
+    lineage: Path | None = None,
+    again: Sequence[str] = (),
+) -> Done:
+    """Runs a step, or takes over what it wrote before.
+
+    Args:
+      name: of the step.
+      work: called with all inputs, parameters and outputs by name; local outputs are given as `Path`.
+      inputs: places that earlier steps wrote.
+      parameters: plain data.
+      outputs: places to write; local ones must not be there yet.
+      lineage: folder of a run; None runs the step and keeps no lineage.
+      again: parameters for whose sake a step acts outside its outputs: with one of them set it is never taken over.
+
+    Raises:
+      AetfxError: as `work` raises it.
+    """
+    started = time.perf_counter()
+    key, record = "", {}
+    if lineage is not None:
+        hashes = {each: {"path": place, "hash": tree_hash(place)} for each, place in sorted(inputs.items())}
+        code = code_hash()
+        key = content_hash([name, code, parameters, {each: found["hash"] for each, found in hashes.items()}])
+        record = {
+            "schema_version": 1, "step": name, "key": key, "parameters": dict(parameters), "inputs": hashes,
+            "code": {"hash": code, "versions": versions()},
+        }  # fmt: skip
+        if not any(parameters.get(each) for each in again):
+            before = _taken_over(lineage, key, outputs)
+            if before is not None:
+                _keep(lineage, before)
+                return Done(before["metadata"], True, before["seconds"])
+    local = {each: Path(place) for each, place in outputs.items() if "://" not in place}
+    for path in local.values():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    given: dict[str, Any] = {**inputs, **parameters, **outputs}
+    paths = {each: Path(place) for each, place in inputs.items() if "://" not in place}
+    asked = work.__annotations__
+    given |= {each: path for each, path in {**paths, **local}.items() if asked.get(each) != "str"}
+    metadata = work(**given)
+    seconds = round(time.perf_counter() - started, 3)
+    if lineage is not None:
+        written = {
+            each: {"path": os.path.abspath(path), "hash": tree_hash(path), "files": _files(path)}
+            for each, path in local.items()
+            if path.exists()
+        }
+        record |= {"outputs": written, "metadata": metadata, "seconds": seconds, "finished": _now()}
+        _keep(lineage, record)
+    return Done(metadata, False, seconds)
+
+
+@cache
+def code_hash() -> str:
+    """Returns the hash of the source of aetfx as it is installed: what a step comes to depends on it."""
+    root = Path(__file__).parents[1]
+    return content_hash([[str(path.relative_to(root)), file_hash(path)] for path in sorted(root.rglob("*.py"))])
+
+
+def trace(lineage: Path, what: str) -> dict[str, Any]:
+    """Tells what something was made from, and what was made from it.
+
+    Args:
+      lineage: folder of a run.
+      what: a hash, or the path of a file or folder of the run, of rows that a study named, or a step's name.
+
+    Returns:
+      `made_by`: the steps that led to it, the first one first; `led_to`: the steps that used it or what came of it.
+
+    Raises:
+      RunError: the run has no lineage, or nothing of the kind in it.
+    """
+    steps: list[dict[str, Any]] = read_json(lineage / "lineage.json")["steps"]
+    starts = [step for step in steps if _made(step, what)]
+    users = [step for step in steps if _used(step, what)]
+    if not starts and not users:
+        known = ", ".join(step["step"] for step in steps)
+        raise RunError(
+            f"{lineage / 'lineage.json'}: knows nothing of '{what}'. Name a path of the run, or a step: {known}."
+        )
+    made_by = _closure(starts, steps, lambda one, other: _hashes(other, "outputs") & _hashes(one, "inputs"))
+    after = users + [step for step in steps if any(_hashes(step, "inputs") & _hashes(s, "outputs") for s in starts)]
+    led_to = _closure(after, steps, lambda one, other: _hashes(one, "outputs") & _hashes(other, "inputs"))
+    order = {step["key"]: i for i, step in enumerate(steps)}
+    return {
+        "made_by": sorted(made_by, key=lambda step: order[step["key"]]),
+        "led_to": sorted(led_to, key=lambda step: order[step["key"]]),
+    }
+
+
+def _closure(
+    first: list[dict[str, Any]], steps: list[dict[str, Any]], follows: Callable[[dict[str, Any], dict[str, Any]], Any]
+) -> list[dict[str, Any]]:
+    found = {step["key"]: step for step in first}
+    left = list(first)
+    while left:
+        one = left.pop()
+        for other in steps:
+            if other["key"] not in found and follows(one, other):
+                found[other["key"]] = other
+                left.append(other)
+    return list(found.values())
+
+
+def _hashes(step: dict[str, Any], side: str) -> set[str]:
+    return {item["hash"] for item in step[side].values()}
+
+
+def _made(step: dict[str, Any], what: str) -> bool:
+    """Whether a step wrote it: by its hash, its folder, a file in that, or the step's name."""
+    if what == step["step"]:
+        return True
+    for output in step["outputs"].values():
+        if what == output["hash"] or what in output["files"].values():
+            return True
+        if _inside(what, output["path"]):
+            return True
+    return False
+
+
+def _used(step: dict[str, Any], what: str) -> bool:
+    """Whether a step read it where no step wrote it: rows, by their path or digest."""
+    parameters = step["parameters"]
+    return bool(what) and (what == parameters.get("digest") or f" {what}\n" in str(parameters.get("study", "")))
+
+
+def _inside(what: str, path: str) -> bool:
+    return f"{os.path.abspath(what)}/".startswith(f"{path}/")
+
+
+def _files(path: Path) -> dict[str, str]:
+    if path.is_file():
+        return {path.name: file_hash(path)}
+    return {str(file.relative_to(path)): file_hash(file) for file in sorted(path.rglob("*")) if file.is_file()}
+
+
+def _taken_over(lineage: Path, key: str, outputs: Mapping[str, str]) -> dict[str, Any] | None:
+    """Puts what a step wrote before at its new places; None where it was not done, or something of it is gone."""
+    path = lineage / "steps" / f"{key}.json"
+    if not path.exists():
+        return None
+    record: dict[str, Any] = read_json(path)
+    for kept in record["outputs"].values():
+        try:
+            if tree_hash(kept["path"]) != kept["hash"]:
+                return None
+        except (RunError, OSError):
+            return None
+    for each, kept in record["outputs"].items():
+        if each not in outputs or os.path.abspath(outputs[each]) == kept["path"]:
+            continue
+        source, target = Path(kept["path"]), Path(outputs[each])
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            if source.is_file():
+                _link(str(source), str(target))
+            else:
+                shutil.copytree(source, target, copy_function=_link, dirs_exist_ok=True)
+        except OSError as error:
+            raise cannot_write(target, error) from error
+        kept["path"] = os.path.abspath(target)
+    return record
+
+
+def _link(source: str, target: str) -> None:
+    """Files of a run are replaced and never changed, so that a second name is as good as a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _keep(lineage: Path, record: dict[str, Any]) -> None:
+    """Writes the record of a step, and all of them together."""
+    with _locked(lineage):
+        write_json(lineage / "steps" / f"{record['key']}.json", record)
+        steps = [read_json(path) for path in sorted((lineage / "steps").glob("*.json"))]
+        steps.sort(key=lambda step: (step["finished"], step["key"]))
+        write_json(lineage / "lineage.json", {"schema_version": 1, "steps": steps})
+
+
+@contextlib.contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    """Waits for its turn: steps of one run may end at the same time."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / ".lock", "a")  # noqa: SIM115 (closed below)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    with lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _now() -> str:
+    """Returns the time with milliseconds: steps may be short."""
+    now = time.time()
+    return f"{time.strftime('%Y-%m-%dT%H:%M:%S', time.gmtime(now))}.{int(now % 1 * 1000):03d}Z"

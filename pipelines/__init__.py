@@ -1,0 +1,1 @@
+"""Compositions of `components/`: `diagnosis`, `validation` and `sweep`. `python -m pipelines --help` tells the rest."""

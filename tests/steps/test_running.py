@@ -1,0 +1,123 @@
+"""Steps that were done are taken over, and lineage tells what came from what (aetfx.steps.running)."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from aetfx.errors import RunError
+from aetfx.steps.places import tree_hash
+from aetfx.steps.running import run_step, trace
+
+
+class Pipeline:
+    """Two steps, each of which writes what it reads in capitals or doubled, and counts how often it works."""
+
+    def __init__(self, folder):
+        self.folder, self.lineage, self.worked, self.number = folder, folder / "lineage", [], 0
+
+    def first(self, text, made):
+        self.worked.append("first")
+        made.mkdir()
+        (made / "a.txt").write_text(text.upper())
+        return {"made": {"length": len(text)}}
+
+    def second(self, made, doubled):
+        self.worked.append("second")
+        doubled.write_text((made / "a.txt").read_text() * 2)
+        return {"doubled": {}}
+
+    def run(self, text):
+        self.number += 1
+        here, self.worked = self.folder / f"run-{self.number}", []
+        one = run_step(
+            "first", self.first, inputs={}, parameters={"text": text},
+            outputs={"made": str(here / "made")}, lineage=self.lineage,
+        )  # fmt: skip
+        run_step(
+            "second", self.second, inputs={"made": str(here / "made")}, parameters={},
+            outputs={"doubled": str(here / "doubled.txt")}, lineage=self.lineage,
+        )  # fmt: skip
+        return here, one
+
+
+@pytest.fixture
+def pipeline(tmp_path):
+    return Pipeline(tmp_path)
+
+
+def test_the_same_is_not_done_again(pipeline):
+    pipeline.run("abc")
+    here, one = pipeline.run("abc")
+    assert pipeline.worked == []
+    assert (one.reused, one.metadata) == (True, {"made": {"length": 3}})
+    assert (here / "doubled.txt").read_text() == "ABCABC"
+
+
+def test_another_parameter_is_another_step(pipeline):
+    pipeline.run("abc")
+    here, _ = pipeline.run("abcd")
+    assert pipeline.worked == ["first", "second"]
+    assert (here / "doubled.txt").read_text() == "ABCDABCD"
+
+
+def test_the_same_content_is_the_same_input(pipeline):
+    pipeline.run("abc")
+    here, _ = pipeline.run("ABC")
+    assert pipeline.worked == ["first"]
+    assert (here / "doubled.txt").read_text() == "ABCABC"
+
+
+def test_what_was_damaged_is_done_again(pipeline):
+    here, _ = pipeline.run("abc")
+    (here / "made" / "a.txt").write_text("XYZ")
+    again, _ = pipeline.run("abc")
+    assert pipeline.worked == ["first"]
+    assert (again / "made" / "a.txt").read_text() == "ABC"
+
+
+def test_other_code_does_it_again(pipeline, monkeypatch):
+    pipeline.run("abc")
+    monkeypatch.setattr("aetfx.steps.running.code_hash", lambda: "another")
+    pipeline.run("abc")
+    assert pipeline.worked == ["first", "second"]
+
+
+def test_a_step_that_fails_leaves_no_record(pipeline):
+    def fail(text, made):
+        raise RunError("no")
+
+    pipeline.first = fail
+    with pytest.raises(RunError, match="no"):
+        pipeline.run("abc")
+    assert not list((pipeline.lineage / "steps").glob("*.json"))
+
+
+def test_lineage_tells_what_made_a_file_and_what_it_led_to(pipeline):
+    here, _ = pipeline.run("abc")
+    pipeline.run("other")
+    found = trace(pipeline.lineage, str(here / "made" / "a.txt"))
+    assert [step["parameters"] for step in found["made_by"]] == [{"text": "abc"}]
+    assert [step["outputs"]["doubled"]["path"] for step in found["led_to"]] == [str(here / "doubled.txt")]
+    found = trace(pipeline.lineage, tree_hash(here / "doubled.txt"))
+    assert [step["step"] for step in found["made_by"]] == ["first", "second"]
+    assert found["led_to"] == []
+    code = found["made_by"][0]["code"]
+    assert set(code) == {"hash", "versions"}
+    assert "numpy" in code["versions"]
+
+
+def test_what_is_not_known_is_said(pipeline):
+    pipeline.run("abc")
+    with pytest.raises(RunError, match=r"knows nothing of 'x'\. Name a path, or a step: first, second\."):
+        trace(pipeline.lineage, "x")
+
+
+def test_lineage_is_one_json_of_all_steps_in_order(pipeline):
+    pipeline.run("abc")
+    found = json.loads((pipeline.lineage / "lineage.json").read_text())
+    assert [step["step"] for step in found["steps"]] == ["first", "second"]
+    first, second = found["steps"]
+    assert second["inputs"]["made"]["hash"] == first["outputs"]["made"]["hash"]
+    assert list(first["outputs"]["made"]["files"]) == ["a.txt"]
