@@ -9,9 +9,11 @@ import contextlib
 import os
 import struct
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from aetfx.run import atomic
 
@@ -43,6 +45,25 @@ def write_events(directory: Path, values: Iterable[Any], *, step: int = 0) -> Pa
             old.unlink()
     os.replace(directory / "new.part", path)
     return path
+
+
+def tensor(values: np.ndarray | Sequence[bytes]) -> Any:
+    """Returns a `TensorProto` of numbers, or of byte strings (1-D).
+
+    TensorBoard's own `make_tensor_proto` takes 1.5 s for each million half floats.
+    """
+    from tensorboard.compat.proto import tensor_pb2, tensor_shape_pb2, types_pb2
+
+    def shape(sizes: Sequence[int]) -> Any:
+        return tensor_shape_pb2.TensorShapeProto(dim=[tensor_shape_pb2.TensorShapeProto.Dim(size=s) for s in sizes])
+
+    if not isinstance(values, np.ndarray):
+        return tensor_pb2.TensorProto(dtype=types_pb2.DT_STRING, string_val=values, tensor_shape=shape([len(values)]))
+    kinds = {"float16": types_pb2.DT_HALF, "float32": types_pb2.DT_FLOAT, "float64": types_pb2.DT_DOUBLE}
+    content = np.ascontiguousarray(values).astype(values.dtype.newbyteorder("<"), copy=False).tobytes()
+    return tensor_pb2.TensorProto(
+        dtype=kinds[values.dtype.name], tensor_content=content, tensor_shape=shape(values.shape)
+    )
 
 
 def _record(content: bytes) -> bytes:
