@@ -29,6 +29,9 @@ LIGHT: dict[str, str] = {
     "after": "#0072b2",
     "after_soft": "rgba(0,114,178,0.28)",
     "improvement": "#009e73",
+    "improvement_soft": "rgba(0,158,115,0.22)",
+    "other": "#a2559b",
+    "other_soft": "rgba(162,85,155,0.22)",
     "suspected": "#d99a00",
     "reference": "#8a8f98",
     "muted": "#c3c6cb",
@@ -62,6 +65,9 @@ DARK: dict[str, str] = {
     "after": "#56b4e9",
     "after_soft": "rgba(86,180,233,0.30)",
     "improvement": "#2cc79a",
+    "improvement_soft": "rgba(44,199,154,0.24)",
+    "other": "#d08fca",
+    "other_soft": "rgba(208,143,202,0.24)",
     "suspected": "#f0bd3c",
     "reference": "#858c96",
     "muted": "#4d535c",
@@ -90,6 +96,9 @@ DIVERGING: list[list[Any]] = [
 ]
 HEAT: list[list[Any]] = [[i / 4, LIGHT[f"heat{i}"]] for i in range(5)]
 POINTS: list[list[Any]] = [[i / 4, LIGHT[f"point{i}"]] for i in range(5)]
+
+# Of configurations that are picked to be compared, in the order in which they were picked.
+PICKED = ("after", "before", "improvement", "other")
 
 CLEAR = "rgba(0,0,0,0)"
 

@@ -1,0 +1,1 @@
+import { note } from "./dom.js"; export const data = () => [note("data", "soon")];
