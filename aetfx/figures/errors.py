@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from aetfx.figures.theme import LIGHT, figure, guide, numbers, short, text
+from aetfx.figures.theme import LIGHT, decades, figure, guide, numbers, short, text, worded
 
 _BINS = 44
 LEAST = 1e-6  # smaller errors are drawn as this
@@ -70,6 +70,7 @@ def error_distributions(
             }
         )
     inside = low < 1 < high
+    ticks = decades(float(np.log10(low)), float(np.log10(high)))
     return figure(
         traces,
         title="Error per row",
@@ -82,8 +83,8 @@ def error_distributions(
             "type": "log",
             "range": [float(np.log10(low)), float(np.log10(high))],
             "title": {"text": "variance unexplained of a row", "standoff": 8},
-            "dtick": 1,
-            "exponentformat": "none",
+            "tickvals": ticks,
+            "ticktext": [worded(tick) for tick in ticks],
         },
         yaxis={"tickformat": ".0%", "rangemode": "tozero", "nticks": 5},
         shapes=[guide(x=1)] if inside else [],

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from aetfx.figures.errors import LEAST
-from aetfx.figures.theme import LIGHT, POINTS, figure, numbers, percent, short, text
+from aetfx.figures.theme import LIGHT, POINTS, decades, figure, numbers, percent, text, worded
 
 _POINTS = 1200
 
@@ -76,7 +76,7 @@ def plane(
     shown = np.log10(np.maximum(values, LEAST)) if log else np.asarray(values, float)
     if np.isfinite(shown).any():
         low, high = bounds or _middle(shown)
-        ticks = _decades(low, high) if log else np.linspace(low, high, 4)
+        ticks = np.log10(decades(low, high)) if log else np.linspace(low, high, 4)
         marker |= {
             "color": numbers(np.clip(shown, low, high)),
             "cmin": low,
@@ -88,7 +88,7 @@ def plane(
                 "len": 0.9,
                 "title": {"text": text(words, 24), "side": "top", "font": {"size": 11}},
                 "tickvals": numbers(ticks),
-                "ticktext": [_worded(10**tick if log else tick) for tick in ticks],
+                "ticktext": [worded(float(10**tick if log else tick)) for tick in ticks],
                 "tickfont": {"size": 10},
             },
         }
@@ -110,19 +110,6 @@ def plane(
         xaxis={"title": {"text": titles[0], "standoff": 8}, "nticks": 5, "tickangle": 0},
         yaxis={"title": {"text": titles[1], "standoff": 6}, "nticks": 6},
     )
-
-
-def _decades(low: float, high: float) -> np.ndarray:
-    ticks = np.log10([step * 10.0**power for power in range(-6, 4) for step in (1, 3)])
-    ticks = ticks[(ticks >= low) & (ticks <= high)]
-    if len(ticks) > 6:  # whole powers of ten only, and not all of them
-        ticks = np.arange(np.ceil(low), np.floor(high) + 1)
-        ticks = ticks[:: max(1, -(-len(ticks) // 6))]
-    return ticks if len(ticks) >= 2 else np.array([low, high])
-
-
-def _worded(value: float) -> str:
-    return f"{value:.3g}" if value == 0 or 1e-4 < abs(value) < 1e3 else short(value)
 
 
 def _middle(values: np.ndarray) -> tuple[float, float]:

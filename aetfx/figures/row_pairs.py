@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from aetfx.figures.errors import LEAST
-from aetfx.figures.theme import LIGHT, figure, numbers, percent, text
+from aetfx.figures.theme import LIGHT, decades, figure, numbers, percent, text, worded
 
 
 def row_pairs(first: np.ndarray, second: np.ndarray, names: tuple[str, str], **trace: Any) -> dict[str, Any] | None:
@@ -24,8 +24,14 @@ def row_pairs(first: np.ndarray, second: np.ndarray, names: tuple[str, str], **t
     x, y = (np.maximum(np.where(there, side, np.nan), LEAST) for side in (first, second))
     low = np.log10(min(np.nanquantile(x, 0.002), np.nanquantile(y, 0.002))) - 0.1
     high = np.log10(max(np.nanmax(x), np.nanmax(y))) + 0.1
+    ticks = decades(float(low), float(high))
     better = float(np.mean(second[there] < first[there]))
-    axis = {"type": "log", "range": [float(low), float(high)], "dtick": 1, "exponentformat": "none"}
+    axis = {
+        "type": "log",
+        "range": [float(low), float(high)],
+        "tickvals": ticks,
+        "ticktext": [worded(t) for t in ticks],
+    }
     return figure(
         [
             {

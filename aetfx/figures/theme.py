@@ -207,6 +207,29 @@ def short(value: float | None) -> str:
     return f"{value:#.2g}"
 
 
+def decades(low: float, high: float) -> list[float]:
+    """Returns ticks for a logarithmic axis between two powers of ten: 1 and 3, or fewer where there are many.
+
+    >>> decades(-2.1, 0.1)
+    [0.01, 0.03, 0.1, 0.3, 1.0]
+    """
+    ticks = [float(f"{step}e{power}") for power in range(math.floor(low), math.ceil(high) + 1) for step in (1, 3)]
+    ticks = [tick for tick in ticks if low <= math.log10(tick) <= high]
+    if len(ticks) > 6:  # whole powers of ten only, and not all of them
+        whole = [tick for tick in ticks if math.log10(tick).is_integer()]
+        ticks = whole[:: max(1, -(-len(whole) // 6))]
+    return ticks if len(ticks) >= 2 else [float(f"{10**low:.2g}"), float(f"{10**high:.2g}")]
+
+
+def worded(value: float) -> str:
+    """Words a tick as short as it can be.
+
+    >>> worded(0.3), worded(0.0), worded(2500.0), worded(0.00001)
+    ('0.3', '0', '2,500', '1.0e-05')
+    """
+    return f"{value:.3g}" if value == 0 or 1e-4 < abs(value) < 1e3 else short(value)
+
+
 def percent(share: float | None) -> str:
     """Words a gain or share.
 

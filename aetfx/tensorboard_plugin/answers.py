@@ -41,6 +41,10 @@ def board(report: Report, features: np.ndarray | None) -> dict[str, Any]:
     lost = "deviance" if evaluation.get("metric") == "deviance" else "variance"
     verb = "reconstructs best" if len(ranked) > 1 else "is the only configuration that was scored"
     headline = f"{best['name']} {verb}: {share(best['score'])} of the {lost} is lost."
+    if best["score"] > 1:
+        headline = (
+            f"{best['name']} {verb}, and still worse than predicting the mean: its score is {short(best['score'])}."
+        )
     facts = [_best(best), _baseline(report, best), _sure(evaluation, ranked), _fails(report, place, features)]
     facts.append(_why(report))
     return {"headline": headline, "facts": [fact for fact in facts if fact]}
@@ -50,12 +54,10 @@ def share(score: float) -> str:
     """Words a score as a share of what could be lost.
 
     >>> share(0.0412), share(1.3), share(4.0)
-    ('4.1 %', 'more than all (1.30)', 'more than all (4 or more)')
+    ('4.1 %', '130 %', '400 % or more')
     """
     if score >= 3.99:
-        return "more than all (4 or more)"
-    if score > 1:
-        return f"more than all ({score:.2f})"
+        return "400 % or more"
     return f"{100 * score:.1f} %" if 0.001 <= score < 0.1 else percent(score)
 
 
@@ -76,7 +78,21 @@ def between(pair: dict[str, Any]) -> str:
     """Words the interval of a gain."""
     if pair.get("low") is None or pair.get("high") is None:
         return "no interval"
-    return f"95 % interval {percent(pair['low'])} to {percent(pair['high'])}"
+    low, high = apart(pair["low"], pair["high"])
+    return f"95 % interval {low} to {high}"
+
+
+def apart(low: float, high: float) -> tuple[str, str]:
+    """Words two shares with as many digits as it takes to tell them apart.
+
+    >>> apart(0.31, 0.42), apart(0.9812, 0.9843)
+    (('31 %', '42 %'), ('98.1 %', '98.4 %'))
+    """
+    for digits in range(3):
+        words_ = f"{100 * low:.{digits}f} %", f"{100 * high:.{digits}f} %"
+        if words_[0] != words_[1]:
+            break
+    return words_
 
 
 def told_apart(pair: dict[str, Any] | None) -> bool:
@@ -128,8 +144,8 @@ def _sure(evaluation: dict[str, Any], ranked: list[tuple[int, dict[str, Any]]]) 
         return {"title": "How surely", "value": "ahead of all" if clear else "not settled", "text": text}
     alike = [item["name"] for item, pair in pairs if pair is not None and not told_apart(pair)]
     if alike:
-        value = f"not told apart from {len(alike)}"
-        return {"title": "How surely", "value": value, "text": listed(alike, 2)}
+        others = f"{len(alike)} others" if len(alike) > 1 else "another"
+        return {"title": "How surely", "value": f"not told apart from {others}", "text": listed(alike, 1)}
     pair = next((pair for item, pair in pairs if item is second), None)
     if pair is None:
         return {"title": "How surely", "value": "ahead of all measured", "text": "pairs were measured for some only"}
@@ -149,7 +165,7 @@ def _fails(report: Report, place: int, features: np.ndarray | None) -> dict[str,
         found.append((f"slice {bad[0]}", f"{short(bad[1])} there, {short(best['score'])} on all rows"))
     column = worst_feature(report, place, features)
     if column is not None:
-        found.append((column[0], f"score {short(column[1])}"))
+        found.append((column[0], f"its worst feature, score {short(column[1])}"))
     if not found:
         return {
             "title": "Where it still fails",
@@ -157,7 +173,7 @@ def _fails(report: Report, place: int, features: np.ndarray | None) -> dict[str,
             "text": "no slice or feature stands out",
         }
     value = found[0][0]
-    text = found[0][1] + (f"; worst feature {found[1][0]} ({found[1][1]})" if len(found) > 1 else "")
+    text = found[0][1] + (f"; worst feature {found[1][0]} ({short(column[1])})" if len(found) > 1 and column else "")
     return {"title": "Where it still fails", "value": value, "text": text}
 
 
@@ -200,19 +216,24 @@ def _why(report: Report) -> dict[str, str]:
     return {"title": "Why", "value": value, "text": words.verdict(diagnosis), "view": "diagnosis"}
 
 
-def errors(names: list[str], values: list[np.ndarray], n_rows: int) -> str:
-    """Says how the error is spread over the rows of the configurations that are shown."""
+def errors(names: list[str], values: list[np.ndarray], quantiles: list[tuple[float, float]] | None = None) -> str:
+    """Says how the error is spread over the rows of the configurations that are shown.
+
+    Args:
+      names: of the configurations, the first told in full and the second beside it.
+      values: row errors of each.
+      quantiles: median and 95th percentile of each on all rows; None takes those of `values`.
+    """
     finite = [v[np.isfinite(v)] for v in values]
     if not names or not len(finite[0]):
         return "No row has a finite error."
-    first = finite[0]
-    worse = float(np.mean(first > 1))
-    sentence = f"Under {names[0]} half of the rows lose less than {share(float(np.median(first)))}"
-    sentence += f", one in twenty more than {share(float(np.quantile(first, 0.95)))}."
-    if worse > 0:
-        sentence += f" {percent(worse)} of them are worse off than with the mean."
-    lost = len(values[0]) - len(first)
-    return sentence + (f" {lost:,} rows are not finite." if lost else "")
+    ends = quantiles or [(float(np.median(v)), float(np.quantile(v, 0.95))) if len(v) else (4.0, 4.0) for v in finite]
+    sentence = f"Under {names[0]} half of the rows lose less than {share(ends[0][0])}"
+    sentence += f", one in twenty more than {share(ends[0][1])}"
+    if len(names) > 1:
+        sentence += f"; under {names[1]} {share(ends[1][0])} and {share(ends[1][1])}"
+    lost = len(values[0]) - len(finite[0])
+    return sentence + "." + (f" {lost:,} rows are not finite." if lost else "")
 
 
 def rows(name: str, slice_name: str, errors_: np.ndarray, n_shown: int) -> str:
@@ -224,8 +245,9 @@ def rows(name: str, slice_name: str, errors_: np.ndarray, n_shown: int) -> str:
     if lost:
         return f"{name} predicts NaN or infinity for {lost:,} of {n_shown:,} kept rows{where}."
     worse = int((errors_ > 1).sum())
-    sentence = f"{name} loses {share(float(errors_.max()))} of its worst row{where}"
-    return sentence + (f"; {worse:,} of {n_shown:,} kept rows are worse off than with the mean." if worse else ".")
+    sentence = f"The worst row of {name}{where} has an error of {short(float(errors_.max()))}; "
+    are = "is" if worse == 1 else "are"
+    return sentence + f"{worse or 'none'} of {n_shown:,} kept rows {are} worse off than with the mean."
 
 
 def latent(name: str, plane: np.ndarray, errors_: np.ndarray) -> str:

@@ -24,7 +24,7 @@ from aetfx.tensorboard_plugin.store import NotThereError, Report, Store
 
 _KEPT_SECONDS = 365 * 86_400
 _LEVEL = 4  # of gzip: half the time of the usual 6, a few percent larger
-_TAB = "Reconstruction"
+_TAB = "aetfx"
 
 
 class BadRequestError(Exception):

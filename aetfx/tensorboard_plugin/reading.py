@@ -194,7 +194,7 @@ def from_diagnosis(diagnosis: dict[str, Any], samples: dict[str, np.ndarray]) ->
     change = ", ".join(str(cause.get("experiment_name") or cause.get("code")) for cause in causes)
     sides = [("before", "as it is", baseline["score"])]
     if fixed and fixed.get("score") is not None:
-        sides.append(("after", f"repaired: {change}" if change else "repaired", fixed["score"]))
+        sides.append(("after", change or "repaired", fixed["score"]))
     configurations = []
     for (identity, name, score), interval in zip(sides, bounds, strict=False):
         low, high = interval or (None, None)

@@ -154,7 +154,7 @@ def errors(report: Report, picks: Sequence[int], slice_place: int, read: Read) -
             rows = "rows, drawn at random" if drawn else "kept rows, the worst among them"
         sides = [(name, v, PICKED[i]) for i, (name, v) in enumerate(zip(names, values, strict=True))]
         figure = figures.error_distributions(sides, height=300, rows=rows)
-        sentence = answers.errors(names, values, int(member.sum()))
+        sentence = answers.errors(names, values, _middles(report, picks) if slice_place == 0 else None)
     features = report.content.get("features")
     return {
         "answer": sentence or "No rows are kept in this run; the scores of its features are below.",
@@ -170,6 +170,14 @@ def _quantiles(report: Report, picks: Sequence[int]) -> list[dict[str, Any]]:
         {"level": float(level), "values": [values[place] for place in picks]}
         for level, values in sorted(levels.items(), key=lambda entry: float(entry[0]))
     ]
+
+
+def _middles(report: Report, picks: Sequence[int]) -> list[tuple[float, float]] | None:
+    """Returns median and 95th percentile of the row errors on all rows; None where they are not known."""
+    levels = report.content.get("quantiles") or {}
+    half, most = levels.get("0.5"), levels.get("0.95")
+    found = [(half[place], most[place]) for place in picks] if half and most else []
+    return found if found and all(v is not None for pair_ in found for v in pair_) else None
 
 
 def heat(report: Report, read: Read) -> bytes:

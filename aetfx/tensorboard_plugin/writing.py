@@ -6,6 +6,7 @@ Figures and sentences are made when somebody looks, so that a newer aetfx shows 
 from __future__ import annotations
 
 import json
+import re
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -160,10 +161,15 @@ def _tensors(
 
 def _configuration(item: dict[str, Any]) -> dict[str, Any]:
     known = plain(item)
-    known["id"], known["name"] = str(item.get("id")), _name(item.get("name") or item.get("id"))
+    known["id"], known["name"] = str(item.get("id")), _roomy(_name(item.get("name") or item.get("id")))
     known["settings"] = {_name(key): _setting(value) for key, value in (item.get("settings") or {}).items()}
     known["failed"] = None if item.get("failed") is None else _name(item["failed"], 400)
     return dict(known)
+
+
+def _roomy(name: str) -> str:
+    """Puts a space behind each comma, so that "a=1,b=2" reads and wraps."""
+    return re.sub(r",(?=\S)", ", ", name)
 
 
 def _setting(value: Any) -> Any:

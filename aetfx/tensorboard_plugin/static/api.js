@@ -11,14 +11,14 @@ export class Problem extends Error {
 
 export const forget = () => kept.clear();
 
-const ask = async (path, parameters, read) => {
+const ask = async (path, parameters, read, fresh = false) => {
   const query = new URLSearchParams();
   for (const [key, value] of Object.entries(parameters)) {
     if (Array.isArray(value)) value.forEach((item) => query.append(key, item));
     else if (value !== null && value !== undefined) query.set(key, value);
   }
   const address = `./${path}?${query}`;
-  if (kept.has(address)) return kept.get(address);
+  if (!fresh && kept.has(address)) return kept.get(address);
   let response;
   try {
     response = await fetch(address);
@@ -37,7 +37,7 @@ const ask = async (path, parameters, read) => {
   return found;
 };
 
-export const getJson = (path, parameters = {}) => ask(path, parameters, (response) => response.json());
+export const getJson = (path, parameters = {}, fresh = false) => ask(path, parameters, (response) => response.json(), fresh);
 
 // A pack: uint32 length, JSON, float32 arrays (see `views.pack`).
 export const getPack = (path, parameters = {}) => ask(path, parameters, async (response) => {

@@ -65,7 +65,7 @@ const load = async () => {
   if (!found || (state.run && state.run !== found.run)) {
     if (!found) place.main.replaceChildren(waiting());
     try {
-      const answer = await api.getJson("start", { run: state.run });
+      const answer = await api.getJson("start", { run: state.run }, true);
       if (mine !== turn) return;
       found = answer;
     } catch (problem) {
@@ -79,12 +79,12 @@ const load = async () => {
 };
 
 export const refresh = async (loud = true) => {
-  api.forget();
   const before = found?.board?.step;
   const run = found?.run;
   try {
-    const answer = await api.getJson("start", { run: state.run || run });
+    const answer = await api.getJson("start", { run: state.run || run }, true);
     const changed = !found || answer.board?.step !== before || answer.run !== run || answer.runs.length !== found.runs.length;
+    if (changed || loud) api.forget();
     found = answer;
     plot.setPalette(found.palette);
     scale.setRoles(found.light, found.dark);
@@ -96,6 +96,8 @@ export const refresh = async (loud = true) => {
 
 // Changes a part of the state and draws; what is given as null goes back to its default.
 export const show = (changes) => {
+  if (!("offset" in changes)) delete state.offset;
+  if (changes.view && changes.view !== state.view) delete state.filter;
   state = { ...state, ...changes };
   if (changes.run && changes.run !== found.run) {
     for (const key of [...SLOTS, "slice", "colour", "filter"]) delete state[key];
@@ -111,15 +113,16 @@ const picks = () => {
   return named.length ? named : found.board.picks;
 };
 
-export const pick = (identity, slot) => {
+// The change of state that puts a configuration into a slot (0 is A); two that change places swap.
+const picking = (identity, slot) => {
   const now = [...picks()];
   const here = now.indexOf(identity);
-  const to = slot === undefined ? (here >= 0 ? here : Math.min(now.length, 1)) : slot;
-  if (here >= 0 && here !== to) now[here] = now[to];
-  now[Math.min(to, now.length)] = identity;
+  if (here >= 0 && here !== slot) now[here] = now[slot];
+  now[Math.min(slot, now.length)] = identity;
   const unique = now.filter((id, i) => id && now.indexOf(id) === i);
-  show(Object.fromEntries(SLOTS.map((key, i) => [key, unique[i] || null])));
+  return Object.fromEntries(SLOTS.map((key, i) => [key, unique[i] || null]));
 };
+const pick = (identity, slot) => show(picking(identity, slot));
 
 const unpick = (slot) => {
   const left = picks().filter((_, i) => i !== slot);
@@ -143,7 +146,7 @@ const draw = async () => {
   place.bar.replaceChildren(...barParts(view[0]));
   place.lens.replaceChildren(...(WITH_PICKS.includes(view[0]) ? lensParts() : []));
   const context = {
-    run: found.run, board, state, picks: picks(), slice: sliceNumber(), show, pick,
+    run: found.run, board, state, picks: picks(), slice: sliceNumber(), show, pick, picking,
     names: picks().map((id) => board.configurations.find((item) => item.id === id).name),
     ask: { run: found.run, pick: picks(), slice: sliceNumber() },
   };
@@ -203,7 +206,7 @@ const barParts = (view) => {
     ? h("select", { "aria-label": "Run", class: "run", onchange: (event) => show({ run: event.target.value }) },
       runs.map((item) => h("option", { value: item.run, selected: item.run === found.run }, runName(item, runs))))
     : h("span", { class: "run", title: found?.run }, found?.board?.study_name || "");
-  return [h("b", { class: "mark" }, "aetfx"), chosen, tabs,
+  return [chosen, tabs,
     h("button", { class: "quiet refresh", title: "Ask TensorBoard again", "data-key": "refresh", onclick: () => refresh() }, "Refresh")];
 };
 

@@ -15,7 +15,7 @@ export const errors = async (context) => {
   const parts = [answer(found.answer)];
   const side = h("div", { class: "stack" });
   if (found.figure) {
-    parts.push(h("div", { class: "columns even" }, figure(found.figure), side));
+    parts.push(h("div", { class: "columns even" }, figure(found.figure, { tall: true }), side));
     if (found.quantiles.length) side.append(quantiles(found.quantiles, context));
   }
   if (found.features) {
@@ -36,9 +36,9 @@ export const errors = async (context) => {
 };
 
 const quantiles = (levels, context) => card("Row errors of all scored rows", null, h("table", { class: "plain" },
-  h("thead", null, h("tr", null, h("th", { scope: "col" }, "Rows below"), context.names.map((name, i) =>
-    h("th", { class: "number", scope: "col", title: name }, h("span", { class: `swatch p${i}` }, "ABCD"[i]))))),
-  h("tbody", null, levels.map((item) => h("tr", null, h("td", null, percent(item.level)), item.values.map((value) => h("td", { class: "number" }, short(value))))))));
+  h("thead", null, h("tr", null, h("th", { scope: "col" }, "share of rows below"), levels.map((item) => h("th", { class: "number", scope: "col" }, percent(item.level))))),
+  h("tbody", null, context.names.map((name, i) => h("tr", null, h("td", { title: name }, h("span", { class: `swatch p${i}` }, "ABCD"[i])),
+    levels.map((item) => h("td", { class: "number" }, short(item.values[i]))))))));
 
 const worstFeatures = (heat, context) => {
   const lines = context.picks.slice(0, 2).map((id) => heat.configurations.indexOf(context.board.configurations.findIndex((item) => item.id === id)));
@@ -46,7 +46,7 @@ const worstFeatures = (heat, context) => {
   const wide = heat.features.length;
   const value = (line, column) => scores[line * wide + column];
   const order = heat.features.map((_, i) => i).filter((i) => Number.isFinite(value(lines[0], i)))
-    .sort((a, b) => value(lines[0], b) - value(lines[0], a)).slice(0, 9);
+    .sort((a, b) => value(lines[0], b) - value(lines[0], a)).slice(0, 8);
   if (!order.length) return null;
   const name = (i) => heat.names[heat.features[i]];
   const b = lines.length > 1 ? lines[1] : lines[0];

@@ -50,6 +50,7 @@ const fillList = (list, context) => {
   const ranks = new Map([...board.configurations].filter((item) => item.score !== null)
     .sort((a, b) => a.score - b.score).map((item, i) => [item.id, i + 1]));
   const axis = scaleOf(board);
+  const columns = settingColumns(board);
   const settings = settingsOf(board);
   const filter = h("input", {
     type: "search", placeholder: settings.length ? `Filter, e.g. ${settings[0]}=` : "Filter", "aria-label": "Filter configurations", value: state.filter || "", "data-key": "filter",
@@ -66,28 +67,38 @@ const fillList = (list, context) => {
     [["score", "best score first"], ["gain", "gain over the baseline"], ["name", "name"], ["order", "order of the study"], ...settings.map((key) => [key, key])]
       .map(([key, words]) => h("option", { value: key, selected: key === sort }, words)));
   const scored = board.configurations.filter((item) => item.score !== null).length;
+  const lines = axis.marks.filter((mark, i) => axis.marks.findIndex((other) => other.word === mark.word) === i).map((mark) => h("span", { class: "key", title: mark.name }, h("i", { class: mark.kind }), mark.word));
   const head = h("div", { class: "tools" }, filter, h("label", null, "Sort ", order),
     h("span", { class: "quiet small" }, shown.length === board.configurations.length
       ? `${count(scored)} scored${board.rows?.scored ? ` on ${count(board.rows.scored)} rows` : ""}` : `${shown.length} of ${board.configurations.length}`));
-  const body = h("tbody", null, shown.slice(0, MANY).map((item) => line(item, ranks.get(item.id), axis, context)));
+  const body = h("tbody", null, shown.slice(0, MANY).map((item) => line(item, ranks.get(item.id), axis, context, columns)));
   arrows(body, "tr", ["ArrowUp", "ArrowDown"]);
   body.addEventListener("keydown", (event) => {
     const slot = ["a", "b"].indexOf(event.key.toLowerCase());
     const row = event.target.closest("tr");
     if (slot >= 0 && row && !event.ctrlKey && !event.metaKey) context.pick(row.dataset.id, slot);
-    if (event.key === "Enter" && event.target === row && board.has.rows) { context.state.a = row.dataset.id; context.pick(row.dataset.id, 0); context.show({ view: "rows" }); }
+    if (event.key === "Enter" && event.target === row && board.has.rows) context.show({ ...context.picking(row.dataset.id, 0), view: "rows" });
   });
   const table = h("table", { class: "board" },
     h("thead", null, h("tr", null, h("th", { class: "number", scope: "col" }, "#"), h("th", { scope: "col" }, "Pick"),
-      h("th", { scope: "col" }, "Configuration"), h("th", { class: "forest", scope: "col" }, axisHead(axis, board)),
+      columns ? columns.map((key) => h("th", { scope: "col", class: "setting" }, h("button", { class: "plain-head", "data-key": `head-${key}`, onclick: () => context.show({ sort: sort === key ? null : key }) }, key.replaceAll("_", " ")))) : h("th", { scope: "col" }, "Configuration"),
+      h("th", { class: "forest", scope: "col" }, axisHead(axis, board, lines)),
       h("th", { class: "number", scope: "col" }, "Score"), h("th", { class: "number", scope: "col" }, "Against baseline"))), body);
-  const lines = axis.marks.map((mark) => h("span", { class: "key" }, h("i", { class: mark.kind }), `${mark.name} ${short(mark.score)}`));
-  list.replaceChildren(head, h("div", { class: "scroll" }, table),
+  list.replaceChildren(head, table,
     !shown.length && h("p", { class: "quiet empty" }, "No configuration matches the filter."),
-    h("p", { class: "quiet small keys" }, lines, h("span", { class: "hint" }, "Arrow keys move, A and B pick, Enter shows rows, 1 to 6 change the view.")));
+    h("p", { class: "quiet small keys" }, "Arrow keys move, A and B pick, Enter shows rows, 1 to 6 change the view."));
 };
 
-const line = (item, rank, axis, context) => {
+// Settings as columns where they tell all configurations apart and fit; else one column with names.
+const settingColumns = (board) => {
+  const keys = settingsOf(board);
+  const shown = (item) => keys.map((key) => String(settingOf(item, key) ?? "")).join("\n");
+  const told = new Set(board.configurations.map(shown)).size === board.configurations.length;
+  const brief = board.configurations.every((item) => keys.every((key) => String(settingOf(item, key) ?? "").length <= 14));
+  return keys.length > 0 && keys.length <= 4 && told && brief ? keys : null;
+};
+
+const line = (item, rank, axis, context, columns) => {
   const chosen = context.picks.indexOf(item.id);
   const button = (slot) => h("button", {
     class: `pick p${slot}`, "aria-pressed": String(chosen === slot), "aria-label": `Pick ${item.name} as ${"AB"[slot]}`, "data-key": `${slot}-${item.id}`,
@@ -100,24 +111,32 @@ const line = (item, rank, axis, context) => {
   return h("tr", { tabindex: "0", "data-id": item.id, "data-key": `row-${item.id}`, class: chosen >= 0 ? `picked p${chosen}` : null, "aria-label": `${item.name}, score ${short(item.score)}` },
     h("td", { class: "number quiet" }, rank || ""),
     h("td", { class: "picks" }, item.score !== null && [button(0), button(1)]),
-    h("td", { class: "what", title: item.name }, item.place === 0 && !item.differs.length ? h("b", null, item.name) : chips.length ? chips : item.name,
-      h("span", { class: "quiet small facts-inline" }, item.score === null ? why : facts),
-      item.n_not_finite > 0 && h("span", { class: "flag" }, `${count(item.n_not_finite)} rows not finite`)),
+    columns ? columns.map((key, i) => {
+      const value = settingOf(item, key);
+      const differs = item.differs.some(([name]) => name === key);
+      return h("td", { class: differs ? "setting differs" : "setting", title: item.name }, value === null ? "" : String(value),
+        i === 0 && (item.score === null || item.n_not_finite > 0) && trouble(item, why));
+    }) : h("td", { class: "what", title: [item.name, facts].filter(Boolean).join(", ") }, item.place === 0 || !chips.length ? h("b", null, item.name) : chips, trouble(item, why)),
     h("td", { class: "forest" }, item.score !== null && whisker(item, axis, chosen)),
-    h("td", { class: "number score" }, short(item.score), item.low !== null && item.low !== undefined && h("span", { class: "quiet" }, `${short(item.low)}–${short(item.high)}`)),
-    h("td", { class: "number" }, item.place === 0 ? h("span", { class: "quiet" }, "baseline") : gain ? [gainWords(gain.gain), gain.low !== null && h("span", { class: "quiet" }, `${signed(gain.low)} to ${signed(gain.high)}`)] : ""));
+    h("td", { class: "number score" }, short(item.score), item.low !== null && item.low !== undefined && h("span", { class: "quiet" }, span(item.low, item.high))),
+    h("td", { class: "number" }, item.place === 0 ? h("span", { class: "quiet" }, "baseline") : gain ? [gainWords(gain.gain), gain.low !== null && h("span", { class: "quiet" }, gainSpan(gain.low, gain.high))] : ""));
 };
 
+const trouble = (item, why) => [item.score === null && h("span", { class: "quiet small facts-inline" }, why),
+  item.n_not_finite > 0 && h("span", { class: "flag" }, `${count(item.n_not_finite)} rows not finite`)];
+
 const signed = (gain) => (gain === null || gain === undefined ? "?" : gain < -1 ? `×${(1 - gain).toFixed(1)}` : `${gain >= 0 ? "−" : "+"}${percent(Math.abs(gain))}`);
+const gainSpan = (low, high) => (signed(low) === signed(high) ? `${(-100 * low).toFixed(1).replace("-", "−")} to ${(-100 * high).toFixed(1).replace("-", "−")} %` : `${signed(low)} to ${signed(high)}`);
+const span = (low, high) => (short(low) === short(high) ? `${low.toPrecision(3)}–${high.toPrecision(3)}` : `${short(low)}–${short(high)}`);
 const gainWords = (gain) => h("b", { class: gain > 0.005 ? "good" : gain < -0.005 ? "bad" : "quiet" }, signed(gain));
 
 // One axis for all lines: logarithmic where scores span more than a factor of 12.
 const scaleOf = (board) => {
   const scored = board.configurations.filter((item) => item.score !== null);
   const marks = board.references.filter((item) => item.score !== null && item.score !== undefined)
-    .map((item) => ({ name: item.name, score: item.score, kind: /mean/.test(item.name) ? "mean" : "pca" }));
+    .map((item) => ({ name: item.name, score: item.score, ...(/mean/.test(item.name) ? { kind: "mean", word: "mean" } : { kind: "pca", word: /PCA/.test(item.name) ? "PCA" : item.name }) }));
   const baseline = board.configurations[0];
-  if (baseline && baseline.score !== null) marks.push({ name: "baseline", score: baseline.score, kind: "base" });
+  if (baseline && baseline.score !== null) marks.push({ name: "baseline", score: baseline.score, kind: "base", word: "baseline" });
   const values = [...scored.flatMap((item) => [item.score, item.low ?? item.score, item.high ?? item.score]), ...marks.map((mark) => mark.score)].filter((v) => v > 0);
   const top = Math.min(4, Math.max(...values, 0.01));
   const least = Math.max(1e-5, Math.min(...values, top));
@@ -147,9 +166,9 @@ const ticks = (low, high, log) => {
   return found;
 };
 
-const axisHead = (axis, board) => h("div", { class: "axis" }, axis.ticks.map((value) =>
+const axisHead = (axis, board, lines) => h("div", { class: "axis" }, axis.ticks.map((value) =>
   h("span", { style: { left: `${axis.at(value)}%` } }, Number(value.toPrecision(2)).toString())),
-  h("em", null, `share of ${board.metric === "deviance" ? "deviance" : "variance"} lost`));
+  h("em", null, `${board.metric === "deviance" ? "deviance" : "variance"} lost`, lines));
 
 const whisker = (item, axis, chosen) => {
   const x = (value) => `${axis.at(value)}%`;

@@ -5,23 +5,29 @@ import { answer, card, count, h, short, svg } from "./dom.js";
 import { watchWidth } from "./errors.js";
 import * as scale from "./scale.js";
 
-const WORST = 6; // cells listed per row of a table
+const WORST = 4; // cells listed per row of a table
 const MARKED = 4; // cells marked per reconstruction
 const LINES = 3; // channels drawn per sequence
 const ORDERS = [["worst", "worst under A first"], ["best", "best under A first"], ["differs", "where A and B differ most"]];
-export const page = { picture: 12, sequence: 9, table: 8 };
+const PAGE = { sequence: 9, table: 8 };
+const GAP = 6; // between pictures
+const SIDE = 92; // for what the lines of pictures are called
+
+// How tall a picture may be so that original, reconstructions and differences fit the screen, and how many fit across.
+const tileOf = (context) => Math.max(44, Math.min(112, Math.floor((window.innerHeight - 262) / (1 + 2 * context.picks.length)) - 14));
+const columnsOf = (context) => Math.max(4, Math.min(40, Math.floor((window.innerWidth - 76 - SIDE) / (tileOf(context) + GAP))));
 
 export const rows = async (context) => {
   const { state, board } = context;
   const alone = /^at:\d+$/.test(state.order || "") ? Number(state.order.slice(3)) : null;
   const order = ORDERS.some(([key]) => key === state.order) ? state.order : "worst";
   const offset = context.state.offset || 0;
-  const limit = page[board.kept.kind];
+  const limit = board.kept.kind === "picture" ? columnsOf(context) : PAGE[board.kept.kind];
   const pack = await getPack("rows", alone === null ? { ...context.ask, order, offset, limit } : { ...context.ask, at: alone });
-  const turn = (to) => { state.offset = Math.max(0, to); context.show({}); };
+  const turn = (to) => context.show({ offset: Math.max(0, to) });
   const tools = alone === null
     ? h("div", { class: "tools-line" },
-      h("label", null, "Show ", h("select", { "aria-label": "Order", "data-key": "order", onchange: (event) => { state.offset = 0; context.show({ order: event.target.value === "worst" ? null : event.target.value }); } },
+      h("label", null, "Show ", h("select", { "aria-label": "Order", "data-key": "order", onchange: (event) => context.show({ order: event.target.value === "worst" ? null : event.target.value }) },
         ORDERS.filter(([key]) => key !== "differs" || context.picks.length > 1).map(([key, words]) => h("option", { value: key, selected: key === order }, words)))),
       h("span", { class: "quiet small" }, pack.total ? `${count(offset + 1)} to ${count(Math.min(pack.total, offset + pack.rows.length))} of ${count(pack.total)} kept rows` : ""),
       h("span", { class: "pager" },
@@ -79,7 +85,7 @@ const table = (pack, i, context) => {
   const names = pack.names || [];
   const name = (j) => names[j] ?? `x${j}`;
   const bands = [["original", truth, null], ...made.map((values, k) => ["ABCD"[k], values, k])];
-  const tall = 15;
+  const tall = bands.length > 3 ? 17 : 23;
   const left = 58;
   const holder = h("div", { class: "strip" });
   watchWidth(holder, (width) => {
@@ -182,10 +188,10 @@ const pictures = (pack, context, large) => {
   const own = pack.rows.map((_, i) => cells(pack, i));
   const kinds = [["original", null, false], ...pack.restored.flatMap((there, k) => (there ? [["ABCD"[k], k, false], [`${"ABCD"[k]} − original`, k, true]] : []))];
   const holder = h("div", { class: "pictures" });
-  const left = 92;
+  const left = SIDE;
   const head = 22;
   watchWidth(holder, (width) => {
-    const tile = Math.max(28, Math.min(large ? 260 : 104, Math.floor((width - left) / Math.max(pack.rows.length, large ? 1 : 8)) - 6));
+    const tile = large ? Math.min(170, width - left) : Math.min(tileOf(context), width - left);
     const down = Math.round((tile * height) / wide);
     const errorLine = 16;
     const lineTop = (line) => head + kinds.slice(0, line).reduce((sum, [, k, gap]) => sum + down + 4 + (k !== null && gap ? errorLine + 4 : 0), 0);
@@ -201,7 +207,7 @@ const pictures = (pack, context, large) => {
         pen.fillText(word, 0, lineTop(line) + down / 2);
       });
       pack.rows.forEach((row, i) => {
-        const x = left + i * (tile + 6);
+        const x = left + i * (tile + GAP);
         pen.fillStyle = scale.role("quiet");
         pen.fillText(rowName(row).replace("Row ", "row "), x, 9, tile);
         kinds.forEach(([, k, gap], line) => {
@@ -238,10 +244,10 @@ const pictures = (pack, context, large) => {
       });
     }, { tabindex: "0", role: "application", "data-key": "pictures", "aria-label": `${pack.rows.length} rows, original above reconstruction and difference; Enter opens the first` });
     const hit = (x, y) => {
-      const i = Math.floor((x - left) / (tile + 6));
+      const i = Math.floor((x - left) / (tile + GAP));
       const line = kinds.findIndex((_, l) => y >= lineTop(l) && y < lineTop(l) + down);
       if (i < 0 || i >= pack.rows.length || line < 0) return null;
-      return { i, line, column: Math.min(wide - 1, Math.floor(((x - left - i * (tile + 6)) / tile) * wide)), row: Math.min(height - 1, Math.floor(((y - lineTop(line)) / down) * height)) };
+      return { i, line, column: Math.min(wide - 1, Math.floor(((x - left - i * (tile + GAP)) / tile) * wide)), row: Math.min(height - 1, Math.floor(((y - lineTop(line)) / down) * height)) };
     };
     scale.hover(node, (x, y) => {
       const spot = hit(x, y);
