@@ -26,12 +26,8 @@ def row_pairs(first: np.ndarray, second: np.ndarray, names: tuple[str, str], **t
     high = np.log10(max(np.nanmax(x), np.nanmax(y))) + 0.1
     ticks = decades(float(low), float(high))
     better = float(np.mean(second[there] < first[there]))
-    axis = {
-        "type": "log",
-        "range": [float(low), float(high)],
-        "tickvals": ticks,
-        "ticktext": [worded(t) for t in ticks],
-    }
+    words = [worded(tick) for tick in ticks]
+    axis = {"type": "log", "range": [float(low), float(high)], "tickvals": ticks, "ticktext": words}
     return figure(
         [
             {

@@ -42,9 +42,7 @@ def board(report: Report, features: np.ndarray | None) -> dict[str, Any]:
     verb = "reconstructs best" if len(ranked) > 1 else "is the only configuration that was scored"
     headline = f"{best['name']} {verb}: {share(best['score'])} of the {lost} is lost."
     if best["score"] > 1:
-        headline = (
-            f"{best['name']} {verb}, and still worse than predicting the mean: its score is {short(best['score'])}."
-        )
+        headline = f"{best['name']} {verb}, and is still worse than predicting the mean: {short(best['score'])}."
     facts = [_best(best), _baseline(report, best), _sure(evaluation, ranked), _fails(report, place, features)]
     facts.append(_why(report))
     return {"headline": headline, "facts": [fact for fact in facts if fact]}
@@ -276,5 +274,5 @@ def data(content: dict[str, Any] | None) -> str:
     count = {name: sum(item.get("severity") == name for item in found) for name in ("error", "warning", "info")}
     names = {"error": "error", "warning": "warning", "info": "note"}
     parts = [f"{n} {names[key]}{'s' if n > 1 else ''}" for key, n in count.items() if n]
-    head = str(found[0].get("message") or found[0].get("code"))
-    return f"{', '.join(parts)}: {head[:1].lower() if head[:2].istitle() else head[:1]}{head[1:]}"
+    head = str(found[0].get("message") or found[0].get("code")).partition("; ")[0].rstrip(".")
+    return f"{', '.join(parts)}: {head}."

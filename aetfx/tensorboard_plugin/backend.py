@@ -15,6 +15,7 @@ from typing import Any
 from tensorboard import plugin_util
 from tensorboard.backend import http_util
 from tensorboard.plugins import base_plugin
+from tensorboard.util import tb_logging
 from werkzeug import wrappers
 
 from aetfx.figures.theme import DARK, LIGHT, PICKED
@@ -22,6 +23,7 @@ from aetfx.tensorboard_plugin import payload, views
 from aetfx.tensorboard_plugin.assets import Assets
 from aetfx.tensorboard_plugin.store import NotThereError, Report, Store
 
+_LOGGER = tb_logging.get_logger()
 _KEPT_SECONDS = 365 * 86_400
 _LEVEL = 4  # of gzip: half the time of the usual 6, a few percent larger
 _TAB = "aetfx"
@@ -133,7 +135,8 @@ class _Asked:
             raise BadRequestError("run is missing")
         self.report: Report = store.report(context, experiment, run)
         self.read = lambda tag: store.tensor(context, experiment, self.report, tag)
-        self.slice = self.number("slice", 0)
+        asked, slices = self.number("slice", 0), (self.report.content.get("evaluation") or {}).get("slices") or []
+        self.slice = asked if asked < len(slices) else 0
 
     @property
     def picks(self) -> list[int]:
@@ -192,6 +195,9 @@ def _only_get(handle: Callable[[Any], Any]) -> Any:
             return _problem(request, 400, str(error))
         except NotThereError as error:
             return _problem(request, 404, str(error))
+        except Exception:  # a defect of ours: the page says so in its own form, the log where
+            _LOGGER.exception("aetfx: %s", request.path)
+            return _problem(request, 500, "aetfx failed here; TensorBoard's log says where")
 
     return application
 

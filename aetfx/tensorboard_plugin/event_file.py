@@ -9,7 +9,7 @@ import contextlib
 import os
 import struct
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,14 +18,14 @@ import numpy as np
 from aetfx.run import atomic
 
 
-def write_events(directory: Path, values: Iterable[Any], *, step: int = 0) -> Path:
+def write_events(directory: Path, values: Iterable[Any], *, step_of: Callable[[str], int] | None = None) -> Path:
     """Writes one event file, the only one of its directory.
 
     Args:
       directory: created when missing; older event files in it are deleted.
       values: TensorBoard's `Summary.Value` protos, one event each. They are written as they come, so that a
         generator need not hold them all.
-      step: of all of them.
+      step_of: the step of a tag; None means 0 for all.
 
     Raises:
       RunError: the directory cannot be written.
@@ -38,8 +38,8 @@ def write_events(directory: Path, values: Iterable[Any], *, step: int = 0) -> Pa
     with atomic(directory / "new.part") as temporary, open(temporary, "wb") as file:
         file.write(_record(event_pb2.Event(wall_time=now, file_version="brain.Event:2").SerializeToString()))
         for value in values:
-            event = event_pb2.Event(wall_time=now, step=step, summary=summary_pb2.Summary(value=[value]))
-            file.write(_record(event.SerializeToString()))
+            step, summary = step_of(value.tag) if step_of else 0, summary_pb2.Summary(value=[value])
+            file.write(_record(event_pb2.Event(wall_time=now, step=step, summary=summary).SerializeToString()))
     for old in directory.glob("events.out.tfevents.*"):
         with contextlib.suppress(OSError):
             old.unlink()

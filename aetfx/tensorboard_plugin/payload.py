@@ -1,8 +1,8 @@
 """The format in which a run stands in an event file: the names of its tensors, and what binds them together.
 
-All tensors of one writing carry the same *step*, the second in which they were written. TensorBoard may hold tensors
-of an older writing beside newer ones (it samples, and it reads while files are replaced), so that readers take what
-carries the report's own step and call the rest not there yet.
+All tensors of one writing carry the same *step*, the millisecond in which they were written. TensorBoard may hold
+tensors of an older writing beside newer ones (it samples, and it reads while files are replaced), so that readers take
+what carries the report's own step and call the rest not there yet.
 
 Terms: C configurations, n rows that are kept as examples, D values of a row as it is kept (a large picture is kept
 smaller, of a wide table the worst columns), S slices.

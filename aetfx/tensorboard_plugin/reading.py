@@ -19,6 +19,16 @@ from aetfx.tensorboard_plugin.payload import BEST, MEDIAN, WORST
 from aetfx.validation.files import ValidationFiles
 from aetfx.validation.files import load as load_validation
 
+SOURCES = (
+    "evaluation.json",
+    "evaluation.parquet",
+    "samples.npz",
+    "comparison.json",
+    "diagnosis.json",
+    "histories.json",
+    "findings.json",
+    "statistics/*/*.pb",
+)  # patterns below a run directory
 _SPLITS = ("held_out", "all", "eval", "confirm", "select")  # whose scores are shown, the first that is there
 _WHY = {"worst": WORST, "best": BEST, "median": MEDIAN}
 

@@ -19,7 +19,7 @@ from aetfx.tensorboard_plugin import payload, projector, rows
 from aetfx.tensorboard_plugin.event_file import tensor, write_events
 from aetfx.tensorboard_plugin.images import with_pictures
 from aetfx.tensorboard_plugin.payload import plain
-from aetfx.tensorboard_plugin.reading import Found, read_found
+from aetfx.tensorboard_plugin.reading import SOURCES, Found, read_found
 from aetfx.training.progress import Standing
 from aetfx.validation.findings import rank
 from aetfx.validation.members import members
@@ -51,6 +51,19 @@ def write_dashboard(run: Path) -> None:
     _write(directory, report, tensors)
 
 
+def update_dashboard(run: Path) -> None:
+    """Writes the dashboard unless it is newer than every file that it is made from: a finished run is only shown.
+
+    Raises:
+      RunError: the logs cannot be written.
+    """
+    run = Path(run)
+    logs = [path.stat().st_mtime for path in (run / "tensorboard" / payload.FOLDER).glob("events.out.tfevents.*")]
+    sources = [path.stat().st_mtime for name in SOURCES for path in run.glob(name)]
+    if not logs or not sources or max(logs) < max(sources):
+        write_dashboard(run)
+
+
 def write_standings(run: Path, study_name: str, standings: Sequence[Standing]) -> None:
     """Writes how the configurations of a running sweep stand, until `write_dashboard` replaces it.
 
@@ -65,7 +78,7 @@ def write_standings(run: Path, study_name: str, standings: Sequence[Standing]) -
 
 
 def _write(directory: Path, report: dict[str, Any], tensors: Iterator[tuple[str, np.ndarray]]) -> None:
-    step = int(time.time())
+    step = time.time_ns() // 1_000_000  # two writings within a second differ
     report = {"format": payload.FORMAT, "step": step, **report}
     about = {key: report.get(key) for key in ("study_name", "kinds", "date")}
 
@@ -76,7 +89,8 @@ def _write(directory: Path, report: dict[str, Any], tensors: Iterator[tuple[str,
             yield _value(tag, array)
 
     best = _best(report)
-    write_events(directory, with_pictures(values(), report, best) if best is not None else values(), step=step)
+    all_values = with_pictures(values(), report, best) if best is not None else values()
+    write_events(directory, all_values, step_of=lambda tag: step if tag.startswith(f"{payload.PLUGIN}/") else 0)
 
 
 def _value(tag: str, values: np.ndarray | list[bytes], about: dict[str, Any] | None = None) -> Any:

@@ -54,7 +54,8 @@ def make_evaluation(
     pooled = kind in ("picture", "sequence")
     n, size = rows.shape
     settings = _settings(configurations, size)
-    made = [_project(rows, item["bottleneck"], item["scaling"] == "standard") for item in settings]
+    directions = {scaling: _directions(rows, scaling == "standard") for scaling in ("none", "standard")}
+    made = [_project(*directions[item["scaling"]], rows, item["bottleneck"]) for item in settings]
     codes = [m[1] for m in made]
     outs = [m[0].astype(np.float32) for m in made]
     if not_finite:
@@ -142,6 +143,7 @@ def make_evaluation(
                 {"a": identities[a], "b": identities[b], "gain": gain, "low": float(low), "high": float(high)}
             )
     samples = _samples(rows, shape, outs, codes, errors, member, kept)
+    pca = score(_project(*directions["none" if pooled else "standard"], rows, 8)[0], np.ones(n))
     evaluation = {
         "schema_version": 1,
         "study_name": name or kind,
@@ -154,7 +156,7 @@ def make_evaluation(
         "configurations": entries,
         "references": [
             {"name": "mean of the train rows", "score": 1.0},
-            {"name": "PCA, 8 numbers", "score": score(_project(rows, 8, not pooled)[0], np.ones(n))},
+            {"name": "PCA, 8 numbers", "score": pca},
         ],
         "slices": [{"name": s, "n_rows": int(m.sum())} for s, m in zip(slices, member, strict=True)],
         "paired": paired,
@@ -210,14 +212,16 @@ def _settings(count: int, size: int) -> list[dict[str, Any]]:
     return made
 
 
-def _project(rows: np.ndarray, rank: int, scaled: bool) -> tuple[np.ndarray, np.ndarray]:
-    mean = rows.mean(0)
+def _directions(rows: np.ndarray, scaled: bool) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the spread that rows are divided by, and all principal directions, largest first."""
     spread = np.where(rows.std(0) > 0, rows.std(0), 1) if scaled else np.ones(rows.shape[1])
-    fed = (rows - mean) / spread
-    _, directions = np.linalg.eigh(fed.T @ fed)
-    directions = directions[:, ::-1][:, :rank]
-    codes = fed @ directions
-    return codes @ directions.T * spread + mean, codes
+    fed = (rows - rows.mean(0)) / spread
+    return spread, np.linalg.eigh(fed.T @ fed)[1][:, ::-1]
+
+
+def _project(spread: np.ndarray, directions: np.ndarray, rows: np.ndarray, rank: int) -> tuple[np.ndarray, np.ndarray]:
+    codes = (rows - rows.mean(0)) / spread @ directions[:, :rank]
+    return codes @ directions[:, :rank].T * spread + rows.mean(0), codes
 
 
 def _samples(rows, shape, outs, codes, errors, member, kept) -> dict[str, np.ndarray]:
@@ -265,3 +269,30 @@ def _write_parquet(path: Path, records: list[dict[str, Any]]) -> None:
     numbers = [(name, pa.float64()) for name in ("value", "low", "high")]
     schema = pa.schema([*strings, ("seed", pa.int64()), *more, *numbers, ("n_rows", pa.int64())])
     pq.write_table(pa.Table.from_pylist(records, schema=schema), path)
+
+
+def add_findings(made: Made, rows: np.ndarray) -> None:
+    """Writes `findings.json` and the statistics of some rows (n, D) beside an evaluation."""
+    from aetfx.validation.statistics import summarize
+    from aetfx.validation.tfdv import to_proto
+
+    names = made.evaluation["names"]
+    proto = to_proto(summarize(rows, names, deep=True), "train")
+    folder = made.directory / "statistics" / "Split-train"
+    folder.mkdir(parents=True)
+    (folder / "FeatureStats.pb").write_bytes(proto.SerializeToString())
+    findings = [
+        {
+            "code": "data.scaling",
+            "feature": None,
+            "split": "train",
+            "severity": "error",
+            "message": "the columns have unlike scales; the largest own the loss",
+            "evidence": {"largest": [{"column": names[3]}, {"column": names[23]}], "columns": 2},
+            "remedy": "Scale the columns.",
+        }
+    ]
+    counts = {"train": {"read": len(rows), "counted": len(rows), "quarantined": 0}}
+    (made.directory / "findings.json").write_text(
+        json.dumps({"schema_version": 1, "rows": counts, "findings": findings})
+    )

@@ -28,7 +28,7 @@ run_main()
 
 
 def entry_point(folder: Path) -> Path:
-    """Writes the metadata of an installed aetfx with the entry points of pyproject.toml; returns the folder for a path."""
+    """Writes the metadata of an installed aetfx with the entry points of pyproject.toml, and returns its folder."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     info = folder / f"aetfx-{project['version']}.dist-info"
     info.mkdir(parents=True)

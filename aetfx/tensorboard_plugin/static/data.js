@@ -23,9 +23,16 @@ export const data = async (context) => {
 
 const finding = (item, i) => h("section", { class: "card finding", id: `finding-${i}` },
   h("p", { class: "small" }, h("span", { class: `sign ${item.severity}` }), h("b", null, WORDS[item.severity] || item.severity), h("span", { class: "quiet tag" }, item.code)),
-  h("h2", null, item.message || item.code),
+  sentence(item.message || item.code),
   item.columns.length ? h("p", { class: "quiet small" }, item.columns.slice(0, 6).join(", "), item.n_columns > 6 && ` and ${count(item.n_columns - 6)} more`) : item.feature && h("p", { class: "quiet small" }, item.feature),
   item.remedy && h("p", { class: "remedy" }, item.remedy));
+
+// What is seen in bold, what follows from it behind it.
+const sentence = (text) => {
+  const [head, ...rest] = text.split("; ");
+  const capital = (words) => words.slice(0, 1).toUpperCase() + words.slice(1);
+  return [h("h2", null, capital(head)), rest.length > 0 && h("p", null, `${capital(rest.join("; ")).replace(/\.$/, "")}.`)];
+};
 
 const columns = (found, context, grid) => {
   const texts = found.columns.map((column) => [column.name, ...column.found.map((i) => found.findings[i]?.code || "")].join(" ").toLowerCase());

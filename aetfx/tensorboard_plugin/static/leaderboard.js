@@ -12,7 +12,7 @@ export const leaderboard = (context) => {
     return [note("Nothing has been scored in this run", "aetfx compare, diagnose or evaluate score configurations.")];
   }
   const facts = h("dl", { class: "facts" }, board.answer.facts.map((fact) =>
-    h("div", null, h("dt", null, fact.title), h("dd", null,
+    h("div", null, h("dt", null, fact.title), h("dd", { title: `${fact.value}: ${fact.text}` },
       fact.view && board.has[fact.view] ? h("button", { class: "link", "data-key": `fact-${fact.view}`, onclick: () => context.show({ view: fact.view }) }, fact.value) : fact.value,
       h("span", null, fact.text)))));
   const list = h("div", { class: "list" });
@@ -85,7 +85,7 @@ const fillList = (list, context) => {
       h("th", { class: "forest", scope: "col" }, axisHead(axis, board, lines)),
       h("th", { class: "number", scope: "col" }, "Score"), h("th", { class: "number", scope: "col" }, "Against baseline"))), body);
   list.replaceChildren(head, table,
-    !shown.length && h("p", { class: "quiet empty" }, "No configuration matches the filter."),
+    ...(shown.length ? [] : [h("p", { class: "quiet empty" }, "No configuration matches the filter.")]),
     h("p", { class: "quiet small keys" }, "Arrow keys move, A and B pick, Enter shows rows, 1 to 6 change the view."));
 };
 
@@ -126,7 +126,10 @@ const trouble = (item, why) => [item.score === null && h("span", { class: "quiet
   item.n_not_finite > 0 && h("span", { class: "flag" }, `${count(item.n_not_finite)} rows not finite`)];
 
 const signed = (gain) => (gain === null || gain === undefined ? "?" : gain < -1 ? `×${(1 - gain).toFixed(1)}` : `${gain >= 0 ? "−" : "+"}${percent(Math.abs(gain))}`);
-const gainSpan = (low, high) => (signed(low) === signed(high) ? `${(-100 * low).toFixed(1).replace("-", "−")} to ${(-100 * high).toFixed(1).replace("-", "−")} %` : `${signed(low)} to ${signed(high)}`);
+const gainSpan = (one, other) => {
+  const [low, high] = Math.abs(one) <= Math.abs(other) ? [one, other] : [other, one];
+  return signed(low) === signed(high) ? `${(-100 * low).toFixed(1).replace("-", "−")} to ${(-100 * high).toFixed(1).replace("-", "−")} %` : `${signed(low)} to ${signed(high)}`;
+};
 const span = (low, high) => (short(low) === short(high) ? `${low.toPrecision(3)}–${high.toPrecision(3)}` : `${short(low)}–${short(high)}`);
 const gainWords = (gain) => h("b", { class: gain > 0.005 ? "good" : gain < -0.005 ? "bad" : "quiet" }, signed(gain));
 
@@ -168,7 +171,7 @@ const ticks = (low, high, log) => {
 
 const axisHead = (axis, board, lines) => h("div", { class: "axis" }, axis.ticks.map((value) =>
   h("span", { style: { left: `${axis.at(value)}%` } }, Number(value.toPrecision(2)).toString())),
-  h("em", null, `${board.metric === "deviance" ? "deviance" : "variance"} lost`, lines));
+  h("em", { title: `Share of the ${board.metric === "deviance" ? "deviance" : "variance"} that is lost; whiskers: 95 % interval` }, lines));
 
 const whisker = (item, axis, chosen) => {
   const x = (value) => `${axis.at(value)}%`;

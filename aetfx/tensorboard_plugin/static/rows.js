@@ -43,7 +43,7 @@ export const rowName = (row) => (row.place >= 0 ? `Row ${count(row.place)}` : `K
 
 const key = (pack, context) => (pack.kind === "table" || pack.kind === "picture"
   ? h("span", { class: "legend" }, pack.kind === "table" ? "low" : "too dark", h("i", { style: { background: `linear-gradient(90deg, ${[0, 0.25, 0.5, 0.75, 1].map((s) => scale.css(scale.diverging(), s)).join(",")})` } }), pack.kind === "table" ? "high" : "too bright",
-    h("span", { class: "quiet" }, pack.kind === "table" ? "cells in units of their column's spread; dots mark the worst" : pack.reduced > 1 ? `pictures at 1/${pack.reduced} of their size` : "differences"))
+    h("span", { class: "quiet" }, pack.kind === "table" ? "cells in units of their column's spread; thin: the difference, its worst cells marked" : pack.reduced > 1 ? `pictures at 1/${pack.reduced} of their size` : "differences"))
   : h("span", { class: "legend" }, h("i", { class: "line ink" }), "original", context.names.map((name, i) => [h("i", { class: `line p${i}` }), "ABCD"[i]])));
 
 export const draw = (pack, context, large = false) => {
@@ -84,45 +84,47 @@ const table = (pack, i, context) => {
   const marked = made.map((values) => (values ? [...all].sort((a, b) => miss(values, b) - miss(values, a)).slice(0, MARKED).filter((j) => miss(values, j) > 1) : []));
   const names = pack.names || [];
   const name = (j) => names[j] ?? `x${j}`;
-  const bands = [["original", truth, null], ...made.map((values, k) => ["ABCD"[k], values, k])];
-  const tall = bands.length > 3 ? 17 : 23;
+  // A band for the original; for each reconstruction one for its values and, thinner, one for the difference.
+  const bands = [{ word: "original", tall: 18, of: (j) => (truth[j] - centre[j]) / spread[j] }];
+  made.forEach((values, k) => {
+    bands.push({ word: "ABCD"[k], tall: 15, k, of: values && ((j) => (values[j] - centre[j]) / spread[j]) });
+    if (values) bands.push({ tall: 9, k, marks: marked[k], of: (j) => (values[j] - truth[j]) / spread[j] });
+  });
+  let bottom = 0;
+  for (const band of bands) { band.top = bottom + (band.marks ? 1 : band.k === undefined ? 0 : 5); bottom = band.top + band.tall; }
   const left = 58;
   const holder = h("div", { class: "strip" });
   watchWidth(holder, (width) => {
     const cell = (width - left) / size;
-    const node = scale.canvas(width, bands.length * (tall + 2), (pen) => {
+    const node = scale.canvas(width, bottom + 4, (pen) => {
       const colours = scale.diverging();
+      const none = scale.bad();
       pen.imageSmoothingEnabled = false;
       pen.font = `11.5px ${getComputedStyle(document.body).fontFamily}`;
       pen.textBaseline = "middle";
-      bands.forEach(([word, values, k], line) => {
-        const top = line * (tall + 2);
-        pen.fillStyle = k === null ? scale.role("quiet") : scale.role(["after", "before", "improvement", "other"][k]);
-        pen.fillText(word, 0, top + tall / 2 + 1);
-        if (!values) return void pen.fillText("not kept", left, top + tall / 2);
+      for (const band of bands) {
+        pen.fillStyle = band.k === undefined ? scale.role("quiet") : scale.role(["after", "before", "improvement", "other"][band.k]);
+        if (band.word) pen.fillText(band.word, 0, band.top + band.tall / 2 + 1);
+        if (!band.of) { pen.fillText("not kept", left, band.top + band.tall / 2 + 1); continue; }
         const image = new ImageData(size, 1);
-        const none = scale.bad();
         for (let j = 0; j < size; j++) {
-          const z = (values[j] - centre[j]) / spread[j];
-          const share = Math.min(1, Math.max(0, (z + 3) / 6));
-          const at = 3 * Math.round(255 * share);
+          const z = band.of(j);
+          const at = 3 * Math.round(127.5 * (1 + Math.tanh(z / 2.5))); // never quite full: far out still differs from farther
           for (let c = 0; c < 3; c++) image.data[4 * j + c] = Number.isFinite(z) ? colours[at + c] : none[c];
           image.data[4 * j + 3] = 255;
         }
         const small = new OffscreenCanvas(size, 1);
         small.getContext("2d").putImageData(image, 0, 0);
-        pen.drawImage(small, left, top, cell * size, tall);
-        if (k === null) return undefined;
-        for (const j of marked[k]) {
+        pen.drawImage(small, left, band.top, cell * size, band.tall);
+        for (const j of band.marks || []) {
           pen.beginPath();
-          pen.arc(left + (j + 0.5) * cell, top + tall / 2, 3, 0, 7);
+          pen.arc(left + (j + 0.5) * cell, band.top + band.tall / 2, 3, 0, 7);
           pen.fillStyle = scale.role("mark");
           pen.fill();
           pen.strokeStyle = scale.role("surface");
           pen.stroke();
         }
-        return undefined;
-      });
+      }
     }, { role: "img", "aria-label": `${rowName(pack.rows[i])}: original above its reconstructions` });
     scale.hover(node, (x) => {
       const j = Math.floor((x - left) / cell);
