@@ -39,10 +39,11 @@ def board(report: Report, features: np.ndarray | None) -> dict[str, Any]:
         return {"headline": words_, "facts": []}
     place, best = ranked[0]
     lost = "deviance" if evaluation.get("metric") == "deviance" else "variance"
-    verb = "reconstructs best" if len(ranked) > 1 else "is the only configuration that was scored"
-    headline = f"{best['name']} {verb}: {share(best['score'])} of the {lost} is lost."
+    many = len(ranked) > 1
+    head = f"{best['name']} reconstructs best" if many else f"Only {best['name']} was scored"
+    headline = f"{head}: {share(best['score'])} of the {lost} is lost."
     if best["score"] > 1:
-        headline = f"{best['name']} {verb}, and is still worse than predicting the mean: {short(best['score'])}."
+        headline = f"{head}, and is still worse than predicting the mean: {short(best['score'])}."
     facts = [_best(best), _baseline(report, best), _sure(evaluation, ranked), _fails(report, place, features)]
     facts.append(_why(report))
     return {"headline": headline, "facts": [fact for fact in facts if fact]}
@@ -120,8 +121,10 @@ def _best(best: dict[str, Any]) -> dict[str, str]:
 
 def _baseline(report: Report, best: dict[str, Any]) -> dict[str, str] | None:
     baseline = report.configurations[0]
+    if len(report.configurations) < 2:
+        return None
     if baseline is best:
-        return {"title": "Against the baseline", "value": "is the baseline", "text": "No change of it does better."}
+        return {"title": "Against the baseline", "value": "is the baseline", "text": "no change of it does better"}
     if baseline.get("score") is None:
         return None
     pair = measured(report.content["evaluation"], baseline["id"], best["id"])

@@ -96,10 +96,23 @@ def read_found(directory: Path) -> Found:
     if found.evaluation:
         found.scores = attempt("evaluation.parquet", lambda path: read_scores(path, found.evaluation), None)
         found.samples = samples if "schema" in samples else {}
+        if found.samples and not _fits(found.samples, len(found.evaluation["configurations"])):
+            found.problems.append("samples.npz: belongs to another evaluation, and is not shown. Evaluate again.")
+            found.samples = {}
     elif found.diagnosis:
         found.evaluation = from_diagnosis(found.diagnosis, samples)
         found.samples, found.scores = from_old_samples(samples)
     return found
+
+
+def _fits(samples: dict[str, np.ndarray], count: int) -> bool:
+    """Whether all arrays are of the same rows, and of so many configurations."""
+    truth, errors = samples.get("truth"), samples.get("error")
+    if truth is None or errors is None or errors.shape != (count, len(truth)):
+        return False
+    same_rows = all(len(samples[name]) == len(truth) for name in ("why", "place", "labels") if name in samples)
+    restored = [samples[f"restored_{i}"] for i in range(count) if f"restored_{i}" in samples]
+    return same_rows and all(values.shape == truth.shape for values in restored)
 
 
 def read_scores(path: Path, evaluation: dict[str, Any]) -> Scores:
@@ -202,9 +215,9 @@ def from_diagnosis(diagnosis: dict[str, Any], samples: dict[str, np.ndarray]) ->
     bounds = [baseline.get("score_interval"), (fixed or {}).get("interval")]
     causes = [cause for cause in diagnosis.get("causes") or [] if cause.get("verdict") != "supported"]
     change = ", ".join(str(cause.get("experiment_name") or cause.get("code")) for cause in causes)
-    sides = [("before", "as it is", baseline["score"])]
+    sides = [("before", "your model", baseline["score"])]
     if fixed and fixed.get("score") is not None:
-        sides.append(("after", change or "repaired", fixed["score"]))
+        sides.append(("after", f"repaired ({change})" if change else "repaired", fixed["score"]))
     configurations = []
     for (identity, name, score), interval in zip(sides, bounds, strict=False):
         low, high = interval or (None, None)

@@ -14,7 +14,7 @@ import pytest
 from aetfx.tensorboard_plugin.writing import write_dashboard, write_standings
 from aetfx.training.progress import Standing
 from tests.tensorboard_plugin.runs import HOSTILE, make_evaluation
-from tests.tensorboard_plugin.server import tensorboard
+from tests.tensorboard_plugin.server import tensorboard, wait_for_runs
 from tests.tensorboard_plugin.visit import Visit
 
 DRAWN = {
@@ -255,3 +255,22 @@ def test_tensorboards_own_tabs_are_fed(browser, address):
         runs = json.load(answer)
     assert any(re.match("picture/", run) for run in runs)
     context.close()
+
+
+def test_it_works_behind_a_prefix_and_with_the_slow_loader(browser, logs, tmp_path):
+    options = ("--load_fast=false", "--path_prefix=/tb/x")
+    with tensorboard(logs, tmp_path, *options) as url:
+        assert url.endswith("/tb/x/")
+        wait_for_runs(url, 6)
+        with Visit(browser, url, "picture", view="rows") as visit:
+            visit.wait(DRAWN["rows"])
+            visit.assert_clean()
+
+
+def test_a_visit_notices_what_it_should(browser, address):
+    with Visit(browser, address, "table") as visit:
+        visit.run("document.head.append(Object.assign(document.createElement('script'), {textContent: '1'}))")
+        visit.page.wait_for_timeout(300)
+        assert visit.run("window.violations") != []
+        with pytest.raises(AssertionError):
+            visit.assert_clean()

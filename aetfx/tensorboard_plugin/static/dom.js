@@ -12,7 +12,7 @@ const fill = (node, attributes, children) => {
   }
   for (const child of children.flat(Infinity)) {
     if (child === null || child === undefined || child === false) continue;
-    node.append(child instanceof Node ? child : String(child));
+    node.append(child instanceof Node ? child : String(child).replaceAll(" %", "\u00a0%")); // a share stays in one line
   }
   return node;
 };

@@ -7,7 +7,8 @@ import { figure } from "./plot.js";
 import * as scale from "./scale.js";
 
 const LOW = 0.01; // a smaller score is drawn like this one
-const LABELS = 190; // pixels for the names of configurations
+const LABELS = 230; // pixels for the names of configurations
+const FEW = 3; // maps of so few configurations stand beside the distribution
 const DECADES = Math.log10(1 / LOW);
 
 export const errors = async (context) => {
@@ -23,7 +24,8 @@ export const errors = async (context) => {
     parts.push(place);
     getPack("heat", { run: context.run }).then((heat) => {
       if (heat.shape) {
-        place.replaceChildren(maps(heat, context));
+        const few = context.board.configurations.length <= FEW;
+        if (few && found.figure) { place.remove(); side.append(maps(heat, context, 164)); } else place.replaceChildren(maps(heat, context, 128));
       } else {
         place.replaceChildren(heatMap(heat, found.features, context, place));
         const worst = worstFeatures(heat, context);
@@ -70,9 +72,10 @@ const heatMap = (heat, about, context) => {
   const [scores] = heat.values;
   const lines = heat.configurations.length;
   const wide = heat.features.length;
-  const size = Math.max(9, Math.min(26, Math.floor(330 / lines)));
+  const size = Math.max(11, Math.min(26, Math.floor(330 / lines)));
   const named = (1200 - LABELS) / wide >= 15;
   const top = named ? 104 : 4;
+  const right = named ? 52 : 0; // where the last slanted names lean to
   const holder = h("div", { class: "heat" });
   const said = h("p", { class: "read small", "aria-live": "polite" }, "Point at a cell, or use the arrow keys; click or Enter shows all configurations on that feature.");
   const detail = h("div", null);
@@ -83,7 +86,7 @@ const heatMap = (heat, about, context) => {
   };
   const draw = (context2, width) => {
     const colours = scale.heat();
-    const cell = (width - LABELS) / wide;
+    const cell = (width - LABELS - right) / wide;
     const step = window.devicePixelRatio || 1;
     // One pixel per cell, stretched without smoothing: 48,000 rectangles would take a second.
     const image = new ImageData(wide, lines);
@@ -113,7 +116,7 @@ const heatMap = (heat, about, context) => {
         context2.save();
         context2.translate(LABELS + (column + 0.5) * cell, top - 6);
         context2.rotate(-Math.PI / 3.2);
-        context2.fillText(cut(context2, heat.names[feature], 108), 0, 0);
+        context2.fillText(cut(context2, heat.names[feature], 116), 0, 0);
         context2.restore();
       });
     }
@@ -127,7 +130,7 @@ const heatMap = (heat, about, context) => {
   const make = (width) => {
     node = scale.canvas(width, top + lines * size, (context2) => draw(context2, width), { tabindex: "0", role: "application", "data-key": "heat", "aria-label": `Scores of ${wide} features of ${lines} configurations` });
     const at = (x, y) => {
-      const column = Math.floor(((x - LABELS) / (width - LABELS)) * wide);
+      const column = Math.floor(((x - LABELS) / (width - LABELS - right)) * wide);
       const line = Math.floor((y - top) / size);
       return column >= 0 && column < wide && line >= 0 && line < lines ? [line, column] : null;
     };
@@ -182,14 +185,13 @@ export const watchWidth = (holder, make) => {
 };
 
 // Pictures: the score of each pixel, one small map per configuration; the picked ones first.
-const maps = (heat, context) => {
+const maps = (heat, context, side) => {
   const [height, wide] = heat.shape;
   const size = height * wide;
   const [scores] = heat.values;
   const chosen = context.picks.map((id) => context.board.configurations.findIndex((item) => item.id === id));
   const order = [...chosen, ...heat.configurations.filter((place) => !chosen.includes(place))];
   const grid = h("div", { class: "maps" });
-  const side = chosen.length && order.length <= 8 ? 200 : 128;
   for (const place of order.slice(0, 60)) {
     const line = heat.configurations.indexOf(place);
     const node = scale.canvas(side, (side * height) / wide, (context2) => {

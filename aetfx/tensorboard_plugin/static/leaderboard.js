@@ -5,6 +5,7 @@ import { answer, arrows, card, count, h, note, percent, short, svg } from "./dom
 import { figure } from "./plot.js";
 
 const MANY = 400; // lines drawn at once
+const FEW = 6; // so few leave room for the details of the pair below the table
 
 export const leaderboard = (context) => {
   const { board } = context;
@@ -18,9 +19,11 @@ export const leaderboard = (context) => {
   const list = h("div", { class: "list" });
   const side = h("aside", { "aria-live": "polite" });
   fillList(list, context);
-  if (context.picks.length > 1) fillPair(side, context);
+  const below = h("div", { class: "stack pair-more" });
+  if (context.picks.length > 1) fillPair(side, board.configurations.length <= FEW ? below : side, context);
   else side.append(card("Compare two", "Pick A and B in the table to see their paired difference."));
-  return [answer(board.answer.headline), facts, h("div", { class: "columns" }, list, side)];
+  const alone = board.configurations.length < 2;
+  return [answer(board.answer.headline), facts, alone ? list : h("div", { class: "columns" }, h("div", { class: "stack" }, list, below), side)];
 };
 
 const keyOf = {
@@ -184,7 +187,7 @@ const whisker = (item, axis, chosen) => {
   return svg("svg", { class: "whisker", role: "img", "aria-label": words }, svg("title", null, words), ...parts);
 };
 
-const fillPair = async (side, context) => {
+const fillPair = async (side, more, context) => {
   side.append(h("div", { class: "card pair" }, h("p", { class: "quiet" }, "Comparing …")));
   let found;
   try {
@@ -199,8 +202,10 @@ const fillPair = async (side, context) => {
   if (found.figure) {
     parts.push(figure(found.figure, { onclick: (point) => context.show({ view: "rows", order: `at:${point.customdata}` }) }));
   }
-  if (found.slices.length) parts.push(card("Slice by slice", null, both(found.slices, context)));
-  if (found.features.length) parts.push(card("Features that differ most", null, both(found.features, context)));
+  const details = [found.slices.length && card("Slice by slice", null, both(found.slices)),
+    found.features.length && card("Features that differ most", null, both(found.features))].filter(Boolean);
+  if (more === side) parts.push(...details);
+  else more.replaceChildren(...details);
   side.replaceChildren(...parts);
   document.documentElement.dataset.pair = `${context.picks[0]} ${context.picks[1]}`;
 };

@@ -43,7 +43,7 @@ export const rowName = (row) => (row.place >= 0 ? `Row ${count(row.place)}` : `K
 
 const key = (pack, context) => (pack.kind === "table" || pack.kind === "picture"
   ? h("span", { class: "legend" }, pack.kind === "table" ? "low" : "too dark", h("i", { style: { background: `linear-gradient(90deg, ${[0, 0.25, 0.5, 0.75, 1].map((s) => scale.css(scale.diverging(), s)).join(",")})` } }), pack.kind === "table" ? "high" : "too bright",
-    h("span", { class: "quiet" }, pack.kind === "table" ? "cells in units of their column's spread; thin: the difference, its worst cells marked" : pack.reduced > 1 ? `pictures at 1/${pack.reduced} of their size` : "differences"))
+    h("span", { class: "quiet" }, pack.kind === "table" ? "in units of the column's spread; thin: the difference" : pack.reduced > 1 ? `pictures at 1/${pack.reduced} of their size` : "differences"))
   : h("span", { class: "legend" }, h("i", { class: "line ink" }), "original", context.names.map((name, i) => [h("i", { class: `line p${i}` }), "ABCD"[i]])));
 
 export const draw = (pack, context, large = false) => {
