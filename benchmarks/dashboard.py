@@ -5,7 +5,8 @@
 A run directory of made-up rows and principal components is written as the evaluator leaves it, then the event file
 (timed), then a real TensorBoard serves it to headless Chromium at 1280 x 800. *First view* is the time from the click
 on the tab until the leaderboard stands, in a fresh browser with an empty cache; every other line is the time from a
-click until the new view says that it is drawn, without the figures of plotly.js, and `+ figures` until they stand as well.
+click until the new view says that it is drawn, without the figures of plotly.js, and `+ figures` until they stand as
+well.
 Exits 1 where the first view takes more than 2 s or an interaction more than 300 ms (medians).
 """
 

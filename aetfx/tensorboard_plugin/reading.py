@@ -83,7 +83,7 @@ def read_found(directory: Path) -> Found:
         try:
             return read(path)
         except RunError as error:
-            found.problems.append(str(error).removeprefix(f"{directory}/"))
+            found.problems.append(str(error).replace(f"{directory}/", ""))
             return default
 
     found.evaluation = attempt("evaluation.json", _object, {})
