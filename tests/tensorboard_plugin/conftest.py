@@ -1,8 +1,7 @@
-"""One TensorBoard and one browser for all tests of the dashboard: each takes seconds to start."""
+"""One TensorBoard for all tests of the dashboard: it takes seconds to start."""
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -13,14 +12,6 @@ from aetfx.tensorboard_plugin.writing import write_dashboard
 from tests.report.runs import make_run
 from tests.tensorboard_plugin.runs import HOSTILE, add_findings, make_evaluation
 from tests.tensorboard_plugin.server import tensorboard, wait_for_runs
-
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-]
 
 
 @pytest.fixture(scope="session")
@@ -55,18 +46,3 @@ def address(made, logs, tmp_path_factory):
     with tensorboard(logs, tmp_path_factory.mktemp("tensorboard")) as url:
         wait_for_runs(url, len(made))
         yield url
-
-
-@pytest.fixture(scope="session")
-def browser():
-    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if path is None:
-        message = "Chromium is missing: the dashboard was not opened. Install it with `apt-get install chromium`."
-        if os.environ.get("CI"):
-            pytest.fail(message)
-        pytest.skip(message)
-    sync_api = pytest.importorskip("playwright.sync_api")
-    with sync_api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
-        yield browser
-        browser.close()

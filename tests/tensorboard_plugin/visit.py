@@ -75,7 +75,7 @@ class Visit:
         self.frame.locator(selector).first.wait_for(timeout=timeout)
 
     def text(self, selector: str = "main") -> str:
-        return self.frame.locator(selector).first.inner_text()
+        return self.frame.locator(selector).first.inner_text().replace("\xa0", " ")
 
     def hash(self) -> str:
         return self.page.evaluate("location.hash")
@@ -88,6 +88,6 @@ class Visit:
 
     def assert_clean(self) -> None:
         """Asserts that nothing was complained about, blocked, or asked of another host."""
-        assert self.said == []
+        assert self.said == [], self.said
         assert self.foreign == []
         assert self.run("window.violations") == []
