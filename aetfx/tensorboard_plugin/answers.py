@@ -137,21 +137,22 @@ def _sure(evaluation: dict[str, Any], ranked: list[tuple[int, dict[str, Any]]]) 
     if len(ranked) < 2:
         return None
     best, second = ranked[0][1], ranked[1][1]
-    pairs = [(item, measured(evaluation, item["id"], best["id"])) for _, item in ranked[1:]]
-    if all(pair is None for _, pair in pairs):
-        low = [item.get("low") for _, item in ranked[1:]]
-        clear = best.get("high") is not None and all(v is not None and v > best["high"] for v in low)
-        text = "its interval lies below all others" if clear else f"its interval meets that of {second['name']}"
-        return {"title": "How surely", "value": "ahead of all" if clear else "not settled", "text": text}
-    alike = [item["name"] for item, pair in pairs if pair is not None and not told_apart(pair)]
+    alike = [item["name"] for _, item in ranked[1:] if not _is_behind(evaluation, best, item)]
     if alike:
         others = f"{len(alike)} others" if len(alike) > 1 else "another"
         return {"title": "How surely", "value": f"not told apart from {others}", "text": listed(alike, 1)}
-    pair = next((pair for item, pair in pairs if item is second), None)
-    if pair is None:
-        return {"title": "How surely", "value": "ahead of all measured", "text": "pairs were measured for some only"}
-    text = f"{better(pair['gain'])} than {second['name']} ({between(pair)})"
+    pair = measured(evaluation, second["id"], best["id"])
+    text = f"{better(pair['gain'])} than {second['name']} ({between(pair)})" if pair else "its interval lies below all"
     return {"title": "How surely", "value": "ahead of all others", "text": text}
+
+
+def _is_behind(evaluation: dict[str, Any], best: dict[str, Any], item: dict[str, Any]) -> bool:
+    """Whether a configuration is surely worse: by their paired difference, else where the intervals do not meet."""
+    pair = measured(evaluation, item["id"], best["id"])
+    if pair is not None:
+        return told_apart(pair)
+    ends = item.get("low"), best.get("high")
+    return None not in ends and ends[0] > ends[1]
 
 
 def _fails(report: Report, place: int, features: np.ndarray | None) -> dict[str, str]:

@@ -46,6 +46,12 @@ def test_a_tie_is_said():
     assert facts(made)["How surely"] == {"title": "How surely", "value": "not told apart from another", "text": "n2"}
 
 
+def test_pairs_that_were_not_measured_are_told_apart_by_their_intervals_only():
+    measured = [pair("c0", "c1", 0.75, 0.7, 0.8)]
+    assert facts(report([0.4, 0.1, 0.11], paired=measured))["How surely"]["text"] == "n2"
+    assert facts(report([0.4, 0.1, 0.2], paired=measured))["How surely"]["value"] == "ahead of all others"
+
+
 def test_a_slice_that_is_clearly_worse_is_where_it_fails():
     slices = [[[0.4, 0.4], [0.1, 0.3]], [[None] * 2] * 2, [[None] * 2] * 2]
     made = report([0.4, 0.1], slice_scores=slices, features={"names": ["age", "height"]})
