@@ -11,6 +11,7 @@ const LINES = 3; // channels drawn per sequence
 const ORDERS = [["worst", "worst under A first"], ["best", "best under A first"], ["differs", "where A and B differ most"]];
 const PAGE = { sequence: 9, table: 8 };
 const GAP = 6; // between pictures
+const WIDE_GAP = 14;
 const SIDE = 92; // for what the lines of pictures are called
 
 // How tall a picture may be so that original, reconstructions and differences fit the screen, and how many fit across.
@@ -182,7 +183,7 @@ const sequence = (pack, i, context, large) => {
   return h("section", { class: "card row" }, about(pack.rows[i], context), panels, channels > shown.length && h("p", { class: "quiet small" }, `${channels - shown.length} more channels; the worst are shown`));
 };
 
-// --- pictures: one canvas, a column per row
+// --- pictures: one canvas, a column per row; of a single row, original and reconstructions side by side
 
 const pictures = (pack, context, large) => {
   const [height, wide, channels] = pack.shape;
@@ -193,11 +194,13 @@ const pictures = (pack, context, large) => {
   const left = SIDE;
   const head = 22;
   watchWidth(holder, (width) => {
-    const tile = large ? Math.min(170, width - left) : Math.min(tileOf(context), width - left);
+    const tile = large ? Math.min(230, Math.floor(width / kinds.length) - WIDE_GAP) : Math.min(tileOf(context), width - left);
     const down = Math.round((tile * height) / wide);
     const errorLine = 16;
     const lineTop = (line) => head + kinds.slice(0, line).reduce((sum, [, k, gap]) => sum + down + 4 + (k !== null && gap ? errorLine + 4 : 0), 0);
-    const total = lineTop(kinds.length) + 2;
+    const xOf = (i, line) => (large ? line * (tile + WIDE_GAP) : left + i * (tile + GAP));
+    const yOf = (line) => (large ? head : lineTop(line));
+    const total = large ? head + down + errorLine + 6 : lineTop(kinds.length) + 2;
     const node = scale.canvas(width, total, (pen) => {
       pen.imageSmoothingEnabled = false;
       pen.font = `12px ${getComputedStyle(document.body).fontFamily}`;
@@ -206,12 +209,12 @@ const pictures = (pack, context, large) => {
       const none = scale.bad();
       kinds.forEach(([word, k, gap], line) => {
         pen.fillStyle = k === null ? scale.role("ink") : scale.role(["after", "before", "improvement", "other"][k]);
-        pen.fillText(word, 0, lineTop(line) + down / 2);
+        if (large) pen.fillText(word, xOf(0, line), 9);
+        else pen.fillText(word, 0, lineTop(line) + down / 2);
       });
       pack.rows.forEach((row, i) => {
-        const x = left + i * (tile + GAP);
         pen.fillStyle = scale.role("quiet");
-        pen.fillText(rowName(row).replace("Row ", "row "), x, 9, tile);
+        if (!large) pen.fillText(rowName(row).replace("Row ", "row "), xOf(i, 0), 9, tile);
         kinds.forEach(([, k, gap], line) => {
           const values = k === null ? own[i].truth : own[i].made[k];
           const image = new ImageData(wide, height);
@@ -236,24 +239,28 @@ const pictures = (pack, context, large) => {
           }
           const small = new OffscreenCanvas(wide, height);
           small.getContext("2d").putImageData(image, 0, 0);
-          pen.drawImage(small, x, lineTop(line), tile, down);
+          pen.drawImage(small, xOf(i, line), yOf(line), tile, down);
           if (gap) {
             const error = row.errors[k];
             pen.fillStyle = error === null ? scale.role("before") : scale.role("ink");
-            pen.fillText(error === null ? "not finite" : `${short(error)}`, x, lineTop(line) + down + errorLine / 2 + 3, tile);
+            pen.fillText(error === null ? "not finite" : short(error), xOf(i, line), yOf(line) + down + errorLine / 2 + 3, tile);
           }
         });
       });
     }, { tabindex: "0", role: "application", "data-key": "pictures", "aria-label": `${pack.rows.length} rows, original above reconstruction and difference; Enter opens the first` });
     const hit = (x, y) => {
-      const i = Math.floor((x - left) / (tile + GAP));
-      const line = kinds.findIndex((_, l) => y >= lineTop(l) && y < lineTop(l) + down);
-      if (i < 0 || i >= pack.rows.length || line < 0) return null;
-      return { i, line, column: Math.min(wide - 1, Math.floor(((x - left - i * (tile + GAP)) / tile) * wide)), row: Math.min(height - 1, Math.floor(((y - lineTop(line)) / down) * height)) };
+      for (let i = 0; i < pack.rows.length; i++) {
+        for (let line = 0; line < kinds.length; line++) {
+          const column = Math.floor(((x - xOf(i, line)) / tile) * wide);
+          const row = Math.floor(((y - yOf(line)) / down) * height);
+          if (column >= 0 && column < wide && row >= 0 && row < height) return { i, line, column, row };
+        }
+      }
+      return null;
     };
     scale.hover(node, (x, y) => {
       const spot = hit(x, y);
-      if (!spot || spot.column < 0) return null;
+      if (!spot) return null;
       const p = (spot.row * wide + spot.column) * channels;
       const [word, k, gap] = kinds[spot.line];
       const original = own[spot.i].truth[p];
