@@ -31,15 +31,17 @@ class Diagnosis(_result.Diagnosis):
         return to_text(self.record)
 
     def save(self, directory: str | Path) -> Path:
-        """Writes a run directory: diagnosis, samples, the repaired model and `report.html`.
+        """Writes a run directory: diagnosis, samples, the repaired model, `report.html` and the dashboard.
 
         Raises:
           RunError: the directory cannot be written.
         """
         from aetfx.report.html import write_report
+        from aetfx.tensorboard_plugin.writing import write_dashboard
 
         directory = super().save(directory)
         write_report(directory)
+        write_dashboard(directory)
         return directory
 
 
@@ -117,8 +119,10 @@ def diagnose(
     diagnosis = _shown(found)
     if out is not None:
         from aetfx.report.html import write_report
+        from aetfx.tensorboard_plugin.writing import update_dashboard
 
         write_report(Path(out))
+        update_dashboard(Path(out))
     return diagnosis
 
 
@@ -134,9 +138,14 @@ def compare(study: Study | str | Path, *, out: str | Path | None = None, replica
       See `aetfx.comparison.api.compare_study`.
     """
     from aetfx.comparison.api import compare_study
+    from aetfx.tensorboard_plugin.live import LiveBoard
+    from aetfx.tensorboard_plugin.writing import update_dashboard
 
     request = study if isinstance(study, Study) else load_study(study)
-    return compare_study(request, Path(out or Path("runs") / request.name), replicas=replicas)
+    run = Path(out or Path("runs") / request.name)
+    result = compare_study(request, run, replicas=replicas, progress=LiveBoard(None, run, request.name))
+    update_dashboard(run)
+    return result
 
 
 def load_run(directory: str | Path) -> Diagnosis:

@@ -189,6 +189,9 @@ def validate(
         from aetfx.report.validation import print_validation, refusal, write_views
 
         write_views(out)
+        from aetfx.tensorboard_plugin.writing import update_dashboard
+
+        update_dashboard(out)
         show(found, lambda: print_validation(out))
         _refuse(refusal(out) if strict else None)
 
@@ -282,8 +285,12 @@ def compare(
         from aetfx.comparison.api import compare_study
 
         out = out or Path("runs") / request.name
+        from aetfx.tensorboard_plugin.live import LiveBoard
+        from aetfx.tensorboard_plugin.writing import update_dashboard
+
         with _progress(quiet) as progress:
-            result = compare_study(request, out, progress=progress)
+            result = compare_study(request, out, progress=LiveBoard(progress, out, request.name))
+        update_dashboard(out)
         show(result, lambda: _console().print_comparison(result["rows"]))
         from aetfx.report.evaluation import refusal_of_run
 
@@ -471,6 +478,9 @@ def _diagnose(study: Study, out: Path, quiet: bool, show: Show) -> None:
     with _progress(quiet) as progress:
         record = diagnose_study(study, out, progress=progress).record
     _write_report_once(out)
+    from aetfx.tensorboard_plugin.writing import update_dashboard
+
+    update_dashboard(out)
     show(record, lambda: _console().print_diagnosis(record, out))
 
 

@@ -102,6 +102,23 @@ def read_json(path: Path) -> Any:
         raise RunError(f"{path}: cannot be read as JSON ({error}). Delete that file and run again.") from None
 
 
+def read_arrays(path: Path) -> dict[str, Any]:
+    """Reads the NumPy arrays of a `.npz` file of a run, unpickling nothing.
+
+    Raises:
+      RunError: the file is missing or damaged.
+    """
+    import zipfile
+
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise RunError(f"{path}: cannot be read as NumPy arrays ({error}). Run `diagnose` again.") from None
+
+
 def cannot_write(path: Path, error: OSError) -> RunError:
     """Words an operating-system error for the person who has to mend it."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):

@@ -1,11 +1,20 @@
 """What holds for all tests."""
 
 import os
+import shutil
 
 import pytest
 
 # These train; whichever came last would keep one core busy while the others wait.
 _LONG = ("test_same_again.py", "test_notebook.py", "diagnosis", "test_pytest_plugin.py", "test_demo.py", "test_cli.py")
+
+_ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+]
 
 
 def pytest_collection_modifyitems(items):
@@ -25,3 +34,19 @@ def environment():
     for name in set(os.environ) - set(before):
         del os.environ[name]
     os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """One Chromium for all tests: Playwright starts once in a process."""
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if path is None:
+        message = "Chromium is missing: the pages were not opened. Install it with `apt-get install chromium`."
+        if os.environ.get("CI"):
+            pytest.fail(message)
+        pytest.skip(message)
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=_ARGUMENTS)
+        yield browser
+        browser.close()

@@ -10,12 +10,13 @@ Neither Plotly's Python classes nor TensorFlow are imported.
 from aetfx.figures.code_curve import code_curve
 from aetfx.figures.curves import loss_curves, score_curves
 from aetfx.figures.distributions import distributions
-from aetfx.figures.errors import error_distribution
+from aetfx.figures.errors import error_distribution, error_distributions
 from aetfx.figures.features import feature_maps, feature_scores
 from aetfx.figures.gains import gains
 from aetfx.figures.ladder import ladder
-from aetfx.figures.latent import latent
+from aetfx.figures.latent import latent, plane
 from aetfx.figures.learning_curve import learning_curve
+from aetfx.figures.row_pairs import row_pairs
 from aetfx.figures.rows import rows
 from aetfx.figures.theme import DARK, LIGHT, recolour
 
@@ -25,6 +26,7 @@ __all__ = [
     "code_curve",
     "distributions",
     "error_distribution",
+    "error_distributions",
     "feature_maps",
     "feature_scores",
     "gains",
@@ -32,7 +34,9 @@ __all__ = [
     "latent",
     "learning_curve",
     "loss_curves",
+    "plane",
     "recolour",
+    "row_pairs",
     "rows",
     "score_curves",
 ]

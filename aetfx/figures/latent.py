@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from aetfx.figures.theme import LIGHT, POINTS, figure, numbers, percent, short
+from aetfx.figures.errors import LEAST
+from aetfx.figures.theme import LIGHT, POINTS, decades, figure, numbers, percent, text, worded
 
 _POINTS = 1200
 
@@ -29,20 +30,55 @@ def latent(samples: Mapping[str, Any], side: str) -> dict[str, Any] | None:
     errors = errors if len(errors) == len(points) else np.full(len(points), np.nan)
     keep = np.unique(np.linspace(0, len(points) - 1, _POINTS).astype(int)) if len(points) > _POINTS else slice(None)
     points, errors = points[keep], errors[keep]
-    low, high = _shared_range(samples)
     shares = np.asarray(samples.get(f"latent_explained_{side}", []), float).ravel()
+    alone = samples.get("latent_after") is None
+    return plane(
+        points,
+        errors,
+        title="Code" if alone else f"Code, {side}",
+        words="row error",
+        role=side,
+        bounds=_shared_range(samples),
+        shares=shares,
+        log=True,
+        customdata=numbers(errors, 3),
+        hovertemplate="row error %{customdata}<extra></extra>",
+    )
+
+
+def plane(
+    points: np.ndarray,
+    values: np.ndarray,
+    *,
+    title: str,
+    words: str,
+    role: str,
+    log: bool,
+    bounds: tuple[float, float] | None = None,
+    shares: Sequence[float] = (),
+    **trace: Any,
+) -> dict[str, Any]:
+    """Draws points of the code in the plane, coloured by a value.
+
+    Args:
+      points: (n, 2).
+      values: (n,); where none is finite, the points have the colour of `role`.
+      title: of the figure.
+      words: what the values are.
+      role: a colour.
+      log: whether the colours stand for powers of ten.
+      bounds: the values (log10 where `log`) of the first and the last colour; by default the middle 96 % of them.
+      shares: of the code's variance along each direction.
+      **trace: more of the Plotly trace.
+    """
     titles = [f"direction {i + 1}" + (f" ({percent(float(shares[i]))})" if i < len(shares) else "") for i in range(2)]
-    ticks = np.log10([step * 10.0**power for power in range(-6, 4) for step in (1, 3)])
-    ticks = ticks[(ticks >= low) & (ticks <= high)]
-    if len(ticks) > 6:  # whole powers of ten only, and not all of them
-        ticks = np.arange(np.ceil(low), np.floor(high) + 1)
-        ticks = ticks[:: max(1, -(-len(ticks) // 6))]
-    if len(ticks) < 2:
-        ticks = np.array([low, high])
-    marker: dict[str, Any] = {"size": 6, "opacity": 0.85, "line": {"width": 0}, "color": LIGHT[side]}
-    if np.isfinite(errors).any():
+    marker: dict[str, Any] = {"size": 6, "opacity": 0.85, "line": {"width": 0}, "color": LIGHT[role]}
+    shown = np.log10(np.maximum(values, LEAST)) if log else np.asarray(values, float)
+    if np.isfinite(shown).any():
+        low, high = bounds or _middle(shown)
+        ticks = np.log10(decades(low, high)) if log else np.linspace(low, high, 4)
         marker |= {
-            "color": numbers(np.log10(np.maximum(errors, 1e-6))),
+            "color": numbers(np.clip(shown, low, high)),
             "cmin": low,
             "cmax": high,
             "colorscale": POINTS,
@@ -50,13 +86,12 @@ def latent(samples: Mapping[str, Any], side: str) -> dict[str, Any] | None:
                 "thickness": 8,
                 "outlinewidth": 0,
                 "len": 0.9,
-                "title": {"text": "row error", "side": "top", "font": {"size": 11}},
+                "title": {"text": text(words, 24), "side": "top", "font": {"size": 11}},
                 "tickvals": numbers(ticks),
-                "ticktext": [f"{10**tick:g}" if abs(tick) < 4 else short(10**tick) for tick in ticks],
+                "ticktext": [worded(float(10**tick if log else tick)) for tick in ticks],
                 "tickfont": {"size": 10},
             },
         }
-    alone = samples.get("latent_after") is None
     return figure(
         [
             {
@@ -65,17 +100,21 @@ def latent(samples: Mapping[str, Any], side: str) -> dict[str, Any] | None:
                 "x": numbers(points[:, 0]),
                 "y": numbers(points[:, 1]),
                 "marker": marker,
-                "customdata": numbers(errors, 3),
-                "hovertemplate": "row error %{customdata}<extra></extra>",
             }
+            | trace
         ],
-        title="Code" if alone else f"Code, {side}",
+        title=title,
         caption="",
         height=380,
         margin={"l": 8, "r": 8, "t": 10, "b": 44},
         xaxis={"title": {"text": titles[0], "standoff": 8}, "nticks": 5, "tickangle": 0},
         yaxis={"title": {"text": titles[1], "standoff": 6}, "nticks": 6},
     )
+
+
+def _middle(values: np.ndarray) -> tuple[float, float]:
+    low, high = np.quantile(values[np.isfinite(values)], [0.02, 0.98])
+    return float(low), float(high if high > low else low + 1)
 
 
 def _shared_range(samples: Mapping[str, Any]) -> tuple[float, float]:
@@ -85,5 +124,4 @@ def _shared_range(samples: Mapping[str, Any]) -> tuple[float, float]:
     pooled = pooled[np.isfinite(pooled)]
     if not len(pooled):
         return 0.0, 1.0
-    low, high = np.log10(np.maximum(np.quantile(pooled, [0.02, 0.98]), 1e-6))
-    return float(low), float(high if high > low else low + 1)
+    return _middle(np.log10(np.maximum(pooled, LEAST)))

@@ -29,6 +29,9 @@ LIGHT: dict[str, str] = {
     "after": "#0072b2",
     "after_soft": "rgba(0,114,178,0.28)",
     "improvement": "#009e73",
+    "improvement_soft": "rgba(0,158,115,0.22)",
+    "other": "#a2559b",
+    "other_soft": "rgba(162,85,155,0.22)",
     "suspected": "#d99a00",
     "reference": "#8a8f98",
     "muted": "#c3c6cb",
@@ -62,6 +65,9 @@ DARK: dict[str, str] = {
     "after": "#56b4e9",
     "after_soft": "rgba(86,180,233,0.30)",
     "improvement": "#2cc79a",
+    "improvement_soft": "rgba(44,199,154,0.24)",
+    "other": "#d08fca",
+    "other_soft": "rgba(208,143,202,0.24)",
     "suspected": "#f0bd3c",
     "reference": "#858c96",
     "muted": "#4d535c",
@@ -90,6 +96,9 @@ DIVERGING: list[list[Any]] = [
 ]
 HEAT: list[list[Any]] = [[i / 4, LIGHT[f"heat{i}"]] for i in range(5)]
 POINTS: list[list[Any]] = [[i / 4, LIGHT[f"point{i}"]] for i in range(5)]
+
+# Of configurations that are picked to be compared, in the order in which they were picked.
+PICKED = ("after", "before", "improvement", "other")
 
 CLEAR = "rgba(0,0,0,0)"
 
@@ -196,6 +205,29 @@ def short(value: float | None) -> str:
     if size >= 0.1 or value == 0:
         return f"{value:.2f}"
     return f"{value:#.2g}"
+
+
+def decades(low: float, high: float) -> list[float]:
+    """Returns ticks for a logarithmic axis between two powers of ten: 1 and 3, or fewer where there are many.
+
+    >>> decades(-2.1, 0.1)
+    [0.01, 0.03, 0.1, 0.3, 1.0]
+    """
+    ticks = [float(f"{step}e{power}") for power in range(math.floor(low), math.ceil(high) + 1) for step in (1, 3)]
+    ticks = [tick for tick in ticks if low <= math.log10(tick) <= high]
+    if len(ticks) > 6:  # whole powers of ten only, and not all of them
+        whole = [tick for tick in ticks if math.log10(tick).is_integer()]
+        ticks = whole[:: max(1, -(-len(whole) // 6))]
+    return ticks if len(ticks) >= 2 else [float(f"{10**low:.2g}"), float(f"{10**high:.2g}")]
+
+
+def worded(value: float) -> str:
+    """Words a tick as short as it can be.
+
+    >>> worded(0.3), worded(0.0), worded(2500.0), worded(0.00001)
+    ('0.3', '0', '2,500', '1.0e-05')
+    """
+    return f"{value:.3g}" if value == 0 or 1e-4 < abs(value) < 1e3 else short(value)
 
 
 def percent(share: float | None) -> str:

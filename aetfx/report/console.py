@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console, Group
 from rich.text import Text
 
+from aetfx.figures import words
 from aetfx.figures.theme import percent, short
-from aetfx.report import words
 from aetfx.report.lists import print_comparison, print_families, print_findings
 from aetfx.report.plain import output, plain, say
 from aetfx.report.plan import print_plan

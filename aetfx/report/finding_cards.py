@@ -7,11 +7,11 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from aetfx.figures.words import row_place
 from aetfx.report.markup import Markup, escape, join, tag
 from aetfx.report.page import code
-from aetfx.report.validation_files import Anomaly, ValidationFiles
-from aetfx.report.words import row_place
 from aetfx.validation.checks.base import number
+from aetfx.validation.files import Anomaly, ValidationFiles
 from aetfx.validation.findings import settings
 from aetfx.words import listed, percent
 

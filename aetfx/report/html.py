@@ -9,8 +9,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from aetfx.errors import RunError
+from aetfx.figures import words
 from aetfx.figures.theme import DARK, LIGHT
-from aetfx.report import words
 from aetfx.report.load import RunFiles, load
 from aetfx.report.markup import json_block
 from aetfx.report.page import asset, document

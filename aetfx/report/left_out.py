@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from aetfx.report.markup import Markup, tag
-from aetfx.report.validation_files import Feature, ValidationFiles
 from aetfx.validation.checks.base import number
+from aetfx.validation.files import Feature, ValidationFiles
 from aetfx.words import percent, replace_unprintable
 
 _MOST = 100  # columns

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from aetfx.figures import words
 from aetfx.figures.theme import short
-from aetfx.report import words
 from aetfx.report.plain import output, plain, say
 
 _MARKS = {"error": ("ERROR", "bold red"), "warning": ("warn", "yellow"), "info": ("info", "dim")}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aetfx.errors import RunError
-from aetfx.run import read_json
+from aetfx.run import read_arrays, read_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -69,15 +68,7 @@ def read_samples(path: Path) -> dict[str, np.ndarray]:
     Raises:
       RunError: the file is damaged.
     """
-    if not path.exists():
-        return {}
-    import numpy as np
-
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            return {key: archive[key] for key in archive.files}
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise RunError(f"{path}: cannot be read as NumPy arrays ({error}). Run `diagnose` again.") from None
+    return read_arrays(path) if path.exists() else {}
 
 
 def _object(path: Path, *, optional: bool = False) -> dict[str, Any]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from aetfx.figures import words
 from aetfx.figures.theme import short
-from aetfx.report import words
 from aetfx.report.load import RunFiles
 from aetfx.report.markup import Markup, tag
 from aetfx.report.page import code

@@ -11,11 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from aetfx.figures import columns
+from aetfx.figures import columns, words
 from aetfx.figures.png import data_uri
 from aetfx.figures.rows import pixels, value_range
 from aetfx.figures.theme import DIVERGING, LIGHT, percent, short
-from aetfx.report import words
 from aetfx.report.markup import Markup, tag
 from aetfx.report.page import asset
 from aetfx.words import replace_unprintable

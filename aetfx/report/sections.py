@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from aetfx import figures
-from aetfx.figures import columns
+from aetfx.figures import columns, words
 from aetfx.figures.theme import percent, short
-from aetfx.report import words
 from aetfx.report.load import RunFiles
 from aetfx.report.markup import Markup, tag
 from aetfx.report.method import method

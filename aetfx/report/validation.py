@@ -10,10 +10,10 @@ from rich.text import Text
 
 from aetfx.report.lists import print_findings
 from aetfx.report.plain import output, plain, say
-from aetfx.report.validation_files import Anomaly, read_anomalies
 from aetfx.report.validation_logs import write_logs
 from aetfx.report.validation_page import write_page
 from aetfx.run import read_json
+from aetfx.validation.files import Anomaly, read_anomalies
 from aetfx.words import listed
 
 _MOST = 5  # anomalies printed, and causes named in a refusal

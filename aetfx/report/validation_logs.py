@@ -6,20 +6,17 @@ run of its own, so that TensorBoard puts the histograms of a column beside each 
 
 from __future__ import annotations
 
-import contextlib
-import io
 import re
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from aetfx.figures.words import findings_rows
 from aetfx.report.finding_cards import study_blocks
-from aetfx.report.validation_files import Feature, ValidationFiles, load
-from aetfx.report.validation_members import members
-from aetfx.report.words import findings_rows
-from aetfx.run import write_bytes
+from aetfx.tensorboard_plugin.event_file import write_events
+from aetfx.validation.files import Feature, ValidationFiles, load
+from aetfx.validation.members import members
 from aetfx.words import replace_unprintable
 
 _MOST_COLUMNS = 200  # histograms: TensorBoard asks for every tag of a dashboard; all columns are in validation.html
@@ -42,13 +39,13 @@ def write_logs(directory: str | Path) -> Path:
     files = load(Path(directory))
     named = members(files)
     logs = files.directory / "tensorboard"
-    _write(logs / "data", [_text("findings", _markdown(files, named))])
+    write_events(logs / "data", [_text("findings", _markdown(files, named))])
     first = list(dict.fromkeys(name for names in named for name in names))
     for split, features in files.features.items():
         by_name = {feature.name: feature for feature in features}
         order = [by_name[name] for name in first if name in by_name] + [f for f in features if f.name not in set(first)]
         shown = [feature for feature in order if feature.counts is not None][:_MOST_COLUMNS]
-        _write(logs / "data" / split, [_histogram(feature) for feature in shown])
+        write_events(logs / "data" / split, [_histogram(feature) for feature in shown])
     return logs
 
 
@@ -113,21 +110,3 @@ def _histogram(feature: Feature) -> Any:
     name = replace_unprintable(feature.name)
     about = metadata.create_summary_metadata(display_name=name, description="")
     return summary_pb2.Summary.Value(tag=name, metadata=about, tensor=tensor)
-
-
-def _write(directory: Path, values: list[Any]) -> None:
-    """Writes one event file, the only one of its directory: TensorBoard stops reading a first when a second appears."""
-    from tensorboard.compat.proto import event_pb2, summary_pb2
-    from tensorboard.summary.writer.record_writer import RecordWriter
-
-    now = time.time()
-    content = io.BytesIO()
-    records = RecordWriter(content)
-    records.write(event_pb2.Event(wall_time=now, file_version="brain.Event:2").SerializeToString())
-    for value in values:
-        event = event_pb2.Event(wall_time=now, step=0, summary=summary_pb2.Summary(value=[value]))
-        records.write(event.SerializeToString())
-    for old in directory.glob("events.out.tfevents.*"):
-        with contextlib.suppress(OSError):
-            old.unlink()
-    write_bytes(directory / f"events.out.tfevents.{int(now)}.aetfx.{time.time_ns() % 10**9}", content.getvalue())

@@ -16,7 +16,7 @@ import aetfx
 from aetfx.diagnosis.api import diagnose_study
 from aetfx.diagnosis.labels import auc, balanced_accuracy, check_labels
 from aetfx.errors import DataError, StudyError
-from aetfx.report import words
+from aetfx.figures import words
 from aetfx.study import load_study
 
 RNG = np.random.default_rng(0)

@@ -208,3 +208,39 @@ def test_names_from_data_are_escaped(runs):
         drawn = json.dumps(made)
         assert "<script>" not in drawn, name
         assert "<img" not in drawn, name
+
+
+def test_row_pairs_mark_who_is_better_row_by_row():
+    first, second = np.array([0.1, 1.0, 0.5, np.nan]), np.array([0.2, 0.5, 0.05, 1.0])
+    made = figures.row_pairs(first, second, ("a<b>", "c"))
+    (trace,) = made["data"]
+    assert trace["y"] == [0.2, 0.5, 0.05, None]
+    assert trace["marker"]["color"][:3] == [theme.LIGHT["before"], theme.LIGHT["after"], theme.LIGHT["after"]]
+    assert "67 %" in made["layout"]["meta"]["caption"]
+    assert "<b>" not in json.dumps(made["layout"]["xaxis"])
+    assert figures.row_pairs(first[:1], second[:1], ("a", "b")) is None
+
+
+def test_overlaid_distributions_hold_each_its_own_rows():
+    rng = np.random.default_rng(0)
+    sides = [(f"n{i}", rng.lognormal(i, 1, 300), theme.PICKED[i]) for i in range(4)]
+    made = figures.error_distributions([*sides, ("lost", np.full(3, np.nan), "after")])
+    assert len(made["data"]) == 4
+    for trace, (_, errors, role) in zip(made["data"], sides, strict=True):
+        assert sum(trace["y"]) == pytest.approx(1, abs=2e-3)
+        assert trace["name"].endswith(theme.short(float(np.median(errors))))
+        assert trace["line"]["color"] == theme.LIGHT[role]
+
+
+def test_the_plane_is_coloured_by_the_values_given():
+    graph_objects = pytest.importorskip("plotly.graph_objects")
+    points, values = np.random.default_rng(0).normal(size=(50, 2)), np.arange(50.0)
+    linear = figures.plane(points, values, title="t", words="age", role="after", log=False, bounds=(0.0, 49.0))
+    assert linear["data"][0]["marker"]["color"] == values.tolist()
+    logged = figures.plane(points, values + 1, title="t", words="e", role="after", log=True, bounds=(0.0, 1.0))
+    assert logged["data"][0]["marker"]["color"][0] == 0.0
+    assert logged["data"][0]["marker"]["color"][20] == 1.0, "what lies beyond has the last colour"
+    nothing = figures.plane(points, np.full(50, np.nan), title="t", words="e", role="before", log=True)
+    assert nothing["data"][0]["marker"]["color"] == theme.LIGHT["before"]
+    for made in (linear, logged, nothing):
+        graph_objects.Figure(made)

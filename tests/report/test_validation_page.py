@@ -18,10 +18,7 @@ from aetfx.validation.api import Validation, validate
 from aetfx.validation.checks import run_checks
 from aetfx.validation.pipeline import RowCounts
 from aetfx.validation.statistics import summarize
-from tests.report import test_html
 from tests.report.test_html import Visit
-
-browser = test_html.browser  # a fixture
 
 HOSTILE = "<script>alert(1)</script>"
 

@@ -11,7 +11,7 @@ from html.parser import HTMLParser
 import pytest
 from rich.console import Console
 
-from aetfx.report import words
+from aetfx.figures import words
 from aetfx.report.console import print_comparison, print_diagnosis, print_findings
 from aetfx.report.load import load
 from aetfx.report.markup import json_block, tag

@@ -15,9 +15,9 @@ from hypothesis.extra.numpy import arrays
 from aetfx.data import open_source, rows_from
 from aetfx.data.split import held_out
 from aetfx.report.validation import print_validation
-from aetfx.report.validation_files import load
 from aetfx.report.validation_page import write_page
 from aetfx.validation import api, drift, tfdv
+from aetfx.validation.files import load
 from aetfx.validation.pipeline import compute
 from aetfx.validation.statistics import BUCKETS, summarize
 from aetfx.validation.tfdv_features import POOLED, pooled

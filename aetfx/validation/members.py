@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from aetfx.report.validation_files import Feature, ValidationFiles
+from aetfx.validation.files import Feature, ValidationFiles
 
 # How the statistics of a column tell that a finding of this code is about it.
 _SIGNS: dict[str, Callable[[Feature], bool]] = {
