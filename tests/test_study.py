@@ -113,7 +113,7 @@ def test_wrong_keys_and_values(text, words, tmp_path):
         ),
         (
             "rows.csv",
-            "data must hold keys (train, eval, features, target, eval_target, labels, eval_labels, padding)",
+            "data must hold keys (train, eval, features, target, eval_target, labels, eval_labels, padding, memory)",
         ),
     ],
 )
@@ -152,7 +152,7 @@ WRONG_COMPARE = [
     ("{training.learning_rate: [0.1, -1]}", "training.learning_rate must be a number above 0 but got -1."),
     (
         "{training.learning_rate: 0.1}",
-        "compare.training.learning_rate must be a list of values, such as [0.001, 0.01], but got 0.1.",
+        "compare.training.learning_rate must be a list of values, such as [0.001, 0.01], or a range {low: 0.001, high: 0.01}, but got 0.1.",
     ),
     ("{training.learning_rate: []}", "compare.training.learning_rate lists no values. Give at least one"),
     ("{model.hidden: [64, 32]}", "model.hidden must be a list of whole numbers above 0, such as [64, 32], but got 64."),
