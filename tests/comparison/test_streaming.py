@@ -70,7 +70,7 @@ def test_a_diagnosis_keeps_a_sample_and_labels_are_refused_then(tmp_path):
     request = open_request(study(tmp_path)).loaded()
     assert request.rows.is_sample
     assert len(request.rows) == 40_000 // 24
-    np.save(tmp_path / "labels.npy", np.zeros(3000, int))
+    np.save(tmp_path / "labels.npy", np.zeros((3000, 1), int))
     with pytest.raises(DataError, match=r"data.labels: .* Raise data.memory"):
         open_request(study(tmp_path, labels=str(tmp_path / "labels.npy"))).loaded()
 
