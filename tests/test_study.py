@@ -152,8 +152,10 @@ WRONG_COMPARE = [
     ("{training.learning_rate: [0.1, -1]}", "training.learning_rate must be a number above 0 but got -1."),
     (
         "{training.learning_rate: 0.1}",
-        "compare.training.learning_rate must be a list of values, such as [0.001, 0.01], or a range {low: 0.001, "
-        "high: 0.01}, but got 0.1.",
+        (
+            "compare.training.learning_rate must be a list of values, such as [0.001, 0.01], or a range {low: 0.001, "
+            "high: 0.01}, but got 0.1."
+        ),
     ),
     ("{training.learning_rate: []}", "compare.training.learning_rate lists no values. Give at least one"),
     ("{model.hidden: [64, 32]}", "model.hidden must be a list of whole numbers above 0, such as [64, 32], but got 64."),
