@@ -348,6 +348,10 @@ class Case:
         """Whether training has done all it can: the train rows come back well, and far better than others do."""
         return self.by_heart and self.train_score <= self.target
 
+    @property
+    def learnt_in_words(self) -> str:
+        return f"the train rows are known by heart (score {self.train_score:.3f})"
+
     def pca_at(self, k: int) -> float | None:
         """Score of PCA with k components, fitted on the preprocessed train rows (METHOD section 1)."""
         if not self.pca_is_reference:

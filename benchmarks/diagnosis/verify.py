@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 
+from aetfx.study import DiagnosisSection
 from benchmarks.diagnosis.plain import Bench
 from benchmarks.diagnosis.program import Case, Data, Program, names
 from benchmarks.diagnosis.splits import SPLITS, split_of
@@ -36,7 +37,7 @@ SEEDS = 5
 SEARCH_TRIALS = 25
 FAULT_RATIO = 1.5
 HEALTHY_RATIO = 1.33
-GOOD_SCORE = 0.30  # the default of `diagnosis.target`
+GOOD_SCORE = DiagnosisSection().target
 # What the definition of health holds fixed: widths, epochs, number of updates.
 HELD_FIXED = ("model.capacity_too_small", "optimizer.undertrained", "optimizer.batch_size")
 FLOOR = 1e-6

@@ -527,6 +527,18 @@ def test_a_code_behind_a_relu_is_tried_linear_without_a_sign():
     assert not cause.admit(make_case(PLANE, epochs=1)).admitted
 
 
+def test_rows_known_by_heart_need_neither_epochs_nor_a_higher_rate():
+    case = make_case(PLANE, rate=1e-5, epochs=6)
+    by_heart = dataclasses.replace(case, thresholds=Thresholds(by_heart=0.0), target=9.0)
+    assert by_heart.learnt
+    assert not case.learnt
+    cause = REGISTRY["optimizer.learning_rate_too_low"]
+    assert cause.admit(case).admitted
+    assert "known by heart" in cause.admit(by_heart).evidence[0]
+    assert not cause.admit(by_heart).admitted
+    assert "known by heart" in REGISTRY["optimizer.undertrained"].admit(by_heart).evidence[0]
+
+
 def test_an_absolute_error_is_at_fault_where_most_cells_of_a_column_are_one_value():
     cause = REGISTRY["loss.mismatch"]
     rng = np.random.default_rng(4)

@@ -18,7 +18,7 @@ class LearningRateTooLow(Cause):
         if case.trial.diverged:
             return Admission.no("the training broke off: a higher rate would not have helped")
         if case.learnt:
-            return Admission.no(f"the train rows are known by heart (score {case.train_score:.3f})")
+            return Admission.no(case.learnt_in_words)
         best, _ = case.best_rate
         rate = case.recipe.learning_rate
         if rate >= case.thresholds.range_test_share * best * 0.999:
