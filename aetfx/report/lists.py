@@ -62,7 +62,8 @@ def print_comparison(rows: list[dict[str, Any]], *, console: Console | None = No
 
     Args:
       rows: one dictionary per configuration: `name`, `score`, and where known `interval` [low, high], `seeds`,
-        `seconds`; the references (mean, PCA) carry `"kind": "reference"`; those without a score say why.
+        `seconds`; the references (mean, PCA) carry `"kind": "reference"`; `dropped_at` (an
+        epoch) or `failed` (why) of those that were not trained to the end.
       console: standard output by default.
     """
     console = output(console)
@@ -73,8 +74,8 @@ def print_comparison(rows: list[dict[str, Any]], *, console: Console | None = No
     ordered = sorted(rows, key=lambda row: float("inf") if row.get("score") is None else row["score"])
     best = next((row for row in ordered if row.get("kind") != "reference"), None)
     for row in ordered:
-        if row.get("score") is None:
-            continue
+        if row.get("dropped_at") or row.get("failed"):
+            continue  # these are told below
         style = "bold" if row is best else "dim" if row.get("kind") == "reference" else ""
         table.add_row(
             plain(row.get("name") or "?"),

@@ -110,7 +110,7 @@ def test_lineage_tells_what_made_a_file_and_what_it_led_to(pipeline):
 
 def test_what_is_not_known_is_said(pipeline):
     pipeline.run("abc")
-    with pytest.raises(RunError, match=r"knows nothing of 'x'\. Name a path, or a step: first, second\."):
+    with pytest.raises(RunError, match=r"knows nothing of 'x'\. Name a path of the run, or a step: first, second\."):
         trace(pipeline.lineage, "x")
 
 
