@@ -20,27 +20,37 @@ from apache_beam.transforms.window import GlobalWindow
 from apache_beam.utils.windowed_value import WindowedValue
 
 from aetfx.data.files import is_remote
+from aetfx.data.parts import Parts
 from aetfx.data.sources import Source
 from aetfx.data.sources.base import Batch, Place
 from aetfx.data.split import row_hash
 from aetfx.errors import AetfxError
 from aetfx.evaluation.predictors import Predictor, load
+from aetfx.evaluation.score import LEAST_INSIDE
 from aetfx.evaluation.tally import Plan, Tally
 from aetfx.validation.exchange import Exchange
 from aetfx.validation.pipeline import working
 from aetfx.validation.watch import Report, watching
 
 PURPOSE = b"bootstrap"  # of the row hash: as in `aetfx.evaluation.interval`, so that both weight a row alike
+_INSIDE, _OUTSIDE = "inside", "outside"
 _BATCH_CELLS = 1 << 21  # 16 MB of float64
 _LEAST_ROWS, _MOST_ROWS = 64, 8192
 
 
 @dataclass(frozen=True)
 class Passed:
-    """What a pass found: the sums, and how many rows could not be read."""
+    """What a pass found.
+
+    Attributes:
+      tally: the sums over the rows that the score rests on.
+      n_quarantined: rows that could not be read.
+      n_outside: rows outside the fences of the score, which are in no sum; 0 where most rows are, and all were added.
+    """
 
     tally: Tally
     n_quarantined: int
+    n_outside: int = 0
 
 
 def run_pass(
@@ -48,6 +58,7 @@ def run_pass(
     plan: Plan,
     predictors: Sequence[str | Predictor],
     *,
+    parts: Parts | None = None,
     beam_flags: Sequence[str] = (),
     report: Report | None = None,
 ) -> Passed:
@@ -57,6 +68,7 @@ def run_pass(
       source: of the rows.
       plan: what is added up.
       predictors: M paths of models, or predictors that can be pickled.
+      parts: what rows are made of, where models have several inputs.
       beam_flags: Beam's own options.
       report: told what was read, as it goes.
 
@@ -73,15 +85,18 @@ def run_pass(
             (
                 pipeline
                 | "Shards" >> beam.Create(range(len(source.shards())), reshuffle=True)
-                | "Evaluate" >> beam.ParDo(_EvaluateShard(source, plan, staged, work))
-                | "Merge" >> beam.CombineGlobally(_Merge(plan)).without_defaults()
+                | "Evaluate" >> beam.ParDo(_EvaluateShard(source, plan, staged, parts, work))
+                | "Merge" >> beam.CombinePerKey(_Merge(plan))
                 | "Write" >> beam.ParDo(_Write(work))
             )
             pipeline.run().wait_until_finish()
-        found = work.read("tally")
-        tally = Tally(plan) if found is None else pickle.loads(found)  # pickled by our own workers, a moment ago
+        # Pickled by our own workers, a moment ago.
+        found = {name: pickle.loads(work.read(name) or b"") for name in work.names("tally-")}
         bad = sum(json.loads(work.read(name) or b"0") for name in work.names("quarantined-"))
-    return Passed(tally, bad)
+    inside, outside = (found.get(f"tally-{side}") or Tally(plan) for side in (_INSIDE, _OUTSIDE))
+    if inside.n_rows[0] < LEAST_INSIDE * (inside.n_rows[0] + outside.n_rows[0]):
+        return Passed(inside.merge(outside), bad)
+    return Passed(inside, bad, int(outside.n_rows[0]))
 
 
 def _stage(work: Exchange, number: int, item: str | Predictor) -> str | Predictor:
@@ -95,46 +110,65 @@ def _stage(work: Exchange, number: int, item: str | Predictor) -> str | Predicto
 
 
 class _EvaluateShard(beam.DoFn):
-    """Shard number -> a tally for each bundle of them.
+    """Shard number -> tallies of each bundle of them, of the rows inside the fences and of those outside.
 
     A data error's message, and how many rows are quarantined, are written into `work`, named by shard, so that a
     repeated attempt overwrites its own traces.
     """
 
-    def __init__(self, source: Source, plan: Plan, predictors: Sequence[str | Predictor], work: Exchange):
+    def __init__(
+        self, source: Source, plan: Plan, predictors: Sequence[str | Predictor], parts: Parts | None, work: Exchange
+    ):
         self._source, self._plan, self._items, self._work = source, plan, tuple(predictors), work
+        self._parts = parts
 
     def setup(self) -> None:
         self._work.setup()
 
     def start_bundle(self) -> None:
-        self._tally = Tally(self._plan)
+        self._tallies: dict[str, Tally] = {}
 
     def process(self, place: int) -> None:
         n_rows = n_bad = 0
         try:
-            predictors = [load(item, self._source.shape) if isinstance(item, str) else item for item in self._items]
+            predictors = [
+                load(item, self._source.shape, self._parts) if isinstance(item, str) else item for item in self._items
+            ]
             for chunk in _chunks(self._source, self._source.shards()[place]):
-                rows = chunk.rows.reshape(-1, *self._source.shape)
                 n_bad += chunk.n_quarantined
-                n_rows += len(rows)
-                if len(rows):
-                    self._tally.add(
-                        rows,
-                        (predictor.answers(rows) for predictor in predictors),
-                        keys=row_hash(chunk.rows, self._plan.seed, purpose=PURPOSE),
-                        texts=chunk.texts(self._plan.slicer.text_columns),
-                        places=lambda chunk=chunk: chunk.places,
-                    )
+                n_rows += len(chunk.rows)
+                self._add(chunk, predictors)
         except AetfxError as error:
             self._work.write(f"error-{place:08d}", str(error).encode("utf-8"))
             raise
         self._work.write(f"quarantined-{place:08d}", str(n_bad).encode())
         self._work.write(f"read-{place:08d}", str(n_rows + n_bad).encode())
 
+    def _add(self, chunk: _Chunk, predictors: Sequence[Predictor]) -> None:
+        rows = chunk.rows.reshape(-1, *self._source.shape)
+        keys = row_hash(chunk.rows, self._plan.seed, purpose=PURPOSE)
+        texts = chunk.texts(self._plan.slicer.text_columns)
+        inside = self._plan.scorer.inlier_rows(rows)
+        whole = bool(inside.all())
+        for side, mine in ((_INSIDE, inside), (_OUTSIDE, ~inside)):
+            if not mine.any():
+                continue
+            here = slice(None) if whole else np.flatnonzero(mine)
+            chosen = rows[here]
+            if side not in self._tallies:
+                self._tallies[side] = Tally(self._plan)
+            self._tallies[side].add(
+                chosen,
+                (predictor.answers(chosen) for predictor in predictors),
+                keys=keys[here],
+                texts={name: cells[here] for name, cells in texts.items()},
+                places=lambda here=here: chunk.places[here],
+            )
+
     def finish_bundle(self) -> Iterator[WindowedValue]:
-        tally, self._tally = self._tally, Tally(self._plan)
-        yield WindowedValue(tally, GlobalWindow().max_timestamp(), [GlobalWindow()])
+        tallies, self._tallies = self._tallies, {}
+        for item in tallies.items():
+            yield WindowedValue(item, GlobalWindow().max_timestamp(), [GlobalWindow()])
 
 
 class _Merge(beam.CombineFn):
@@ -161,8 +195,9 @@ class _Write(beam.DoFn):
     def __init__(self, work: Exchange):
         self._work = work
 
-    def process(self, tally: Tally) -> None:
-        self._work.write("tally", pickle.dumps(tally))
+    def process(self, element: tuple[str, Tally]) -> None:
+        side, tally = element
+        self._work.write(f"tally-{side}", pickle.dumps(tally))
 
 
 @dataclass(frozen=True)
@@ -182,8 +217,8 @@ class _Chunk:
         found = [place[1] for _, where in self.batches for place in where()]
         return np.array([-1 if place is None else place for place in found], np.int64)
 
-    def texts(self, names: Sequence[str]) -> dict[str, np.ndarray] | None:
-        return {name: _cells(name, [batch for batch, _ in self.batches]) for name in names} if names else None
+    def texts(self, names: Sequence[str]) -> dict[str, np.ndarray]:
+        return {name: _cells(name, [batch for batch, _ in self.batches]) for name in names}
 
 
 def _cells(name: str, batches: Sequence[Batch]) -> np.ndarray:
