@@ -1,18 +1,19 @@
 """The one pass over the rows, on Beam: shards in, one tally out. Imports Beam: import only where a pass is run.
 
-Shard descriptors travel, rows do not: each worker reads its shards and has all predictors answer them. Models travel
+Numbers of shards travel, rows do not: each worker reads its shards and has all predictors answer them. Models travel
 as paths, and each process loads them once. Where workers are on other machines, models are first copied to where the
-workers can read (Beam's `--temp_location`).
+workers can read (Beam's `--temp_location`). What all workers must know is written there once, too: it grows with the
+width of the rows, and job services take no large pipelines (Dataflow: 10 MB).
 """
 
 from __future__ import annotations
 
+import functools
 import json
 import pickle
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import apache_beam as beam
 import numpy as np
@@ -80,13 +81,14 @@ def run_pass(
     source = source.with_others(texts) if texts else source
     with working(beam_flags) as (hands, work):
         staged = tuple(_stage(work, i, item) for i, item in enumerate(predictors))
+        work.write(_Request.NAME, pickle.dumps(_Request(source, plan, staged, parts)))
         with watching(work, len(source.shards()), report):
             pipeline = beam.Pipeline(runner=hands.runner, options=hands.options)
             (
                 pipeline
                 | "Shards" >> beam.Create(range(len(source.shards())), reshuffle=True)
-                | "Evaluate" >> beam.ParDo(_EvaluateShard(source, plan, staged, parts, work))
-                | "Merge" >> beam.CombinePerKey(_Merge(plan))
+                | "Evaluate" >> beam.ParDo(_EvaluateShard(work))
+                | "Merge" >> beam.CombinePerKey(_Merge())
                 | "Write" >> beam.ParDo(_Write(work))
             )
             pipeline.run().wait_until_finish()
@@ -109,6 +111,18 @@ def _stage(work: Exchange, number: int, item: str | Predictor) -> str | Predicto
     return f"{work.root.rstrip('/')}/{name}"
 
 
+@dataclass(frozen=True)
+class _Request:
+    """Arguments of `run_pass`."""
+
+    NAME: ClassVar[str] = "request"
+
+    source: Source
+    plan: Plan
+    predictors: tuple[str | Predictor, ...]
+    parts: Parts | None
+
+
 class _EvaluateShard(beam.DoFn):
     """Shard number -> tallies of each bundle of them, of the rows inside the fences and of those outside.
 
@@ -116,25 +130,24 @@ class _EvaluateShard(beam.DoFn):
     repeated attempt overwrites its own traces.
     """
 
-    def __init__(
-        self, source: Source, plan: Plan, predictors: Sequence[str | Predictor], parts: Parts | None, work: Exchange
-    ):
-        self._source, self._plan, self._items, self._work = source, plan, tuple(predictors), work
-        self._parts = parts
+    def __init__(self, work: Exchange):
+        self._work = work
 
     def setup(self) -> None:
         self._work.setup()
+        self._asked: _Request = pickle.loads(self._work.read(_Request.NAME) or b"")  # pickled by `run_pass`
 
     def start_bundle(self) -> None:
         self._tallies: dict[str, Tally] = {}
 
     def process(self, place: int) -> None:
         n_rows = n_bad = 0
+        source, parts = self._asked.source, self._asked.parts
         try:
             predictors = [
-                load(item, self._source.shape, self._parts) if isinstance(item, str) else item for item in self._items
+                load(item, source.shape, parts) if isinstance(item, str) else item for item in self._asked.predictors
             ]
-            for chunk in _chunks(self._source, self._source.shards()[place]):
+            for chunk in _chunks(source, source.shards()[place]):
                 n_bad += chunk.n_quarantined
                 n_rows += len(chunk.rows)
                 self._add(chunk, predictors)
@@ -145,10 +158,11 @@ class _EvaluateShard(beam.DoFn):
         self._work.write(f"read-{place:08d}", str(n_rows + n_bad).encode())
 
     def _add(self, chunk: _Chunk, predictors: Sequence[Predictor]) -> None:
-        rows = chunk.rows.reshape(-1, *self._source.shape)
-        keys = row_hash(chunk.rows, self._plan.seed, purpose=PURPOSE)
-        texts = chunk.texts(self._plan.slicer.text_columns)
-        inside = self._plan.scorer.inlier_rows(rows)
+        plan = self._asked.plan
+        rows = chunk.rows.reshape(-1, *self._asked.source.shape)
+        keys = row_hash(chunk.rows, plan.seed, purpose=PURPOSE)
+        texts = chunk.texts(plan.slicer.text_columns)
+        inside = plan.scorer.inlier_rows(rows)
         whole = bool(inside.all())
         for side, mine in ((_INSIDE, inside), (_OUTSIDE, ~inside)):
             if not mine.any():
@@ -156,7 +170,7 @@ class _EvaluateShard(beam.DoFn):
             here = slice(None) if whole else np.flatnonzero(mine)
             chosen = rows[here]
             if side not in self._tallies:
-                self._tallies[side] = Tally(self._plan)
+                self._tallies[side] = Tally(plan)
             self._tallies[side].add(
                 chosen,
                 (predictor.answers(chosen) for predictor in predictors),
@@ -172,22 +186,20 @@ class _EvaluateShard(beam.DoFn):
 
 
 class _Merge(beam.CombineFn):
-    def __init__(self, plan: Plan):
-        self._plan = plan
+    """None is the empty sum: it needs no plan."""
 
-    def create_accumulator(self) -> Tally:
-        return Tally(self._plan)
+    def create_accumulator(self) -> Tally | None:
+        return None
 
-    def add_input(self, accumulator: Tally, element: Tally) -> Tally:
+    def add_input(self, accumulator: Tally | None, element: Tally | None) -> Tally | None:
+        if accumulator is None or element is None:
+            return element if accumulator is None else accumulator
         return accumulator.merge(element)
 
-    def merge_accumulators(self, accumulators: Iterable[Tally]) -> Tally:
-        merged = Tally(self._plan)
-        for accumulator in accumulators:
-            merged.merge(accumulator)
-        return merged
+    def merge_accumulators(self, accumulators: Iterable[Tally | None]) -> Tally | None:
+        return functools.reduce(self.add_input, accumulators, None)
 
-    def extract_output(self, accumulator: Tally) -> Tally:
+    def extract_output(self, accumulator: Tally | None) -> Tally | None:
         return accumulator
 
 
@@ -211,7 +223,7 @@ class _Chunk:
     def n_quarantined(self) -> int:
         return sum(len(batch.quarantined) for batch, _ in self.batches)
 
-    @cached_property
+    @functools.cached_property
     def places(self) -> np.ndarray:
         """Row or line of each row in its file; -1 where the file is the row."""
         found = [place[1] for _, where in self.batches for place in where()]

@@ -210,24 +210,36 @@ def forget() -> None:
 
 
 def _load(path: str, shape: tuple[int, ...], parts: Parts | None) -> KerasPredictor:
-    from aetfx.models.draws import undisturbed
     from aetfx.models.load import check_shapes
-    from aetfx.models.passing import reconstruct
 
     model = _read_remote(path) if is_remote(path) else _read(path, path)
     try:
         model, gives = (model, ()) if parts is None else _of_parts(model, parts)
         takes = _taken(model, shape)
         check_shapes(model, takes)
-        with undisturbed(model):
-            given = reconstruct(model, np.zeros((2, *takes), "float32"))
-        if isinstance(given, dict | list | tuple):
-            raise ModelError("has several outputs, and not one of them, or more than one, has the shape of its rows.")
+        _check_output(model, takes)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
     predictor = KerasPredictor(model, shape, takes, path, gives)
     next(predictor.answers(np.zeros((2, *shape), "float32")))  # traced here, where it may fail in words
     return predictor
+
+
+def _check_output(model: Any, shape: tuple[int, ...]) -> None:
+    """Checks that of several outputs one has the shape of a row, and only one.
+
+    Raises:
+      ModelError: that is not so.
+    """
+    if len(getattr(model, "outputs", None) or ()) == 1:
+        return
+    from aetfx.models.draws import undisturbed
+    from aetfx.models.passing import reconstruct
+
+    with undisturbed(model):
+        given = reconstruct(model, np.zeros((2, *shape), "float32"))
+    if isinstance(given, dict | list | tuple):
+        raise ModelError(f"has several outputs, and not one alone has the shape of its rows, {shape}.")
 
 
 def _of_parts(model: Any, parts: Parts) -> tuple[Any, tuple[str, ...]]:
