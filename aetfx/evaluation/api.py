@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from aetfx.validation.watch import Report
 
 SPLIT = "eval"
-_SAMPLE_BYTES = 64 << 20  # of train rows, on which the score is fixed
+SAMPLE_BYTES = 64 << 20  # of train rows, on which the score is fixed
 FILES = ("evaluation.json", "evaluation.parquet", "samples.npz")
 BLESSING = "blessing.json"
 
@@ -271,7 +271,7 @@ class _Work:
         from aetfx.data.shards import read_sample
 
         self._say(f"reading {'train rows' if self.train is not None else 'a sample of the rows'}")
-        rows, _ = read_sample(self.train or self.source, _SAMPLE_BYTES, self.seed)
+        rows, _ = read_sample(self.train or self.source, SAMPLE_BYTES, self.seed)
         return rows, None if self.train is None else rows.n_read - len(rows.quarantined)
 
     def _slicer(self, train: np.ndarray, limits: Thresholds | None) -> Slicer:
