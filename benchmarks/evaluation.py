@@ -256,6 +256,16 @@ def measure_here(what: str, path: str, models: list[str], flags: list[str]) -> d
     return {**_TOOLS[what](path, models, flags), "peak_mb": peak_mb()}
 
 
+def measure(what: str, path: str, models: list[str], flags: list[str]) -> dict[str, Any]:
+    """Measures in a process of its own."""
+    asked = json.dumps({"what": what, "path": path, "models": models, "flags": flags})
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks.evaluation", "--child", asked],
+        cwd=ROOT.parent, capture_output=True, text=True, timeout=_LIMIT_SECONDS, check=True,
+    )  # fmt: skip
+    return dict(json.loads(ran.stdout.splitlines()[-1]))
+
+
 def cases(given: argparse.Namespace) -> list[Case]:
     wide = (given.data / f"{given.rows}x{WIDTH}.npy", given.rows, WIDTH, given.models)
     found = [
@@ -363,16 +373,12 @@ def main() -> int:
             write_data(case.path, case.rows, case.width)
             models = make_models(given.data, case.models, case.width)
             warm(case.path)
-            asked = json.dumps({"what": case.what, "path": str(case.path), "models": models, "flags": list(case.flags)})
-            ran = subprocess.run(
-                [sys.executable, "-m", "benchmarks.evaluation", "--child", asked],
-                cwd=ROOT.parent, capture_output=True, text=True, timeout=_LIMIT_SECONDS,
-            )  # fmt: skip
-            if ran.returncode:
-                print(f"{case.key}: failed\n{ran.stderr[-2000:]}", flush=True)
+            try:
+                item = measure(case.what, str(case.path), models, list(case.flags))
+            except subprocess.SubprocessError as error:
+                print(f"{case.key}: failed\n{getattr(error, 'stderr', error)!s:.2000}", flush=True)
                 missed.append(f"{case.key}: failed")
                 continue
-            item = json.loads(ran.stdout.splitlines()[-1])
             state["measured"].setdefault(case.key, []).append(item)
             keep()
             print(f"{case.key} {number}: {item['run_s']:.2f} s, {item['peak_mb']:.0f} MB", flush=True)
