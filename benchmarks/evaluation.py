@@ -187,7 +187,7 @@ _TOOLS: dict[str, Callable[[str, list[str], list[str]], dict[str, Any]]] = {
 
 
 def coverage(
-    count: int, n: int = 500, *, recipes: int = 3, seeds: int = 3, n_draws: int = 100, shape: float = 4.0
+    count: int, n: int = 500, *, recipes: int = 2, seeds: int = 3, n_draws: int = 100, shape: float = 4.0
 ) -> dict[str, float]:
     """Returns the share of simulated evaluations whose 95 % intervals hold the truth.
 

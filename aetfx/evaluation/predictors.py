@@ -92,7 +92,9 @@ class KerasPredictor:
     @cached_property
     def masked(self) -> tuple[float, ...]:
         """Values of steps that its `Masking` layers take for padding."""
-        layers = self.model._flatten_layers(include_self=False, recursive=True)
+        from aetfx.models.serial import leaf_layers
+
+        layers = leaf_layers(self.model).values()
         return tuple(float(layer.mask_value) for layer in layers if type(layer).__name__ == "Masking")
 
     @cached_property
@@ -248,12 +250,13 @@ def _of_parts(model: Any, parts: Parts) -> tuple[Any, tuple[str, ...]]:
     Raises:
       ModelError: it takes no such parts, or gives none of them back.
     """
+    from aetfx.models.packing import pack_model
+    from aetfx.models.serial import leaf_layers
+
     if len(getattr(model, "inputs", None) or []) == 1:  # of flat rows, as aetfx saves its trials
-        layers = model._flatten_layers(include_self=False, recursive=True)
+        layers = leaf_layers(model).values()
         given = [here.start for layer in layers for here in getattr(layer, "condition_columns", [])]
         return model, tuple(part.name for part in parts.parts if part.start not in given)
-    from aetfx.models.packing import pack_model
-
     packed = pack_model(model, parts)
     return packed.model, tuple(part.name for part in packed.parts.scored)
 

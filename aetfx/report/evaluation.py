@@ -50,7 +50,7 @@ def print_evaluation(record: dict[str, Any], directory: Path | None, *, console:
     for pair in record["paired"]:
         if pair["a"] == first:
             said = f"{names[pair['b']]}: {_less(pair['gain'])} error than {names[first]}"
-            ends = sorted((pair["low"], pair["high"]))
+            ends = sorted((pair["low"], pair["high"]), reverse=max(pair["low"], pair["high"]) < 0)
             say(console, plain(f"{said} (95 % between {_less(ends[0])} and {_less(ends[1])})"))
     slices = record["slices"][1:]
     if slices:
@@ -90,7 +90,7 @@ def _less(gain: float) -> str:
 def _left_out(rows: dict[str, Any]) -> str:
     found = []
     if rows.get("outside_fences"):
-        found.append(f"{rows['outside_fences']:,} more hold cells far outside of what the train rows hold")
+        found.append(f"{rows['outside_fences']:,} more hold gross outliers")
     if rows.get("without_a_scored_cell"):
         found.append(f"{rows['without_a_scored_cell']:,} without a cell that can be scored")
     if rows.get("quarantined"):
