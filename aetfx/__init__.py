@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from aetfx import errors
-    from aetfx.api import Diagnosis, compare, diagnose, load_run
+    from aetfx.api import Diagnosis, compare, diagnose, evaluate, load_run
     from aetfx.diagnosis.watch import Watch
-    from aetfx.evaluation.api import Evaluation, evaluate
+    from aetfx.evaluation.api import Evaluation
     from aetfx.study import Study, load_study
     from aetfx.validation.api import Validation, validate
 
@@ -31,7 +31,7 @@ _HOMES = {
     "Watch": "aetfx.diagnosis.watch",
     "compare": "aetfx.api",
     "diagnose": "aetfx.api",
-    "evaluate": "aetfx.evaluation.api",
+    "evaluate": "aetfx.api",
     "load_run": "aetfx.api",
     "load_study": "aetfx.study",
     "validate": "aetfx.validation.api",

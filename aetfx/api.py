@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from aetfx.diagnosis import api as _diagnosis
 from aetfx.diagnosis import result as _result
+from aetfx.evaluation import api as _evaluation
 from aetfx.study import Study, load_study
 from aetfx.training.progress import Progress
 
@@ -146,6 +148,16 @@ def compare(study: Study | str | Path, *, out: str | Path | None = None, replica
     result = compare_study(request, run, replicas=replicas, progress=LiveBoard(None, run, request.name))
     update_dashboard(run)
     return result
+
+
+@functools.wraps(_evaluation.evaluate)
+def evaluate(models: Any, data: Any, *, out: str | Path | None = None, **options: Any) -> _evaluation.Evaluation:
+    found = _evaluation.evaluate(models, data, out=out, **options)
+    if out is not None:
+        from aetfx.tensorboard_plugin.writing import update_dashboard
+
+        update_dashboard(Path(out))
+    return found
 
 
 def load_run(directory: str | Path) -> Diagnosis:

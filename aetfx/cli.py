@@ -15,7 +15,7 @@ import os
 import re
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -303,10 +303,14 @@ def evaluate(
         list[str], typer.Argument(metavar="MODEL... [-- BEAM OPTIONS]", help=".keras files or run directories.")
     ],
     data: Annotated[
-        str, typer.Option(metavar="DATA", help="The held-out rows: a file, a glob, or a folder of images.")
+        list[str],
+        typer.Option(
+            metavar="DATA",
+            help="The held-out rows: a file, a glob, or a folder of images; NAME=FILE for each of several inputs.",
+        ),
     ],
     train: Annotated[
-        str | None,
+        list[str] | None,
         typer.Option(metavar="DATA", help="The train rows: they fix what a score of 1 is.", show_default=False),
     ] = None,
     slices: Annotated[
@@ -327,6 +331,10 @@ def evaluate(
     features: Annotated[
         str, typer.Option(metavar="KIND", help="auto, table, tensor, or the columns to feed: age,height.")
     ] = "auto",
+    padding: Annotated[
+        float | None,
+        typer.Option(metavar="VALUE", help="What sequences are filled up with; not scored.", show_default=False),
+    ] = None,
     out: Out = None,
     as_json: Json = False,
     quiet: Quiet = False,
@@ -342,6 +350,7 @@ def evaluate(
       aetfx evaluate model.keras --data data/eval.csv --train data/train.csv
       aetfx evaluate old.keras new.keras --data 'data/eval-*.parquet' --slice age@4
       aetfx evaluate runs/digits --data data/eval.npy --json | jq '.configurations'
+      aetfx evaluate two-inputs.keras --data pixels=images.npy --data table=rows.csv
       aetfx evaluate model.keras --data rows.npy --study study.yaml && ./deploy.sh
       aetfx evaluate a.keras --data rows.npy -- --direct_num_workers=2 --direct_running_mode=multi_processing
     """
@@ -351,24 +360,29 @@ def evaluate(
 
         beam = [model for model in models if model.startswith("--")]
         names = [model for model in models if not model.startswith("--")]
-        for path in filter(None, (data, train)):
+        rows, train_rows = _inputs("--data", data), _inputs("--train", train or ())
+        for path in (*rows.values(), *train_rows.values()):
             if not is_remote(path):
                 expand(path)
         find_entries(names)  # a mistyped one is answered before NumPy and TensorFlow are imported
-        asked = None if study is None else _load(study).evaluation
+        request = None if study is None else _load(study)
+        asked = None if request is None else request.evaluation
+        if padding is None and request is not None:
+            padding = request.data.padding
         kind: str | list[str] = features if features in ("auto", "table", "tensor") else features.split(",")
-        out = out or Path("runs") / _stem(data)
-        from aetfx.evaluation import api
+        out = out or Path("runs") / _stem(next(iter(rows.values())))
+        from aetfx import api
 
         with _progress(quiet) as progress:
             found = api.evaluate(
                 names,
-                data,
-                train=train,
+                rows.get("", rows),
+                train=train_rows.get("", train_rows or None),
                 out=out,
                 slices=[*(slices or ()), *(asked.slices if asked is not None else ())],
                 thresholds=None if asked is None else asked.thresholds,
                 features=kind,
+                padding=padding,
                 name=out.name,
                 beam_flags=beam,
                 report=None if progress is None else progress.update,
@@ -553,6 +567,26 @@ def _json_text(value: Any) -> str:
     """Words a result as the JSON files do: NaN and infinities are null, NumPy's scalars plain numbers."""
     text = json.dumps(value, default=lambda item: item.tolist() if hasattr(item, "tolist") else str(item))
     return json.dumps(json.loads(text, parse_constant=lambda _: None), indent=2) + "\n"
+
+
+def _inputs(option: str, given: Sequence[str]) -> dict[str, str]:
+    """Returns the path of each input by its name; that of rows of one input by "".
+
+    >>> _inputs("--data", ["a=1.npy"]), _inputs("--data", ["pixels=a.npy", "table=b.csv"])
+    ({'': 'a=1.npy'}, {'pixels': 'a.npy', 'table': 'b.csv'})
+
+    Raises:
+      StudyError: there are several paths, and they do not have a name each.
+    """
+    if len(given) == 1:
+        return {"": given[0]}
+    pairs = [text.partition("=") for text in given]
+    if any(not (name and path) for name, _, path in pairs) or len({name for name, _, _ in pairs}) < len(pairs):
+        raise StudyError(
+            f"{option} is given {len(given)} times. For a model of several inputs give NAME=FILE for each; quote a "
+            "glob to give many files."
+        )
+    return {name: path for name, _, path in pairs}
 
 
 def _stem(data: str) -> str:

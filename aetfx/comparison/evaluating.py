@@ -98,13 +98,14 @@ def evaluate_candidates(
         sample=sample_size(int(np.prod(lab.shape)), _RANDOM),
     )
     plan.check()
-    tally, inputs_of = _tallied(lab, candidates[0], plan, answers)
+    tally, inputs_of, n_outside = _tallied(lab, candidates[0], plan, answers)
     figures = Figures(tally, tuple(configurations))
     record = make_record(
         figures,
         study_name=study.name,
         n_train=len(lab.fed_from(candidates[0].recipe)[0]),
         n_quarantined=0,
+        n_outside=n_outside,
         references=references,
     )
     architectures = [read_architecture(mine[0].model, lab.shape) for mine in trials]
@@ -137,15 +138,14 @@ def _of_trial(lab: Lab, trial: Trial) -> Answers:
 
 def _tallied(
     lab: Lab, first: Candidate, plan: Plan, answers: Sequence[Answers]
-) -> tuple[Tally, Callable[[np.ndarray], np.ndarray]]:
+) -> tuple[Tally, Callable[[np.ndarray], np.ndarray], int]:
     """Adds up the held-out rows that verdicts rest on.
 
     Returns:
-      The sums, and what finds the inputs that belong to kept rows.
+      The sums, what finds the inputs that belong to kept rows, and how many rows lie outside the fences.
     """
     inputs, truth, _ = lab.judging(first.recipe, "held_out", 0)
-    scorer = plan.scorer
-    chosen = scorer.chosen_rows(truth, lab.judge)
+    n_all, chosen = len(truth), plan.scorer.chosen_rows(truth, lab.judge)
     if chosen is not None:
         inputs, truth = inputs[chosen], truth[chosen]
     numbers = _numbers(lab)
@@ -170,7 +170,7 @@ def _tallied(
         found = row_hash(kept.reshape(len(kept), -1), plan.seed, purpose=b"bootstrap")
         return inputs[[places[int(key)] for key in found]]
 
-    return tally, inputs_of
+    return tally, inputs_of, n_all - len(truth)
 
 
 def _numbers(lab: Lab) -> np.ndarray:

@@ -12,8 +12,9 @@ import numpy as np
 from aetfx.comparison.lab import Lab
 from aetfx.comparison.request import Request
 from aetfx.data import open_source, write_array
-from aetfx.data.padding import padded_steps
+from aetfx.data.padding import ends_with
 from aetfx.data.targets import SAME, relation
+from aetfx.evaluation.score import LEAST_INSIDE
 from aetfx.evaluation.separation import told_apart
 from aetfx.models.reading import read_architecture
 from aetfx.models.serial import leaf_layers
@@ -28,7 +29,6 @@ from aetfx.validation.api import Validation, validate
 from aetfx.validation.checks.missing import find_sentinels
 from aetfx.validation.checks.outliers import inner_fences
 
-_LEAST_INSIDE = 0.5  # of the held-out rows inside the fences, for the verdict to rest on these alone
 # What validation says about absent cells; of sequences that are padded it only says how long they are.
 _GAPS = ("data.missing", "data.missing.mostly", "data.missing.blocks", "data.missing.tied", "data.missing.eval_only")
 
@@ -154,20 +154,15 @@ def _mostly_inside(lab: Lab) -> bool:
     """Whether most eval rows lie inside the fences of train: elsewhere they would leave next to none to judge by."""
     part = lab.split(0, "aligned" if any(lab.alignments) else "").part("held_out")
     truth = lab.truth_of(part)
-    return bool(lab.scorer().inlier_rows(truth).mean() >= _LEAST_INSIDE)
+    return bool(lab.scorer().inlier_rows(truth).mean() >= LEAST_INSIDE)
 
 
 def _padding(request: Request, model: Any) -> float | None:
     """Returns the value of padded steps: what the study says, or what the model masks where rows end with it."""
     assert request.rows is not None
-    rows, asked = request.rows, request.study.data.padding
-    if len(rows.shape) < 2:
-        return None
+    asked = request.study.data.padding
     masked = [layer.mask_value for layer in leaf_layers(model).values() if type(layer).__name__ == "Masking"]
-    for value in [asked] if asked is not None else masked:
-        if padded_steps(rows.values, float(value)).any():
-            return float(value)
-    return None
+    return ends_with(request.rows.values, [asked] if asked is not None else masked)
 
 
 def _source(request: Request, path: str | None, padding: float | None) -> Any:

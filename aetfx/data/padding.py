@@ -7,6 +7,8 @@ layer still knows it.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 
@@ -50,6 +52,11 @@ def padded_cells(rows: np.ndarray, value: float | None, shape: tuple[int, ...] |
     if not steps.any():
         return None
     return np.repeat(steps, int(np.prod(rows.shape[2:])), axis=1)
+
+
+def ends_with(rows: np.ndarray, values: Iterable[float]) -> float | None:
+    """Returns the first of some values that rows (n, T, ...) are padded with, or None."""
+    return next((float(value) for value in values if padded_steps(rows, float(value)).any()), None)
 
 
 def without_padding(rows: np.ndarray, value: float | None, shape: tuple[int, ...]) -> np.ndarray:

@@ -9,27 +9,29 @@ import contextlib
 import dataclasses
 import os
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aetfx.errors import DataError, ModelError, StudyError
-from aetfx.evaluation.entries import Entry, Seed, find_entries
+from aetfx.evaluation.entries import Entry, Seed, find_entries, told_apart
 from aetfx.study import Thresholds
 
 if TYPE_CHECKING:
     import numpy as np
     import pyarrow as pa
 
+    from aetfx.data.parts import Parts
     from aetfx.data.sources import Source
     from aetfx.evaluation.predictors import KerasPredictor
     from aetfx.evaluation.record import Configuration
     from aetfx.evaluation.score import Scorer
+    from aetfx.evaluation.slices import Slicer
     from aetfx.validation.watch import Report
 
 SPLIT = "eval"
-_SAMPLE_BYTES = 64 << 20  # of train rows, on which the score is fixed
+SAMPLE_BYTES = 64 << 20  # of train rows, on which the score is fixed
 FILES = ("evaluation.json", "evaluation.parquet", "samples.npz")
 BLESSING = "blessing.json"
 
@@ -97,6 +99,7 @@ def evaluate(
     slices: Sequence[str] = (),
     thresholds: Thresholds | Mapping[str, Any] | None = None,
     features: Any = "auto",
+    padding: float | None = None,
     seed: int = 0,
     extremes: int = 20,
     random_rows: int = 200,
@@ -109,13 +112,16 @@ def evaluate(
     Args:
       models: a path of a `.keras` file or of a run directory of `compare` or `diagnose`, a Keras model, or a list of
         any of these; or a dictionary of names to them. The first is the baseline.
-      data: held-out rows: a path or glob, an array of shape (n, ...), a data frame, or a finite `tf.data.Dataset`.
+      data: held-out rows: a path or glob, an array of shape (n, ...), a data frame, or a finite `tf.data.Dataset`; for
+        models with several inputs a dictionary, list or tuple of arrays, or a dictionary of paths, as they take them.
       train: the train rows, which fix the score; where they are many a sample of them, by row hash, does. Without,
         a sample of `data` itself has to do.
       out: run directory to write; None writes nothing.
       slices: parts of the rows to tell apart, such as "sex", "country=NL", "age@4" or "age > 60 and sex == 1".
       thresholds: the `evaluation.thresholds` of a study: `score`, `against`, `at_most`, `slices`.
-      features: "auto", "table", "tensor", or the columns that the models are fed.
+      features: "auto", "table" (one score per column), "tensor" (pooled), or the columns that the models are fed.
+      padding: value with which sequences of unlike lengths were filled up at their end; padded steps are not scored.
+        None takes what a model's `Masking` layer masks.
       seed: of samples and bootstrap draws.
       extremes: worst, best and typical rows to keep of each configuration.
       random_rows: rows to keep beside these, chosen by hash.
@@ -135,7 +141,7 @@ def evaluate(
     limits = _thresholds(thresholds)
     if extremes < 0 or random_rows < 1:
         raise StudyError(f"extremes must be 0 or more and random_rows 1 or more but got {extremes} and {random_rows}.")
-    with _entries(models) as entries:
+    with _entries(models) as (entries, worded):
         against = None
         if limits is not None and limits.against is not None:
             (against,) = find_entries([limits.against])[:1]
@@ -147,11 +153,18 @@ def evaluate(
             set_remote_options(beam_flags)
         from aetfx.validation.api import opened
 
-        with opened(data, features, "data") as source:
+        rows, train_rows = _joined(data, "data"), _joined(train, "train")
+        parts = getattr(rows, "parts", None)
+        with opened(rows, features, "data") as source:
             same = source.column_selection if features == "auto" else None
-            with opened(train, features if same is None else same, "train") as train_source:
+            with opened(train_rows, features if same is None else same, "train") as train_source:
+                _check_alike(source, train_source, parts, getattr(train_rows, "parts", None))
                 asked = [*slices, *(limits.slices if limits is not None else ())]
-                work = _Work(entries, source, train_source, asked, seed, extremes, random_rows, beam_flags, report)
+                work = _Work(
+                    entries, source, train_source, asked, seed, extremes, random_rows, beam_flags, report,
+                    features=features if isinstance(features, str) else "auto", padding=padding, parts=parts,
+                    worded=worded,
+                )  # fmt: skip
                 found = work.run(name or _stem(data), limits, against)
     if out is not None:
         from aetfx.run import Run
@@ -174,28 +187,34 @@ class _Work:
     random_rows: int
     beam_flags: Sequence[str]
     report: Report | None
+    features: str = "auto"
+    padding: float | None = None
+    parts: Parts | None = None
+    worded: Callable[[str], str] = str  # to messages
 
     def run(self, name: str, limits: Thresholds | None, against: Entry | None) -> Evaluation:
+        from aetfx.evaluation.predictors import forget
 
-        from aetfx.evaluation import predictors as kinds
+        try:
+            return self._run(name, limits, against)
+        finally:
+            forget()
+
+    def _run(self, name: str, limits: Thresholds | None, against: Entry | None) -> Evaluation:
         from aetfx.evaluation.beam_pass import run_pass
         from aetfx.evaluation.blessing import bless
         from aetfx.evaluation.record import Figures, make_record, make_table
         from aetfx.evaluation.references import MEAN, cross_entropy_floor, fit_pca, pca_widths
         from aetfx.evaluation.samples import collect, sample_size
-        from aetfx.evaluation.slices import check_named, make_slicer
         from aetfx.evaluation.tally import Plan
 
         source = self.source
         rows, n_train = self._train_rows()
-        scorer = fix_scorer(rows.values, source)
-        texts = source.with_others([text.split("=")[0].strip().strip("`") for text in self.slices]).others
-        slicer = make_slicer(self.slices, source.names, rows.values.reshape(len(rows), -1), texts)
-        if limits is not None:
-            check_named(list(limits.slices), slicer, "thresholds.slices")
+        slicer = self._slicer(rows.values, limits)
         self._say("loading the models")
         loaded, configurations = self._load()
         models = [model for models in loaded for model in models]
+        scorer = self._scorer(rows.values, models)
         widths = pca_widths(models, len(rows), source.n_columns)
         references = fit_pca(scorer, rows.values, widths)
         owner = [i for i, mine in enumerate(loaded) for _ in mine]
@@ -212,6 +231,7 @@ class _Work:
             source,
             plan,
             [*(model.label for model in models), *references.values()],
+            parts=self.parts,
             beam_flags=self.beam_flags,
             report=self.report,
         )
@@ -228,8 +248,9 @@ class _Work:
             study_name=name,
             n_train=n_train,
             n_quarantined=passed.n_quarantined,
+            n_outside=passed.n_outside,
             references=[*told, *([floor] if floor is not None else [])],
-            notes=self._notes(n_train, len(rows)),
+            notes=self._notes(n_train, len(rows), passed.n_outside),
         )
         leads = [mine[0] for mine in loaded]
 
@@ -243,21 +264,35 @@ class _Work:
             other = None if against is None else next(c for c in configurations if c.identity == against.identity)
             blessing = bless(figures, limits, other)
             record["thresholds"] = {"blessed": blessing["blessed"], "reasons": blessing["reasons"]}
-        kinds.forget()
         return Evaluation(record, make_table(figures, SPLIT), samples, blessing)
 
     def _train_rows(self) -> tuple[Any, int | None]:
         """Returns the rows that the score is fixed on, and how many train rows there are; None without any."""
         from aetfx.data.shards import read_sample
 
-        if self.train is not None and self.train.shape != self.source.shape:
-            raise DataError(
-                f"{self.train.path}: rows of shape {self.train.shape} but '{self.source.path}' has rows of shape "
-                f"{self.source.shape}. Give train and data the same columns."
-            )
         self._say(f"reading {'train rows' if self.train is not None else 'a sample of the rows'}")
-        rows, _ = read_sample(self.train or self.source, _SAMPLE_BYTES, self.seed)
+        rows, _ = read_sample(self.train or self.source, SAMPLE_BYTES, self.seed)
         return rows, None if self.train is None else rows.n_read - len(rows.quarantined)
+
+    def _slicer(self, train: np.ndarray, limits: Thresholds | None) -> Slicer:
+        """Reads the slices, and checks those that thresholds name."""
+        from aetfx.evaluation.slices import check_named, make_slicer
+
+        texts = self.source.with_others([text.split("=")[0].strip().strip("`") for text in self.slices]).others
+        slicer = make_slicer(self.slices, self.source.names, train.reshape(len(train), -1), texts)
+        if limits is not None:
+            check_named(list(limits.slices), slicer, "thresholds.slices")
+        return slicer
+
+    def _scorer(self, train: np.ndarray, models: Sequence[KerasPredictor]) -> Scorer:
+        """Fixes the score, with what the models tell of padding and of which parts are given back."""
+        from aetfx.data.padding import ends_with
+
+        padding = self.padding
+        if padding is None:
+            padding = ends_with(train, dict.fromkeys(value for model in models for value in model.masked))
+        parts = None if self.parts is None else self.parts.with_scored(set(models[0].gives))
+        return fix_scorer(train, self.source, features=self.features, padding=padding, parts=parts)
 
     def _load(self) -> tuple[list[list[KerasPredictor]], list[Configuration]]:
         """Loads all models here, for what can be read off them and for errors in words; workers do so again.
@@ -280,11 +315,12 @@ class _Work:
             entered = Configuration(entry.identity, entry.name, entry.settings, tuple(one.seed for one in entry.seeds))
             try:
                 with quiet():  # TensorFlow warns of as many compiled functions as there are models
-                    mine = [load(one.path, self.source.shape) for one in entry.seeds]
+                    mine = [load(one.path, self.source.shape, self.parts) for one in entry.seeds]
                     architecture = mine[0].architecture
+                _check_gives(mine[0], loaded[0][0] if loaded else mine[0])
             except ModelError as error:
                 first = first or error
-                found.append(dataclasses.replace(entered, failed=str(error)))
+                found.append(dataclasses.replace(entered, failed=self.worded(str(error))))
                 continue
             found.append(
                 dataclasses.replace(
@@ -299,7 +335,7 @@ class _Work:
             raise first
         return loaded, found
 
-    def _notes(self, n_train: int | None, n_sample: int) -> list[str]:
+    def _notes(self, n_train: int | None, n_sample: int, n_outside: int) -> list[str]:
         found = []
         if n_train is None:
             found.append(
@@ -308,6 +344,11 @@ class _Work:
             )
         elif n_sample < n_train:
             found.append(f"The score is fixed on {n_sample:,} of the {n_train:,} train rows, chosen by row hash.")
+        if n_outside:
+            found.append(
+                f"{n_outside:,} rows hold cells far outside of what the train rows hold, and are in no figure: one "
+                "such cell would own the score."
+            )
         return found
 
     def _say(self, what: str) -> None:
@@ -315,28 +356,105 @@ class _Work:
             self.report(what, 0.0, 0.0)
 
 
-def fix_scorer(train: np.ndarray, source: Source) -> Scorer:
-    """Fixes the score on train rows (n, *shape); cells that stand for "missing" are found in them and not scored."""
+def fix_scorer(
+    train: np.ndarray,
+    source: Source,
+    *,
+    features: str = "auto",
+    padding: float | None = None,
+    parts: Parts | None = None,
+) -> Scorer:
+    """Fixes the score on train rows (n, *shape), as `compare` does (METHOD section 1).
+
+    Cells that stand for "missing" are found in them and not scored; where there are gross outliers, fences are set.
+
+    Args:
+      source: says what rows are and what their columns are called.
+      features, padding, parts: as for `Scorer.fit`.
+    """
     import numpy as np
 
+    from aetfx.data.padding import without_padding
     from aetfx.evaluation.score import Scorer
     from aetfx.validation.checks.missing import find_sentinels
+    from aetfx.validation.checks.outliers import has_outliers, inner_fences
     from aetfx.validation.statistics import summarize
 
     with np.errstate(all="ignore"):
-        sentinels = find_sentinels(summarize(train, source.names))
-    return Scorer.fit(train, declared_shape=source.declared_shape, sentinels=sentinels, names=source.names)
+        there = without_padding(train.reshape(len(train), -1), padding, source.shape)
+        statistics = summarize(there, source.names)
+        fences = inner_fences(statistics) if has_outliers(statistics).any() else None
+    return Scorer.fit(
+        train,
+        features=features,
+        declared_shape=source.declared_shape,
+        sentinels=find_sentinels(statistics),
+        fences=fences,
+        names=source.names,
+        padding=padding,
+        parts=parts,
+    )
+
+
+def _joined(data: Any, where: str) -> Any:
+    """Returns rows of several parts as flat rows in memory; anything else as it is.
+
+    Raises:
+      DataError: the parts do not belong together.
+    """
+    from aetfx.data.parts import are_parts
+    from aetfx.data.rows import load_parts, rows_from
+
+    if isinstance(data, dict) and len(data) > 1 and all(isinstance(one, str | os.PathLike) for one in data.values()):
+        return load_parts({str(name): os.fspath(path) for name, path in data.items()}, where)
+    if isinstance(data, dict) or are_parts(data) or isinstance(getattr(data, "element_spec", None), dict | tuple):
+        return rows_from(data)
+    return data
+
+
+def _check_alike(source: Source, train: Source | None, parts: Parts | None, train_parts: Parts | None) -> None:
+    """Checks that train and held-out rows have the same columns, and the same inputs."""
+    if train is None or (train.shape, train_parts) == (source.shape, parts):
+        return
+    here, there = (
+        f"the inputs {', '.join(f'{part.name} {part.shape}' for part in inputs.parts)}"
+        if inputs is not None
+        else f"rows of shape {rows.shape}"
+        for rows, inputs in ((train, train_parts), (source, parts))
+    )
+    raise DataError(f"{train.path}: {here} but '{source.path}' has {there}. Give train and data the same columns.")
+
+
+def _check_gives(model: KerasPredictor, first: KerasPredictor) -> None:
+    """Checks that a model with several inputs gives those back that the first one does."""
+    missing = [name for name in first.gives if name not in model.gives]
+    if missing:
+        raise ModelError(
+            f"{model.label}: does not give back '{missing[0]}', which {first.label} does. Compare models that give the "
+            "same inputs back."
+        )
 
 
 @contextlib.contextmanager
-def _entries(models: Any) -> Iterator[list[Entry]]:
-    """What is evaluated; models that are in memory are saved once, for workers to load, and removed after."""
+def _entries(models: Any) -> Iterator[tuple[list[Entry], Callable[[str], str]]]:
+    """What is evaluated; models that are in memory are saved once, for workers to load, and removed after.
+
+    Yields:
+      The configurations, and what puts their names for such files into messages.
+    """
     listed = models if isinstance(models, list | tuple | dict) else [models]
     if not isinstance(listed, dict) and all(isinstance(model, str | os.PathLike) for model in listed):
-        yield find_entries([os.fspath(model) for model in listed])
+        yield find_entries([os.fspath(model) for model in listed]), str
         return
     named = listed.items() if isinstance(listed, dict) else [(None, model) for model in listed]
-    found: dict[str, Entry] = {}
+    found: list[Entry] = []
+    labels: dict[str, str] = {}
+
+    def worded(message: str) -> str:
+        for path, label in labels.items():
+            message = message.replace(path, f"'{label}'")
+        return message
+
     with tempfile.TemporaryDirectory(prefix="aetfx-") as folder:
         for number, (name, model) in enumerate(named):
             if isinstance(model, str | os.PathLike):
@@ -346,10 +464,14 @@ def _entries(models: Any) -> Iterator[list[Entry]]:
                 label = name or getattr(model, "name", None) or f"model {number + 1}"
                 path = Path(folder) / f"{number}.keras"
                 mine = [_saved(model, path, str(label))]
+                labels[str(path)] = str(label)
             for entry in mine:
                 own = label if len(mine) == 1 else f"{label}/{entry.name}"
-                found.setdefault(entry.identity, entry if label is None else dataclasses.replace(entry, name=str(own)))
-        yield list(found.values())
+                found.append(entry if label is None else dataclasses.replace(entry, name=str(own)))
+        try:
+            yield told_apart(found), worded
+        except (DataError, ModelError) as error:
+            raise type(error)(worded(str(error))) from error
 
 
 def _saved(model: Any, path: Path, label: str) -> Entry:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +52,28 @@ def find_entries(models: Sequence[str | Path]) -> list[Entry]:
     """
     if not models:
         raise ModelError("no model is given. Give a .keras file or a run directory.")
-    found: dict[str, Entry] = {}
+    found: list[Entry] = []
     for model in models:
         path = str(model)
-        entries = _of_run(Path(path)) if not is_remote(path) and Path(path).is_dir() else [_of_file(path)]
-        for entry in entries:
-            found.setdefault(entry.identity, entry)
-    return _named_apart(list(found.values()))
+        found += _of_run(Path(path)) if not is_remote(path) and Path(path).is_dir() else [_of_file(path)]
+    return _named_apart(told_apart(found))
+
+
+def told_apart(entries: Sequence[Entry]) -> list[Entry]:
+    """Leaves out what is listed twice, and gives what else has the same identity another one.
+
+    Copies of one file are of the same content; so are configurations of two runs that were trained on other rows.
+    """
+    found: dict[str, Entry] = {}
+    for entry in entries:
+        if any(entry.seeds == other.seeds for other in found.values()):
+            continue
+        identity, number = entry.identity, 1
+        while identity in found:
+            number += 1
+            identity = f"{entry.identity}-{number}"
+        found[identity] = replace(entry, identity=identity)
+    return list(found.values())
 
 
 def _of_file(path: str) -> Entry:
@@ -114,8 +129,6 @@ def _named_apart(entries: list[Entry]) -> list[Entry]:
     names = [entry.name for entry in entries]
     if len(set(names)) == len(names):
         return entries
-    from dataclasses import replace
-
     found: list[Entry] = []
     for entry in entries:
         name = entry.name

@@ -9,10 +9,11 @@ study can do nothing but be true or false. Names that are no Python names stand 
 from __future__ import annotations
 
 import ast
+import functools
 import operator
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -21,7 +22,7 @@ import numpy as np
 
 from aetfx.errors import StudyError
 
-_MOST_CHARACTERS = 1000
+_MOST_CHARACTERS, _MOST_NESTED = 1000, 100
 _QUOTED = re.compile(r"`([^`]*)`")
 _STAND_IN = "_quoted_name_"
 
@@ -117,12 +118,18 @@ def _parse(text: str) -> tuple[ast.expr, dict[str, str]]:
     return tree, quoted
 
 
-def _check(node: ast.AST, text: str) -> str:
+def _check(node: ast.AST, text: str, depth: int = 0) -> str:
     """Returns whether a part is a "truth" or a "number".
 
     Raises:
-      StudyError: it is neither.
+      StudyError: it is neither, or nested so deep that Python could not go through it.
     """
+    if depth > _MOST_NESTED:
+        raise StudyError(f"slice '{text[:40]}...': is nested too deep. Write a shorter condition.")
+
+    def all_are(kind: str, parts: Sequence[ast.AST]) -> bool:
+        return all(_check(part, text, depth + 1) == kind for part in parts)
+
     if isinstance(node, ast.Name):
         return "number"
     if isinstance(node, ast.Constant) and type(node.value) in (int, float):
@@ -130,12 +137,11 @@ def _check(node: ast.AST, text: str) -> str:
             return "number"
         raise StudyError(f"slice '{text}': holds a number that is too large.")
     if isinstance(node, ast.Compare) and all(type(op) in _COMPARE for op in node.ops):
-        if all(_check(part, text) == "number" for part in (node.left, *node.comparators)):
+        if all_are("number", (node.left, *node.comparators)):
             return "truth"
         raise StudyError(f"slice '{text}': compares a condition with something. Compare numbers; use and, or, not.")
     if isinstance(node, ast.BoolOp) or (isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not)):
-        parts = node.values if isinstance(node, ast.BoolOp) else [node.operand]
-        if all(_check(part, text) == "truth" for part in parts):
+        if all_are("truth", node.values if isinstance(node, ast.BoolOp) else [node.operand]):
             return "truth"
         raise StudyError(f"slice '{text}': 'and', 'or' and 'not' stand between conditions, such as 'age > 60'.")
     if isinstance(node, ast.BinOp) and type(node.op) in _ARITHMETIC:
@@ -147,7 +153,7 @@ def _check(node: ast.AST, text: str) -> str:
             f"slice '{text}': {type(node).__name__} is not allowed. A condition is made of column names, numbers, "
             "comparisons, 'and', 'or', 'not' and arithmetic."
         )
-    if all(_check(part, text) == "number" for part in parts):
+    if all_are("number", parts):
         return "number"
     raise StudyError(f"slice '{text}': calculates with a condition. Calculate with columns and numbers.")
 
@@ -162,10 +168,10 @@ def _value(node: ast.AST, quoted: Mapping[str, str], values: Mapping[str, np.nda
         pairs = zip(parts[:-1], parts[1:], node.ops, strict=True)
         # NaN differs from everything, also from itself: a row without the value is in no slice.
         told = [_COMPARE[type(op)](a, b) & ~(np.isnan(a) | np.isnan(b)) for a, b, op in pairs]
-        return np.logical_and.reduce(told)
+        return functools.reduce(np.logical_and, told)  # of numbers alone, 0 < 1, it is one for all rows
     if isinstance(node, ast.BoolOp):
         join = np.logical_and if isinstance(node.op, ast.And) else np.logical_or
-        return join.reduce([_value(part, quoted, values) for part in node.values])
+        return functools.reduce(join, (_value(part, quoted, values) for part in node.values))
     if isinstance(node, ast.UnaryOp):
         inner = _value(node.operand, quoted, values)
         return np.logical_not(inner) if isinstance(node.op, ast.Not) else _SIGNS[type(node.op)](inner)

@@ -118,6 +118,8 @@ class Kept:
     def _beyond(self, kept: dict[int, float], level: np.ndarray, keys: np.ndarray, sign: float) -> np.ndarray:
         """Returns which rows of a batch may get into a list: those with the lowest levels, NaN never."""
         known = ~np.isnan(level)
+        if not self.extremes:
+            return np.zeros(0, np.int64)
         if len(kept) >= self.extremes:
             known &= level <= max(sign * error for error in kept.values())
         found = np.flatnonzero(known)

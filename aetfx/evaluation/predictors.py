@@ -7,17 +7,21 @@ compiled function over some thousand rows at a time. TensorFlow is imported when
 from __future__ import annotations
 
 import os
+import re
 import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from aetfx.data.files import is_remote, open_binary
 from aetfx.errors import ModelError
+
+if TYPE_CHECKING:
+    from aetfx.data.parts import Parts
 
 _CELLS = 1 << 20  # of a batch: 4 MB in, and some tens of that inside a convolutional model
 _LEAST_ROWS, _MOST_ROWS = 32, 8192
@@ -64,12 +68,14 @@ class KerasPredictor:
       shape: of a row of the data.
       takes: shape of a row as the model takes it; of as many numbers.
       label: what to call it in messages.
+      gives: of rows of several parts (`aetfx.data.parts`) the names of those that it gives back.
     """
 
     model: Any
     shape: tuple[int, ...]
     takes: tuple[int, ...]
     label: str
+    gives: tuple[str, ...] = ()
     _lock: Any = field(default_factory=threading.Lock, repr=False)
 
     @cached_property
@@ -78,7 +84,18 @@ class KerasPredictor:
         from aetfx.models.draws import is_stochastic
 
         rows = np.random.default_rng(0).normal(size=(8, *self.takes)).astype(self.dtype)
-        return is_stochastic(self.model, rows)
+        try:
+            return is_stochastic(self.model, rows)
+        except Exception:  # words by their numbers, say, of which there is none below 0
+            return is_stochastic(self.model, np.zeros_like(rows))
+
+    @cached_property
+    def masked(self) -> tuple[float, ...]:
+        """Values of steps that its `Masking` layers take for padding."""
+        from aetfx.models.serial import leaf_layers
+
+        layers = leaf_layers(self.model).values()
+        return tuple(float(layer.mask_value) for layer in layers if type(layer).__name__ == "Masking")
 
     @cached_property
     def dtype(self) -> str:
@@ -169,21 +186,22 @@ class KerasPredictor:
         return np.concatenate(parts).reshape(len(rows), *self.shape)
 
 
-def load(path: str, shape: Sequence[int]) -> KerasPredictor:
+def load(path: str, shape: Sequence[int], parts: Parts | None = None) -> KerasPredictor:
     """Loads a model, once per process, and checks that it gives rows of this shape back.
 
     Args:
       path: of a `.keras` file, local or of a Beam file system.
       shape: of one row of the data; a model that takes as many numbers in another shape will do.
+      parts: what these flat rows are made of; a model with an input for each will do, and need not give all back.
 
     Raises:
       ModelError: it cannot be loaded, would run code, or does not fit the rows.
     """
     shape = tuple(int(size) for size in shape)
-    key = (path, shape, None if is_remote(path) else _stamp(path))
+    key = (path, shape, parts, None if is_remote(path) else _stamp(path))
     with _LOADING:
         if key not in _LOADED:
-            _LOADED[key] = _load(path, shape)
+            _LOADED[key] = _load(path, shape, parts)
         return _LOADED[key]
 
 
@@ -193,35 +211,74 @@ def forget() -> None:
         _LOADED.clear()
 
 
-def _load(path: str, shape: tuple[int, ...]) -> KerasPredictor:
+def _load(path: str, shape: tuple[int, ...], parts: Parts | None) -> KerasPredictor:
     from aetfx.models.load import check_shapes
 
     model = _read_remote(path) if is_remote(path) else _read(path, path)
-    takes = _taken(model, shape, path)
     try:
+        model, gives = (model, ()) if parts is None else _of_parts(model, parts)
+        takes = _taken(model, shape)
         check_shapes(model, takes)
+        _check_output(model, takes)
     except ModelError as error:
         raise ModelError(f"{path}: {error}") from error
-    predictor = KerasPredictor(model, shape, takes, path)
-    given = np.zeros((2, *shape), "float32")
-    output = next(predictor.answers(given))  # traced here, where it may fail in words
-    if output.shape != given.shape:
-        raise ModelError(f"{path}: gives back rows of shape {output.shape[1:]} for rows of shape {shape}.")
+    predictor = KerasPredictor(model, shape, takes, path, gives)
+    next(predictor.answers(np.zeros((2, *shape), "float32")))  # traced here, where it may fail in words
     return predictor
 
 
-def _taken(model: Any, shape: tuple[int, ...], path: str) -> tuple[int, ...]:
+def _check_output(model: Any, shape: tuple[int, ...]) -> None:
+    """Checks that of several outputs one has the shape of a row, and only one.
+
+    Raises:
+      ModelError: that is not so.
+    """
+    if len(getattr(model, "outputs", None) or ()) == 1:
+        return
+    from aetfx.models.draws import undisturbed
+    from aetfx.models.passing import reconstruct
+
+    with undisturbed(model):
+        given = reconstruct(model, np.zeros((2, *shape), "float32"))
+    if isinstance(given, dict | list | tuple):
+        raise ModelError(f"has several outputs, and not one alone has the shape of its rows, {shape}.")
+
+
+def _of_parts(model: Any, parts: Parts) -> tuple[Any, tuple[str, ...]]:
+    """Returns a model of flat rows, and the parts that it gives back.
+
+    Raises:
+      ModelError: it takes no such parts, or gives none of them back.
+    """
+    from aetfx.models.packing import pack_model
+    from aetfx.models.serial import leaf_layers
+
+    if len(getattr(model, "inputs", None) or []) == 1:  # of flat rows, as aetfx saves its trials
+        layers = leaf_layers(model).values()
+        given = [here.start for layer in layers for here in getattr(layer, "condition_columns", [])]
+        return model, tuple(part.name for part in parts.parts if part.start not in given)
+    packed = pack_model(model, parts)
+    return packed.model, tuple(part.name for part in packed.parts.scored)
+
+
+def _taken(model: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
     """Returns the shape of the model's input where it is another one of as many numbers, else that of the data.
 
     Raises:
-      ModelError: it takes rows of another size.
+      ModelError: it takes rows of another size, or several inputs.
     """
     given = getattr(model, "input_shape", None)
+    if isinstance(given, list | dict) and len(given) > 1:
+        names = ", ".join(f"'{one.name}' {tuple(one.shape)[1:]}" for one in model.inputs)
+        raise ModelError(
+            f"takes {len(given)} inputs ({names}). Give the rows of each: --data NAME=FILE --data NAME=FILE, or a "
+            "dictionary of arrays."
+        )
     if isinstance(given, tuple) and len(given) > 1 and all(isinstance(size, int) for size in given[1:]):
         inner = tuple(given[1:])
         if np.prod(inner, dtype=int) != np.prod(shape, dtype=int):
             raise ModelError(
-                f"{path}: takes rows of shape {inner}, but the data have rows of shape {shape}. Give the columns that "
+                f"takes rows of shape {inner}, but the data have rows of shape {shape}. Give the columns that "
                 "it was trained on (features), or another model."
             )
         return inner
@@ -265,4 +322,6 @@ def _stamp(path: str) -> tuple[int, int]:
 
 
 def _said(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+    # TensorFlow names its nodes in brackets.
+    text = re.sub(r"\{\{.*?\}\}|\[\[.*?\]\]|\[Op:.*?\]", " ", str(error))
+    return " ".join(text.split())[:200].rstrip(".") or type(error).__name__

@@ -62,9 +62,17 @@ class Figures:
     def going(self) -> tuple[Configuration, ...]:
         return tuple(c for c in self.configurations if c.failed is None)
 
+    @cached_property
+    def _scores(self) -> np.ndarray:
+        """Score of each predictor on each slice, (M, S)."""
+        n_slices = self.tally.plan.n_slices
+        return np.array(
+            [[self.tally.score(m, s) for s in range(n_slices)] for m in range(len(self.tally.plan.configuration))]
+        )
+
     def scores(self, configuration: Configuration, s: int = 0) -> np.ndarray:
         """Returns the score of each seed on a slice, (seeds,)."""
-        return np.array([self.tally.score(m, s) for m in configuration.predictors])
+        return self._scores[list(configuration.predictors), s]
 
     def pooled(self, s: int = 0) -> tuple[float, int] | None:
         """Returns the variance between seeds of ln(score), pooled over the configurations; None without several."""
@@ -82,8 +90,7 @@ class Figures:
     def interval(self, configuration: Configuration, s: int = 0) -> tuple[float, float] | None:
         """Returns the two-sided 95 % interval of the score on a slice; None where it is not known."""
         scores, logs, n_rows = self.scores(configuration, s), self.log_draws(configuration, s), self.n_rows(s)
-        # A draw without rows has no score: of very few rows too many draws are empty.
-        if logs is None or n_rows < 2 or not np.isfinite(scores).all() or np.isnan(logs).mean() > 0.05:
+        if not _are_enough(scores, logs, n_rows):
             return None
         return interval_from_draws(scores, logs, n_rows=n_rows, pooled=self.pooled(s))
 
@@ -98,7 +105,7 @@ class Figures:
             for b in self.going[i + 1 :]:
                 before, after = means[a.identity], means[b.identity]
                 scores = self.scores(a), self.scores(b)
-                if before is None or after is None or n_rows < 2 or not np.isfinite(np.concatenate(scores)).all():
+                if not all(_are_enough(*side, n_rows) for side in zip(scores, (before, after), strict=True)):
                     continue
                 variance = float(np.nanvar(before.mean(axis=0) - after.mean(axis=0), ddof=1))
                 gain = gain_on_rows(
@@ -122,18 +129,27 @@ class Figures:
         return [s for s, rest in enumerate(rests) if not rest or self.n_rows(s)]
 
 
+def _are_enough(scores: np.ndarray, logs: np.ndarray | None, n_rows: int) -> bool:
+    """Whether an interval can rest on these draws: one without rows has no score, and of very few rows many are."""
+    return logs is not None and n_rows > 1 and bool(np.isfinite(scores).all()) and np.isnan(logs).mean() <= 0.05
+
+
 def make_record(
     figures: Figures,
     *,
     study_name: str,
     n_train: int | None,
     n_quarantined: int,
+    n_outside: int = 0,
     references: Sequence[tuple[str, int | float]] = (),
     notes: Sequence[str] = (),
 ) -> dict[str, Any]:
     """Returns the content of `evaluation.json`, `thresholds` left null.
 
     Args:
+      n_train: rows that the score is fixed on; None where there were none but the evaluated rows.
+      n_quarantined: rows that could not be read.
+      n_outside: rows outside the fences, which are not scored.
       references: name, and the number of a predictor in the tally or a score.
       notes: sentences on how the figures came about.
     """
@@ -155,6 +171,7 @@ def make_record(
             "scored": figures.n_rows(),
             "train": n_train,
             "without_a_scored_cell": tally.n_empty,
+            "outside_fences": n_outside,
             "quarantined": n_quarantined,
         },
         "configurations": [_configuration(figures, c) for c in figures.configurations],

@@ -37,9 +37,10 @@ def pca_widths(predictors: Iterable[KerasPredictor], n_rows: int, n_columns: int
 
 
 def fit_pca(scorer: Scorer, train: np.ndarray, widths: Iterable[int]) -> dict[str, PcaPredictor]:
-    """Fits principal components on train rows (n, *shape); returns them by the name of the reference."""
-    widths = list(widths)
-    flat = np.asarray(train[:_MOST_ROWS], np.float64).reshape(min(len(train), _MOST_ROWS), -1)
+    """Fits principal components on train rows (n, *shape) inside the fences; by the name of the reference."""
+    widths, train = list(widths), train[:_MOST_ROWS]
+    train = train[scorer.inlier_rows(train)]
+    flat = np.asarray(train, np.float64).reshape(len(train), -1)
     if not widths or min(flat.shape) ** 2 > _MOST_WIDE_CELLS:
         return {}
     scored = scorer.mask(flat) & scorer.included
@@ -58,11 +59,11 @@ def cross_entropy_floor(train: np.ndarray, scorer: Scorer, paths: Iterable[str])
 
     None for other values, for zeros and ones alone, and where no model says that this is its loss.
     """
-    values = np.asarray(train, np.float64).reshape(len(train), -1)[:_MOST_ROWS, scorer.included]
-    values = values[np.isfinite(values)]
-    if scorer.metric == "deviance" or not values.size or values.min() < 0 or values.max() > 1:
+    if scorer.metric == "deviance" or not any(_loss(path) in _CROSS_ENTROPIES for path in paths):
         return None
-    if not any(_loss(path) in _CROSS_ENTROPIES for path in paths):
+    values = np.asarray(train[:_MOST_ROWS], np.float64).reshape(min(len(train), _MOST_ROWS), -1)[:, scorer.included]
+    values = values[np.isfinite(values)]
+    if not values.size or values.min() < 0 or values.max() > 1:
         return None
     return "least cross-entropy that these grey values allow, nats per value", entropy_floor(values)
 

@@ -32,6 +32,7 @@ __all__ = ["CAP", "FLOOR", "Score", "Scorer", "mean_score", "paired_row_variance
 PROBABILITY_MARGIN = 1e-3  # outputs and means are clipped to [margin, 1 - margin] for the deviance
 # A held-out column whose mean denominator is below this part of its train variance has nothing to be scored against.
 NEGLIGIBLE = 1e-9
+LEAST_INSIDE = 0.5  # of the held-out rows inside the fences, for the score to rest on these alone
 
 
 @dataclass(frozen=True)

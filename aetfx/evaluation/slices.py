@@ -12,6 +12,7 @@ import itertools
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -44,7 +45,7 @@ class _Values:
 
 @dataclass(frozen=True)
 class _Text:
-    """One value of a column of text."""
+    """One value of a column that no model is fed: of text, or of numbers where these are not among `features`."""
 
     column: str
     value: str
@@ -54,7 +55,11 @@ class _Text:
         return (f"{self.column}={self.value}",)
 
     def member(self, column: np.ndarray) -> list[np.ndarray]:
-        return [column == self.value]
+        try:
+            wanted: tuple[Any, ...] = (self.value, float(self.value))
+        except ValueError:
+            wanted = (self.value,)
+        return [np.array([cell in wanted for cell in column], bool)]
 
 
 @dataclass(frozen=True)

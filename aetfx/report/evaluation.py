@@ -49,10 +49,9 @@ def print_evaluation(record: dict[str, Any], directory: Path | None, *, console:
     first = configurations[0]["id"]
     for pair in record["paired"]:
         if pair["a"] == first:
-            word = "less" if pair["gain"] >= 0 else "more"
-            ends = sorted((pair["low"], pair["high"]))
-            said = f"{names[pair['b']]}: {percent(abs(pair['gain']))} {word} error than {names[first]}"
-            say(console, plain(f"{said} (95 % between {percent(ends[0])} and {percent(ends[1])} less)"))
+            said = f"{names[pair['b']]}: {_less(pair['gain'])} error than {names[first]}"
+            ends = sorted((pair["low"], pair["high"]), reverse=max(pair["low"], pair["high"]) < 0)
+            say(console, plain(f"{said} (95 % between {_less(ends[0])} and {_less(ends[1])})"))
     slices = record["slices"][1:]
     if slices:
         shown = ", ".join(f"{part['name']} ({part['n_rows']:,})" for part in slices[:_MOST])
@@ -83,8 +82,15 @@ def refusal_of_run(directory: Path) -> str | None:
     return refusal(read_json(path)) if path.exists() else None
 
 
+def _less(gain: float) -> str:
+    """Words a gain, "20 % less"; "20 % more" for one below 0."""
+    return f"{percent(abs(gain))} {'less' if gain >= 0 else 'more'}"
+
+
 def _left_out(rows: dict[str, Any]) -> str:
     found = []
+    if rows.get("outside_fences"):
+        found.append(f"{rows['outside_fences']:,} more hold gross outliers")
     if rows.get("without_a_scored_cell"):
         found.append(f"{rows['without_a_scored_cell']:,} without a cell that can be scored")
     if rows.get("quarantined"):

@@ -231,7 +231,7 @@ def opened(data: Any, features: Features, name: str, others: Sequence[str] = ())
                 source = open_source(write_table(rows, data, further, folder, name), list(rows.names))
             else:
                 source = open_source(write_array(rows.values, folder, name), chosen)
-            if is_frame:
+            if is_frame or rows.parts is not None:
                 changes["names"] = rows.names
             yield dataclasses.replace(source, **changes)
 

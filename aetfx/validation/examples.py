@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aetfx.data.examples import LAYOUT, layout_of
+from aetfx.data.examples import LAYOUT, layout_of, pattern
 from aetfx.data.files import is_remote
 from aetfx.data.sources import Source
 from aetfx.data.split import check_sides
@@ -46,6 +46,8 @@ def write_examples(
 ) -> Written:
     """Writes rows as Examples, the columns without numbers among them. The same rows give the same bytes.
 
+    Shards that another call has left there and this one has not written are removed: readers take all that they find.
+
     Args:
       train: where train rows come from.
       evaluation: where eval rows come from; None holds out `eval_fraction` of the train rows, by row hash.
@@ -77,6 +79,7 @@ def write_examples(
             raise DataError(f"{source.path}: no row is left: all {rows[split].quarantined} are quarantined. Mend it.")
     if fraction is not None:
         check_sides(rows[TRAIN].counted, rows[EVAL].counted, fraction)
+    _remove_others(out, {shard["name"] for shard in shards})
     write_place(out, LAYOUT, json.dumps(layout_of(train), indent=2).encode("utf-8") + b"\n")
     shards.sort(key=lambda shard: shard["name"])
     digest = content_hash([[shard["name"], shard["digest"]] for shard in shards] + [layout_of(train)])
@@ -106,6 +109,23 @@ def write_place(folder: str, name: str, content: bytes) -> None:
         write_bytes(Path(folder) / name, content)
         return
     Exchange(folder).write(name, content)
+
+
+def _remove_others(folder: str, names: Container[str]) -> None:
+    """Removes the shards of both splits but those of these names."""
+    if not is_remote(folder):
+        for split in (TRAIN, EVAL):
+            for path in Path(folder).glob(pattern("", split).strip("/")):
+                if f"{path.parent.name}/{path.name}" not in names:
+                    path.unlink()
+        return
+    from apache_beam.io.filesystems import FileSystems
+
+    matches = FileSystems.match([pattern(folder, split) for split in (TRAIN, EVAL)])
+    found = [item.path for match in matches for item in match.metadata_list]
+    stale = [path for path in found if "/".join(path.split("/")[-2:]) not in names]
+    if stale:
+        FileSystems.delete(stale)
 
 
 def _run(

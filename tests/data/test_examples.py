@@ -67,6 +67,17 @@ def test_the_same_rows_give_the_same_bytes(tmp_path):
     assert sorted(one.files) == [f"Split-{split}/data_tfrecord-00000-of-00001.gz" for split in ("eval", "train")]
 
 
+def test_shards_of_an_earlier_writing_are_removed(tmp_path, monkeypatch):
+    np.save(tmp_path / "x.npy", RNG.normal(size=(60, 4)))
+    with monkeypatch.context() as patch:
+        patch.setattr("aetfx.data.sources.npy.SHARD_BYTES", 320)  # ten rows
+        written(tmp_path / "x.npy", tmp_path / "[examples]")
+    (tmp_path / "[examples]" / "Split-train" / "notes.txt").write_text("not ours")
+    found = written(tmp_path / "x.npy", tmp_path / "[examples]")
+    left = {str(path.relative_to(tmp_path / "[examples]")) for path in (tmp_path / "[examples]").glob("Split-*/*")}
+    assert left == {*found.files, "Split-train/notes.txt"}
+
+
 def test_a_record_is_what_the_format_says(tmp_path):
     pd.DataFrame({"x": [0.5, 1.5], "k": [300, 301]}).to_csv(tmp_path / "t.csv", index=False)
     write_examples(open_source(tmp_path / "t.csv"), open_source(tmp_path / "t.csv"), tmp_path / "examples")

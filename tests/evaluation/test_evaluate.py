@@ -15,6 +15,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import aetfx
+from aetfx import cli
 from aetfx.errors import DataError, ModelError, StudyError
 from aetfx.evaluation.references import fit_pca
 from aetfx.evaluation.score import Scorer
@@ -29,6 +30,12 @@ def made_rows(n):
     rows = codes @ np.array([[1.0, 0, 2, 1, 0], [0, 1, 0, -1, 1]]) + 0.1 * RNG.normal(size=(n, 5))
     rows[:, 1] = RNG.integers(0, 2, n)
     return np.round(rows, 5)
+
+
+WORKERS = {
+    "processes": ("--direct_num_workers=2", "--direct_running_mode=multi_processing"),
+    "portable": ("--runner=PortableRunner", "--job_endpoint=embed", "--environment_type=LOOPBACK"),
+}
 
 
 TRAIN, EVAL = made_rows(400), made_rows(230)
@@ -58,6 +65,8 @@ def place(tmp_path_factory):
         table = pd.DataFrame(rows, columns=NAMES)
         table["site"] = np.where(np.arange(len(rows)) % 3 == 0, "A", "B")
         table.to_csv(folder / f"{name}.csv", index=False)
+        for number, part in enumerate(np.array_split(table, 4)):
+            part.to_csv(folder / f"{name}-part-{number}.csv", index=False)
     linear(3).save(folder / "three.keras")
     linear(1).save(folder / "one.keras")
     faulty = keras.Sequential([keras.Input((5,)), NanAbove(), keras.layers.Dense(5)])
@@ -116,8 +125,9 @@ def test_record_holds_the_contract(place, found):
     assert record["thresholds"] is None
     assert not (place / "run" / "blessing.json").exists()
     assert {file.name for file in (place / "run").iterdir()} == {
-        "evaluation.json", "evaluation.parquet", "samples.npz",
+        "evaluation.json", "evaluation.parquet", "samples.npz", "tensorboard",
     }  # fmt: skip
+    assert list((place / "run" / "tensorboard").glob("*/events.out.tfevents.*")), "the dashboard shows it"
 
 
 def test_pca_is_a_reference_at_the_code_width(found):
@@ -203,6 +213,121 @@ def test_a_model_may_take_rows_in_another_shape(tmp_path):
     assert next(iter(found.scores.values())) == pytest.approx(expected, rel=1e-6)
 
 
+def test_features_say_what_is_scored_together():
+    """One score per column or one for all, whatever the ranges look like: as in `compare`."""
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(5, use_bias=False)])
+    model.set_weights([np.diag([0.9, 0.5, 0.5, 0.5, 0.1])])
+    error, spread = ((model.predict(EVAL, verbose=0) - EVAL) ** 2).sum(axis=0), ((TRAIN.mean(axis=0) - EVAL) ** 2)
+    for features, expected in (
+        ("table", (error / spread.sum(axis=0)).mean()),
+        ("tensor", error.sum() / spread.sum()),
+    ):
+        found = aetfx.evaluate(model, EVAL, train=TRAIN, features=features)
+        assert found.record["features"] == features
+        assert list(found.scores.values()) == pytest.approx([expected], rel=1e-6)
+
+
+def test_rows_outside_the_fences_are_counted_and_not_scored(place):
+    train, rows = TRAIN.copy(), EVAL.copy()
+    train[7, 2] = 1e6
+    rows[[3, 100], 1] = -1e7
+    found = aetfx.evaluate(str(place / "three.keras"), rows, train=train)
+    assert (found.record["rows"]["scored"], found.record["rows"]["outside_fences"]) == (228, 2)
+    assert "2 rows hold cells far outside" in found.record["notes"][0]
+    inside, mean = np.delete(EVAL, [3, 100], axis=0), np.delete(train, 7, axis=0).mean(axis=0)
+    mean[[0, 1, 3, 4]] = train[:, [0, 1, 3, 4]].mean(axis=0)  # only the cell is left out of the mean
+    guess = keras.models.load_model(place / "three.keras").predict(inside, verbose=0)
+    expected = ((guess - inside) ** 2).sum() / ((mean - inside) ** 2).sum()
+    assert found.scores["three"] == pytest.approx(expected, rel=1e-6)
+    assert not {3, 100} & set(found.samples["place"])
+    # Where next to none would be left to judge by, all rows are scored.
+    shifted = aetfx.evaluate(str(place / "three.keras"), EVAL * 1e5, train=train)
+    assert (shifted.record["rows"]["scored"], shifted.record["rows"]["outside_fences"]) == (230, 0)
+
+
+def test_padded_steps_are_not_scored():
+    sequences = 1 + RNG.normal(size=(120, 6, 2))
+    padded = np.arange(6) > np.arange(120)[:, None] % 6
+    sequences[padded] = 0
+    model = keras.Sequential([keras.Input((6, 2)), keras.layers.Masking(0.0), keras.layers.Dense(2, use_bias=False)])
+    model.set_weights([0.5 * np.eye(2)])
+    there = ~padded
+    mean = sequences.sum(axis=0) / there.sum(axis=0)[:, None]
+    expected = ((0.5 * sequences[there]) ** 2).sum() / (((sequences - mean) ** 2)[there]).sum()
+    assert list(aetfx.evaluate(model, sequences).scores.values()) == pytest.approx([expected], rel=1e-5)
+    plain = keras.Sequential([keras.Input((6, 2)), keras.layers.Dense(2, use_bias=False)])
+    plain.set_weights([0.5 * np.eye(2)])
+    given = aetfx.evaluate(plain, sequences, padding=0.0)
+    assert list(given.scores.values()) == pytest.approx([expected], rel=1e-5)
+
+
+def of_two_inputs(share, both=True):
+    """A model that gives back a part of its pictures, and of its table where `both`."""
+    pixels, table = keras.Input((3, 3, 1), name="pixels"), keras.Input((4,), name="table")
+    code = keras.layers.Concatenate(name="code")([keras.layers.Flatten()(pixels), table])
+    back = {
+        "pixels": keras.layers.Reshape((3, 3, 1))(keras.layers.Dense(9, use_bias=False)(code)),
+        "table": keras.layers.Dense(4, use_bias=False)(code),
+    }
+    model = keras.Model({"pixels": pixels, "table": table}, back if both else back["pixels"])
+    weights = [share * np.eye(13)[:, :9], share * np.eye(13)[:, 9:]]
+    model.set_weights(weights if both else weights[:1])
+    return model
+
+
+def test_models_of_several_inputs(tmp_path):
+    rows = {"pixels": RNG.random((150, 3, 3, 1)), "table": RNG.normal(size=(150, 4)) * [1, 1, 900, 900]}
+    pixels, table = (
+        (0.25 * values**2).sum(axis=0) / ((values - values.mean(axis=0)) ** 2).sum(axis=0) for values in rows.values()
+    )
+    spread = ((rows["pixels"] - rows["pixels"].mean(axis=0)) ** 2).sum(axis=0)
+    of_pixels = (pixels * spread).sum() / spread.sum()  # pooled; the columns of the table each for itself
+    both = of_two_inputs(0.5)
+    found = aetfx.evaluate(both, rows, train=rows, slices=["`table,1` > 0"])
+    assert list(found.scores.values()) == pytest.approx([(of_pixels + table.mean()) / 2], rel=1e-5)
+    assert found.record["names"][-2:] == ["table,2", "table,3"]
+    # From files, and a model to which the table is a condition: it is fed and not scored.
+    for name, values in rows.items():
+        np.save(tmp_path / f"{name}.npy", values)
+    of_two_inputs(0.5, both=False).save(tmp_path / "one.keras")
+    found = aetfx.evaluate([str(tmp_path / "one.keras"), both], {name: tmp_path / f"{name}.npy" for name in rows})
+    assert list(found.scores.values()) == pytest.approx([of_pixels] * 2, rel=1e-5)
+    found = aetfx.evaluate({"both": both, "one": str(tmp_path / "one.keras")}, rows)
+    assert "does not give back 'table', which 'both' does" in found.record["configurations"][1]["failed"]
+    with pytest.raises(ModelError, match=r"takes 2 inputs \('pixels' \(3, 3, 1\), 'table' \(4,\)\)"):
+        aetfx.evaluate(both, rows["pixels"])
+    with pytest.raises(DataError, match="the inputs pixels .* Give train and data the same columns"):
+        aetfx.evaluate(both, rows, train={"pixels": rows["pixels"], "table": rows["table"][:, :1]})
+
+
+def test_what_is_not_an_output_of_rows_says_so():
+    rows = keras.Input((5,))
+    model = keras.Model(rows, [keras.layers.Dense(3)(rows), keras.layers.Dense(4)(rows)])
+    with pytest.raises(ModelError, match=r"'mine': has several outputs, and not one alone has the shape .* \(5,\)"):
+        aetfx.evaluate({"mine": model}, EVAL)
+
+
+def test_words_by_their_number_can_be_given_back():
+    """Rows are probed with numbers that no embedding knows, and with zeros then."""
+    model = keras.Sequential(
+        [keras.Input((4,), dtype="int32"), keras.layers.Embedding(10, 3), keras.layers.Flatten(), keras.layers.Dense(4)]
+    )
+    assert 0 < next(iter(aetfx.evaluate(model, RNG.integers(0, 10, (80, 4))).scores.values())) <= 4
+    with pytest.raises(DataError, match=r"fails on these rows: indices\[.*\] = \d+ is not in \[0, 10\)\.$"):
+        aetfx.evaluate(model, RNG.integers(20, 30, (80, 4)))
+
+
+def test_copies_of_a_model_are_told_apart(place, tmp_path):
+    copy = tmp_path / "copy.keras"
+    copy.write_bytes((place / "one.keras").read_bytes())
+    found = aetfx.evaluate([str(place / "one.keras"), str(copy), str(copy)], EVAL, train=TRAIN, extremes=0)
+    assert list(found.scores) == ["one", "copy"]
+    first, second = found.record["configurations"]
+    assert first["score"] == second["score"]
+    assert first["id"] != second["id"]
+    assert found.record["paired"][0]["gain"] == 0
+
+
 def test_a_stochastic_model_is_scored_by_several_draws():
     class Noise(keras.layers.Layer):
         def __init__(self, **kwargs):
@@ -256,15 +381,23 @@ def test_a_threshold_of_no_single_slice_is_refused(place):
         )  # fmt: skip
 
 
-def aetfx_evaluate(place, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "aetfx.cli", "evaluate", *arguments],
-        cwd=place,
-        env={**os.environ, "PYTHONPATH": str(ROOT), "COLUMNS": "100"},
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+@pytest.fixture
+def aetfx_evaluate(place, capfd, monkeypatch):
+    """Runs the command line in this process; returns exit code, stdout and stderr."""
+
+    def run(*arguments):
+        monkeypatch.chdir(place)
+        monkeypatch.setenv("COLUMNS", "100")
+        monkeypatch.setattr(sys, "argv", ["aetfx", "evaluate", *arguments])
+        capfd.readouterr()
+        code = 0
+        try:
+            cli.main()
+        except SystemExit as end:
+            code = end.code or 0
+        return code, *capfd.readouterr()
+
+    return run
 
 
 @pytest.fixture(scope="module")
@@ -277,34 +410,62 @@ def study(place):
     return write
 
 
-def test_command_line_refuses_with_3_and_says_why(place, study):
+def test_command_line_refuses_with_3_and_says_why(place, study, aetfx_evaluate):
     given = study("{score: 0.001, against: three.keras, at_most: 1.1}")
-    result = aetfx_evaluate(
-        place, "one.keras", "--data", "eval.csv", "--train", "train.csv", "--study", given, "--out", "no", "--json"
+    code, out, said = aetfx_evaluate(
+        "one.keras", "--data", "eval.csv", "--train", "train.csv", "--study", given, "--out", "no", "--json"
     )
-    assert result.returncode == 3, result.stderr
-    last = result.stderr.strip().splitlines()[-1]
+    assert code == 3, said
+    last = said.strip().splitlines()[-1]
     assert last.startswith("aetfx: error: not blessed: its score is")
     assert "above 0.001" in last
     assert "of 'three'; at most 1.1 times" in last
-    assert json.loads(result.stdout)["thresholds"]["blessed"] is False
+    assert json.loads(out)["thresholds"]["blessed"] is False
     blessing = json.loads((place / "no" / "blessing.json").read_text())
     assert blessing["blessed"] is False
     assert blessing["name"] == "one"
     assert len(blessing["reasons"]) == 2
 
 
-def test_command_line_blesses_with_two_workers(place, study, found):
+@pytest.mark.parametrize("workers", list(WORKERS))
+def test_command_line_blesses_whoever_works(place, study, aetfx_evaluate, workers):
     given = study("{score: 0.9, slices: {sex=1: 0.95}, against: one.keras}")
-    result = aetfx_evaluate(
-        place, "three.keras", "--data", "eval.csv", "--train", "train.csv", "--study", given, "--out", "yes",
-        "--", "--direct_num_workers=2", "--direct_running_mode=multi_processing",
+    code, out, said = aetfx_evaluate(
+        "three.keras", "--data", "eval-part-*.csv", "--train", "train.csv", "--study", given, "--out", workers,
+        "--", *WORKERS[workers],
     )  # fmt: skip
-    assert result.returncode == 0, result.stderr
-    assert "Blessed" in result.stdout
-    record = json.loads((place / "yes" / "evaluation.json").read_text())
+    assert code == 0, said
+    assert "Blessed" in out
+    record = json.loads((place / workers / "evaluation.json").read_text())
     assert record["thresholds"] == {"blessed": True, "reasons": []}
-    assert record["configurations"][0]["score"] == pytest.approx(found.scores["three"], rel=1e-9)
+    # The same file and the same rows in four, by one worker: the same counts and figures.
+    alone = aetfx.evaluate(
+        [str(place / "three.keras"), str(place / "one.keras")], str(place / "eval.csv"), train=str(place / "train.csv"),
+        slices=["sex"],
+    )  # fmt: skip
+    for key in ("rows", "slices"):
+        assert record[key] == alone.record[key]
+    pair, expected = record["paired"][0], alone.record["paired"][0]
+    assert [pair[key] for key in ("gain", "low", "high")] == pytest.approx(
+        [expected[key] for key in ("gain", "low", "high")], rel=1e-9
+    )
+    table, expected = pq.read_table(place / workers / "evaluation.parquet").to_pandas(), alone.table.to_pandas()
+    about = ["configuration", "seed", "slice", "feature", "metric", "n_rows"]
+    assert table[about].equals(expected[about])
+    for column in ("value", "low", "high"):
+        assert table[column].to_numpy() == pytest.approx(expected[column].to_numpy(), rel=1e-9, nan_ok=True)
+    with np.load(place / workers / "samples.npz") as samples:
+        assert (samples["key"] == alone.samples["key"]).all()
+        assert (samples["why"] == alone.samples["why"]).all()
+
+
+def test_several_files_need_names(place, aetfx_evaluate):
+    code, _, said = aetfx_evaluate("one.keras", "--data", "eval-part-0.csv", "--data", "eval-part-1.csv")
+    assert code == 2
+    assert said == (
+        "aetfx: error: --data is given 2 times. For a model of several inputs give NAME=FILE for each; quote a glob to "
+        "give many files.\n"
+    )
 
 
 def test_help_and_mistakes_import_nothing_slow(place):
