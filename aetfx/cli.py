@@ -370,7 +370,8 @@ def evaluate(
         if padding is None and request is not None:
             padding = request.data.padding
         kind: str | list[str] = features if features in ("auto", "table", "tensor") else features.split(",")
-        out = out or Path("runs") / _stem(next(iter(rows.values())))
+        # A name of its own: `compare` leaves the same files, of other rows, in the run that its study names.
+        out = out or Path("runs") / f"{_stem(next(iter(rows.values())))}-evaluation"
         from aetfx import api
 
         with _progress(quiet) as progress:
