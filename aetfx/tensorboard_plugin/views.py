@@ -59,8 +59,8 @@ def board(report: Report, read: Read) -> dict[str, Any]:
         "has": {
             "errors": bool(kept or features),
             "rows": bool(kept),
-            "latent": bool(kept) and any(item.get("codes") for item in configurations),
-            "data": content.get("data") is not None,
+            "latent": bool(kept.get("planes")),
+            "data": content.get("data") is not None or content.get("prepared") is not None,
             "diagnosis": content.get("diagnosis") is not None,
             "projector": bool(content.get("projector")),
         },
@@ -98,8 +98,7 @@ def pair(report: Report, picks: Sequence[int], read: Read) -> dict[str, Any]:
         first, second = errors[picks[1]], errors[picks[0]]
         found = found or pairs.estimated(first, second, np.array(about["why"]))
         chosen = _thinned(len(first))
-        hover = {"customdata": [int(i) for i in chosen]}
-        figure = figures.row_pairs(first[chosen], second[chosen], names, **hover)
+        figure = figures.row_pairs(first[chosen], second[chosen], names, chosen)
     features = _optional(read, payload.FEATURES) if (report.content.get("features") or {}).get("names") else None
     return {
         "sentence": answers.pair_sentence(names, found),
@@ -328,10 +327,25 @@ def _bounds(values: np.ndarray) -> tuple[float, float] | None:
     return float(low), float(high if high > low else low + 1)
 
 
-def data(report: Report) -> dict[str, Any]:
-    """Findings and histograms."""
+def data(report: Report, read: Read) -> dict[str, Any]:
+    """Findings and histograms, and the columns before and after preprocessing."""
     content = report.content.get("data")
-    return {"answer": answers.data(content), "data": content}
+    return {"answer": answers.data(content), "data": content, "prepared": _prepared(report, read)}
+
+
+def _prepared(report: Report, read: Read) -> list[dict[str, Any]]:
+    """Returns a figure of the columns as they are, as the model got them, and as the repaired one gets them."""
+    about = report.content.get("prepared")
+    quantiles = _optional(read, payload.QUANTILES) if about else None
+    if about is None or quantiles is None:
+        return []
+    samples: dict[str, Any] = {"quantile_levels": about["levels"], "names": about["names"] or []}
+    samples |= {f"quantiles_{stage}": q.astype(float) for stage, q in zip(about["stages"], quantiles, strict=True)}
+    features = _optional(read, payload.FEATURES) if report.content.get("features") else None
+    if features is not None:
+        samples["feature_score_before"] = features[0]
+    made = [figures.distributions(samples, stage) for stage in about["stages"]]
+    return [figure for figure in made if figure is not None]
 
 
 def diagnosis(report: Report) -> dict[str, Any]:

@@ -11,11 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 HOSTILE = '<script>window.hacked=1</script><img src=x onerror="window.hacked=2">\'"&{{7*7}}%{x}\x1b[31m'
 LEVELS = np.array([0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0])
 
 
+# Beside other tests on few cores the threads of a product wait for each other: many times as long as on one thread.
+one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
+
+
+@one_thread
 def make_run(directory: Path, kind: str) -> Path:
     """Writes one run.
 
@@ -116,9 +122,14 @@ def _samples(rows: np.ndarray, names: np.ndarray, before: Any, after: Any, image
         "quantile_levels": LEVELS,
         "quantiles_raw": np.quantile(rows, LEVELS, axis=0),
     }
+    kept = np.union1d(chosen, np.arange(0, len(held), 3))
+    found |= {"kept_rows": rows[held][kept].astype(np.float32), "kept_index": held[kept], "kept_random": kept % 3 == 0}
     for side, made in (("before", before), ("after", after)):
         if made is None:
             continue
+        found[f"kept_reconstruction_{side}"] = made["out"][held][kept].astype(np.float32)
+        found[f"kept_error_{side}"] = errors[side][kept]
+        found[f"kept_plane_{side}"] = made["codes"][held][kept]
         found[f"reconstruction_{side}"] = made["out"][held][chosen]
         found[f"error_{side}"] = errors[side][chosen]
         found[f"errors_{side}"] = errors[side]

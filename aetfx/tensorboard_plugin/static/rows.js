@@ -8,6 +8,7 @@ import * as scale from "./scale.js";
 const WORST = 4; // cells listed per row of a table
 const MARKED = 4; // cells marked per reconstruction
 const LINES = 3; // channels drawn per sequence
+const LINES_ALONE = 12; // of a single one
 const ORDERS = [["worst", "worst under A first"], ["best", "best under A first"], ["differs", "where A and B differ most"]];
 const PAGE = { sequence: 9, table: 8 };
 const GAP = 6; // between pictures
@@ -22,10 +23,10 @@ export const rows = async (context) => {
   const { state, board } = context;
   const alone = /^at:\d+$/.test(state.order || "") ? Number(state.order.slice(3)) : null;
   const order = ORDERS.some(([key]) => key === state.order) ? state.order : "worst";
-  const offset = context.state.offset || 0;
+  const offset = /^\d{1,8}$/.test(state.offset || "") ? Number(state.offset) : 0;
   const limit = board.kept.kind === "picture" ? columnsOf(context) : PAGE[board.kept.kind];
   const pack = await getPack("rows", alone === null ? { ...context.ask, order, offset, limit } : { ...context.ask, at: alone });
-  const turn = (to) => context.show({ offset: Math.max(0, to) });
+  const turn = (to) => context.show({ offset: String(Math.max(0, to)) });
   const tools = alone === null
     ? h("div", { class: "tools-line" },
       h("label", null, "Show ", h("select", { "aria-label": "Order", "data-key": "order", onchange: (event) => context.show({ order: event.target.value === "worst" ? null : event.target.value }) },
@@ -154,7 +155,8 @@ const sequence = (pack, i, context, large) => {
     return sum;
   };
   const order = Array.from({ length: channels }, (_, c) => c);
-  const shown = (channels > LINES && !large ? [...order].sort((a, b) => gap(b) - gap(a)).slice(0, LINES) : order).slice(0, 12);
+  const most = large ? LINES_ALONE : LINES;
+  const shown = channels > most ? [...order].sort((a, b) => gap(b) - gap(a)).slice(0, most) : order;
   const panels = shown.map((channel) => {
     const series = [truth, ...made.filter(Boolean)].map((values) => Array.from({ length: steps }, (_, t) => values[t * channels + channel]));
     const finite = series.flat().filter(Number.isFinite);
