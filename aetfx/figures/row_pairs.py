@@ -48,7 +48,7 @@ def row_pairs(
     return figure(
         traces,
         title="Error of each row",
-        caption=f"Below the line {names[1]} is better: {percent(float(better.mean()))} of the rows.",
+        caption=f"Below the line {names[1]} is better: {percent(float(better.mean()))} of these rows.",
         height=262,
         margin={"l": 8, "r": 12, "t": 6, "b": 38},
         xaxis=axis | {"title": title | {"text": text(names[0], 40), "standoff": 6}},

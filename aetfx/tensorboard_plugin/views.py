@@ -26,7 +26,7 @@ MOST_PICKS = len(PICKED)
 MOST_ROWS = 48  # of one page of rows
 _MOST_CELLS = 400_000  # of one page of rows and one configuration
 _FEATURES = 12  # named in lists
-_POINTS = 1_500  # of a scatter
+_POINTS = 700  # of a scatter: a browser draws 10 in a millisecond
 
 
 def board(report: Report, read: Read) -> dict[str, Any]:
@@ -97,8 +97,10 @@ def pair(report: Report, picks: Sequence[int], read: Read) -> dict[str, Any]:
     if errors is not None:
         first, second = errors[picks[1]], errors[picks[0]]
         found = found or pairs.estimated(first, second, np.array(about["why"]))
-        chosen = _thinned(len(first))
+        chosen = _thinned(np.array(about["why"]))
         figure = figures.row_pairs(first[chosen], second[chosen], names, chosen)
+        if figure is not None:
+            figure["layout"]["meta"]["caption"] += _shown(chosen, len(first))
     features = _optional(read, payload.FEATURES) if (report.content.get("features") or {}).get("names") else None
     return {
         "sentence": answers.pair_sentence(names, found),
@@ -281,8 +283,8 @@ def latent(report: Report, picks: Sequence[int], slice_place: int, colour: str, 
     if about is None:
         raise NotThereError("no rows are kept in this run")
     planes, kept = read(payload.PLANES), read(payload.ERRORS)
-    member = np.flatnonzero(_member(about, slice_place))
-    member = member[_thinned(len(member))]
+    everyone = np.flatnonzero(_member(about, slice_place))
+    member = everyone[_thinned(np.array(about["why"])[everyone])]
     values, words_, log = _colour(about, colour, read)
     made, sentence = [], ""
     for number, place in enumerate(picks[:2]):
@@ -304,7 +306,11 @@ def latent(report: Report, picks: Sequence[int], slice_place: int, colour: str, 
         trace = {"customdata": [int(i) for i in member], "text": labels, "hovertemplate": hover}
         figure = figures.plane(points, own[member], **about_points, **trace)
         made.append({"pick": number, "figure": figure})
-    return {"answer": sentence or "None of these configurations has a code of the kept rows.", "figures": made}
+    return {
+        "answer": sentence or "None of these configurations has a code of the kept rows.",
+        "figures": made,
+        "shown": _shown(member, len(everyone)),
+    }
 
 
 def _colour(about: dict[str, Any], colour: str, read: Read) -> tuple[np.ndarray | None, str, bool]:
@@ -404,8 +410,24 @@ def _member(about: dict[str, Any], slice_place: int) -> np.ndarray:
     return np.frombuffer(lines[slice_place].encode(), np.uint8) == ord("1")
 
 
-def _thinned(count: int) -> np.ndarray:
-    return np.unique(np.linspace(0, count - 1, min(count, _POINTS)).astype(int)) if count else np.zeros(0, int)
+def _thinned(why: np.ndarray) -> np.ndarray:
+    """Returns which rows a scatter shows: all, or some evenly, half of them from the worst.
+
+    Args:
+      why: why each row is kept, (n,).
+    """
+    worst, rest = np.flatnonzero(why & payload.WORST), np.flatnonzero(~why & payload.WORST)
+    worst = _evenly(worst, max(_POINTS // 2, _POINTS - len(rest)))
+    return np.sort(np.concatenate([worst, _evenly(rest, _POINTS - len(worst))]))
+
+
+def _evenly(places: np.ndarray, most: int) -> np.ndarray:
+    return places[np.linspace(0, len(places) - 1, min(len(places), most)).astype(int)] if len(places) else places
+
+
+def _shown(chosen: np.ndarray, count: int) -> str:
+    """Says that not all rows are drawn; nothing where all are."""
+    return f" Shown are {len(chosen):,} of {count:,} kept rows, the worst among them." if len(chosen) < count else ""
 
 
 def _optional(read: Read, tag: str) -> np.ndarray | None:

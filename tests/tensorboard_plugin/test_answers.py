@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aetfx.tensorboard_plugin import answers
+from aetfx.tensorboard_plugin import answers, views
 from aetfx.tensorboard_plugin.store import Report
 
 
@@ -97,3 +97,15 @@ def test_the_rim_of_the_code_is_said_where_errors_are_there():
     away = np.linalg.norm(points, axis=1)
     assert "fails at the rim" in answers.latent("a", points, away**4)
     assert "fare like" in answers.latent("a", points, np.ones(500))
+
+
+def test_of_many_rows_some_are_drawn_and_that_is_said():
+    why = np.ones(1000, np.uint8)
+    why[::50] |= views.payload.WORST
+    chosen = views._thinned(why)
+    assert len(chosen) == 700
+    assert set(np.flatnonzero(why & views.payload.WORST)) <= set(chosen)
+    assert views._shown(chosen, 1000) == " Shown are 700 of 1,000 kept rows, the worst among them."
+    assert views._thinned(why[:500]).tolist() == list(range(500))
+    assert views._shown(np.arange(500), 500) == ""
+    assert len(np.unique(views._thinned(why | views.payload.WORST))) == 700

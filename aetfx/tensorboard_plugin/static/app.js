@@ -177,7 +177,7 @@ const draw = async () => {
   place.main.classList.remove("slow");
   place.main.removeAttribute("aria-busy");
   const focused = keptFocus();
-  place.main.replaceChildren(...missed, ...problems, ...[made].flat());
+  place.main.replaceChildren(...[missed, problems, made].flat(Infinity).filter(Boolean));
   focused();
   done(view[0]);
   plot.load().catch(() => {}); // for the next view
