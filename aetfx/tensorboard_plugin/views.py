@@ -138,6 +138,7 @@ def _pair_features(report: Report, picks: Sequence[int], features: np.ndarray | 
 def errors(report: Report, picks: Sequence[int], slice_place: int, read: Read) -> dict[str, Any]:
     """How the error is spread over rows, and which features are worst."""
     names = [report.configurations[place]["name"] for place in picks]
+    seeds = any((report.configurations[place].get("seeds") or 1) > 1 for place in picks)
     about = report.content.get("rows")
     values, figure, sentence = [], None, ""
     if about is not None:
@@ -153,6 +154,7 @@ def errors(report: Report, picks: Sequence[int], slice_place: int, read: Read) -
             drawn = bool((member & random).sum() >= 20)
             values = [kept[place][chosen] for place in picks]
             rows = "rows, drawn at random" if drawn else "kept rows, the worst among them"
+            rows += " (first seed)" if seeds else ""
         sides = [(name, v, PICKED[i]) for i, (name, v) in enumerate(zip(names, values, strict=True))]
         figure = figures.error_distributions(sides, height=300, rows=rows)
         sentence = answers.errors(names, values, _middles(report, picks) if slice_place == 0 else None)
@@ -161,6 +163,7 @@ def errors(report: Report, picks: Sequence[int], slice_place: int, read: Read) -
         "answer": sentence or "No rows are kept in this run; the scores of its features are below.",
         "figure": figure,
         "quantiles": _quantiles(report, picks) if slice_place == 0 else [],
+        "seeds": seeds,
         "features": {key: features.get(key) for key in ("n", "kept", "shape", "names")} if features else None,
     }
 

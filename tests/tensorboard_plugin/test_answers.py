@@ -53,12 +53,14 @@ def test_pairs_that_were_not_measured_are_told_apart_by_their_intervals_only():
 
 
 def test_a_slice_that_is_clearly_worse_is_where_it_fails():
-    slices = [[[0.4, 0.4], [0.1, 0.3]], [[None] * 2] * 2, [[None] * 2] * 2]
+    slices = [[[0.4, 0.4], [0.1, 0.3]], [[None, None], [None, None]], [[None] * 2] * 2]
     made = report([0.4, 0.1], slice_scores=slices, features={"names": ["age", "height"]})
     fails = facts(made, np.array([[0.1, 0.1], [0.05, 0.2]]))["Where it still fails"]
     assert fails["value"] == "slice night"
     assert "0.30 there" in fails["text"]
     assert "height" in fails["text"]
+    made.content["slice_scores"][1][1][1] = 0.08  # its interval reaches the score on all rows
+    assert facts(made, np.array([[0.1, 0.1], [0.05, 0.2]]))["Where it still fails"]["value"] == "height"
 
 
 def test_rows_that_are_not_finite_come_before_slices():

@@ -19,7 +19,7 @@ export const errors = async (context) => {
   const side = h("div", { class: "stack" });
   if (found.figure) {
     parts.push(h("div", { class: "columns even" }, figure(found.figure, { tall: true }), side));
-    if (found.quantiles.length) side.append(quantiles(found.quantiles, context));
+    if (found.quantiles.length) side.append(quantiles(found.quantiles, found.seeds, context));
   }
   if (found.features) {
     const place = h("div", { class: "stack" }, h("div", { class: "card" }, h("p", { class: "quiet" }, "Reading the features …")));
@@ -39,7 +39,7 @@ export const errors = async (context) => {
   return parts;
 };
 
-const quantiles = (levels, context) => card("Row errors of all scored rows", null, h("table", { class: "plain" },
+const quantiles = (levels, seeds, context) => card(`Row errors of all scored rows${seeds ? ", over all seeds" : ""}`, null, h("table", { class: "plain" },
   h("thead", null, h("tr", null, h("th", { scope: "col" }, "share of rows below"), levels.map((item) => h("th", { class: "number", scope: "col" }, percent(item.level))))),
   h("tbody", null, context.names.map((name, i) => h("tr", null, h("td", { title: name }, h("span", { class: `swatch p${i}` }, "ABCD"[i])),
     levels.map((item) => h("td", { class: "number" }, short(item.values[i]))))))));

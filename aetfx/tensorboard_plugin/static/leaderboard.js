@@ -131,7 +131,7 @@ const line = (item, rank, axis, columns, pick) => {
     }) : h("td", { class: "what", title: [item.name, facts].filter(Boolean).join(", ") }, item.place === 0 || !chips.length ? h("b", null, item.name) : chips, trouble(item, why)),
     h("td", { class: "forest" }, drawn),
     h("td", { class: "number score" }, short(item.score), item.low !== null && item.low !== undefined && h("span", { class: "quiet" }, span(item.low, item.high))),
-    h("td", { class: "number" }, item.place === 0 ? h("span", { class: "quiet" }, "baseline") : gain ? [gainWords(gain.gain), gain.low !== null && h("span", { class: "quiet" }, gainSpan(gain.low, gain.high))] : ""));
+    h("td", { class: "number" }, item.place === 0 ? h("span", { class: "quiet" }, "baseline") : gain ? [gainWords(gain), gain.low !== null && h("span", { class: "quiet" }, gainSpan(gain.low, gain.high))] : ""));
   const mark = (picks) => {
     const chosen = picks.indexOf(item.id);
     node.className = chosen >= 0 ? `picked p${chosen}` : "";
@@ -151,7 +151,8 @@ const gainSpan = (one, other) => {
   return signed(low) === signed(high) ? `${(-100 * low).toFixed(1).replace("-", "−")} to ${(-100 * high).toFixed(1).replace("-", "−")} %` : `${signed(low)} to ${signed(high)}`;
 };
 const span = (low, high) => (short(low) === short(high) ? `${low.toPrecision(3)}–${high.toPrecision(3)}` : `${short(low)}–${short(high)}`);
-const gainWords = (gain) => h("b", { class: gain > 0.005 ? "good" : gain < -0.005 ? "bad" : "quiet" }, signed(gain));
+// Only what its interval tells apart from the baseline is stressed.
+const gainWords = ({ gain, low, high }) => h("b", { class: low > 0 ? "good" : high < 0 && high !== null ? "bad" : "unsure" }, signed(gain));
 
 // One axis for all lines: logarithmic where scores span more than a factor of 12.
 const scaleOf = (board) => {

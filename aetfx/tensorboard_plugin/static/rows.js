@@ -66,7 +66,8 @@ const cells = (pack, i) => {
 };
 
 const about = (row, context) => {
-  const tags = [row.why & 2 ? "among the worst" : "", row.why & 4 ? "among the best" : "", ...row.slices.map((name) => `in ${name}`), row.label !== null && row.label !== undefined ? `label ${row.label}` : ""].filter(Boolean);
+  const extreme = { 2: "among the worst", 4: "among the best" }[row.why & 6]; // both: of unlike configurations
+  const tags = [extreme, ...row.slices.map((name) => `in ${name}`), row.label !== null && row.label !== undefined ? `label ${row.label}` : ""].filter(Boolean);
   return h("p", { class: "row-head" }, h("button", { class: "link", onclick: () => context.show({ view: "rows", order: `at:${row.at}` }) }, h("b", null, rowName(row))),
     row.errors.map((error, i) => h("span", { class: "row-error" }, h("span", { class: `swatch p${i}` }, "ABCD"[i]), error === null ? h("b", { class: "bad" }, "not finite") : short(error))),
     h("span", { class: "quiet small" }, tags.join(" · ")));
