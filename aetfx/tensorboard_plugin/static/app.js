@@ -83,7 +83,7 @@ const load = async () => {
   draw();
 };
 
-export const refresh = async (loud = true) => {
+const refresh = async (loud = true) => {
   const before = found?.board?.step;
   const run = found?.run;
   const mine = turn;

@@ -41,7 +41,7 @@ export const rows = async (context) => {
   return [answer(alone === null ? pack.answer : `${rowName(pack.rows[0])}: ${context.names.map((name, i) => `${short(pack.rows[0].errors[i])} under ${name}`).join(", ")}.`), tools, body];
 };
 
-export const rowName = (row) => (row.place >= 0 ? `Row ${count(row.place)}` : `Kept row ${count(row.at)}`);
+const rowName = (row) => (row.place >= 0 ? `Row ${count(row.place)}` : `Kept row ${count(row.at)}`);
 
 const key = (pack, context) => (pack.kind === "table" || pack.kind === "picture"
   ? h("span", { class: "legend" }, pack.kind === "table" ? "low" : "too dark", h("i", { style: { background: `linear-gradient(90deg, ${[0, 0.25, 0.5, 0.75, 1].map((s) => scale.css(scale.diverging(), s)).join(",")})` } }), pack.kind === "table" ? "high" : "too bright",
