@@ -1,6 +1,6 @@
-# `make` alone lists the targets. Each calls setup when it is needed; after setup none touches the network.
+# `make` alone lists the targets. Each calls setup when it is needed; after setup only `dashboard` and `lock` touch the network.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test fuzz kill replicas lint examples bench-diagnosis pipelines wheel clean
+.PHONY: help setup lock demo test fuzz kill replicas lint examples bench-diagnosis pipelines dashboard wheel clean
 
 BIN := .venv/bin
 # TensorFlow's start-up notices say nothing about us and hide what matters in a test log.
@@ -44,6 +44,10 @@ pipelines: setup ## Compile all pipelines to build/ and deploy/kubeflow/, and ch
 	@$(BIN)/python -m pipelines compile --out deploy/kubeflow >/dev/null
 	@$(BIN)/hadolint deploy/docker/Dockerfile deploy/docker/flex.Dockerfile
 	@$(BIN)/python -m deploy.kubernetes.check --kubectl $(BIN)/kubectl
+
+dashboard: setup ## Test the dashboard with the TensorBoard of the other stack (needs the network)
+	@sh tools/other_tensorboard.sh
+	@AETFX_TENSORBOARD_PYTHON=$(CURDIR)/build/tensorboard/bin/python $(BIN)/python -m pytest tests/tensorboard_plugin
 
 wheel: setup ## Build dist/aetfx-*.whl and the source archive
 	@$(BIN)/uv build --quiet --offline --no-build-isolation --python $(BIN)/python --out-dir dist

@@ -57,10 +57,15 @@ def visit(address: str, repeats: int) -> tuple[dict[str, list[float]], dict[str,
 
             timed("first view", page.locator("[data-plugin-id='aetfx']").click, _READY.format("leaderboard"))
             frame.locator("aside .plot[data-drawn=yes]").wait_for(timeout=60_000)  # plotly.js is there from here on
-            second = frame.locator(".board tbody tr:nth-child(4) button.pick.p1")
-            timed("pick another configuration", second.click, ".board tr:nth-child(4).picked.p1")
-            sort = frame.get_by_label("Sort by")
-            timed("sort", lambda: sort.select_option("bottleneck"), _READY.format("leaderboard"))  # noqa: B023
+            fourth = frame.locator(".board tbody tr:nth-child(4)")
+            other = fourth.get_attribute("data-id")
+            timed("pick", fourth.locator("button.pick.p1").click, ".board tr:nth-child(4).picked.p1")
+            timed("pick + figures", lambda: None, f"html[data-pair$='{other}'] aside .plot[data-drawn=yes]")
+            times["pick + figures"][-1] += times["pick"][-1]
+            sort, filter_ = frame.get_by_label("Sort by"), frame.get_by_label("Filter configurations")
+            first = ".board tbody tr:first-child td:has-text('baseline')"
+            timed("sort", lambda: sort.select_option("order"), first)  # noqa: B023
+            timed("filter", lambda: filter_.fill("bottleneck=24"), ".tools span:has-text(' of ')")  # noqa: B023
             for view, figures in (
                 ("errors", "[data-heat=drawn] .plot[data-drawn=yes]"),
                 ("rows", ".strip canvas"),

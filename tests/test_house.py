@@ -250,13 +250,13 @@ def test_make_alone_lists_the_targets():
     result = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert re.findall(r"^  make ([\w-]+)", result.stdout, re.MULTILINE) == [
         "help", "setup", "demo", "test", "fuzz", "kill", "replicas", "lint", "examples", "bench-diagnosis", "pipelines",
-        "wheel", "lock", "clean",
+        "dashboard", "wheel", "lock", "clean",
     ]  # fmt: skip
 
 
 def test_every_target_that_runs_our_code_sets_up_first():
     rules = dict(re.findall(r"^([\w-]+): ([^#\n]*)##", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    running = ("demo", "fuzz", "lint", "examples", "bench-diagnosis", "pipelines", "wheel")
+    running = ("demo", "fuzz", "lint", "examples", "bench-diagnosis", "pipelines", "dashboard", "wheel")
     assert {name for name in running if "setup" not in rules[name]} == set()
     assert "lint" in rules["test"]
 

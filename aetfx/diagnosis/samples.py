@@ -1,4 +1,7 @@
-"""Rows, reconstructions and figures that the report draws: small arrays, chosen once, kept in `samples.npz`."""
+"""Rows, reconstructions and figures to look at: small arrays, chosen once, kept in `samples.npz`.
+
+The report draws the worst, median and best rows. The dashboard draws `kept_...`: these, and rows drawn at random.
+"""
 
 from __future__ import annotations
 
@@ -18,6 +21,8 @@ from aetfx.validation.statistics import QUANTILES, summarize
 
 _EACH = 5  # worst, median and best rows
 _MOST_LATENT = 600
+_MOST_KEPT = 300  # rows drawn at random, for the dashboard
+_MOST_CELLS = 1_000_000  # of them
 
 
 def collect_samples(case: Case, fixed: Trial | None) -> dict[str, Any]:
@@ -53,10 +58,15 @@ def collect_samples(case: Case, fixed: Trial | None) -> dict[str, Any]:
         "quantiles_raw": summarize(_there(lab, lab.split().train), lab.names).quantiles,
     }
     few = rng.permutation(len(rows))[:_MOST_LATENT]
+    random = few[: max(1, min(_MOST_KEPT, _MOST_CELLS // max(1, rows[0].size)))]
+    kept = np.union1d(chosen, random)
+    found |= {"kept_rows": _flat(rows[kept]), "kept_index": kept, "kept_random": np.isin(kept, random)}
     for when, trial in trials.items():
         found[f"reconstruction_{when}"] = predictions[when][chosen].reshape(len(chosen), -1)
         found[f"error_{when}"] = errors[when][chosen]
         found[f"errors_{when}"] = errors[when]
+        found[f"kept_reconstruction_{when}"] = _flat(predictions[when][kept])
+        found[f"kept_error_{when}"] = errors[when][kept]
         found[f"feature_score_{when}"] = scorer.score(rows, predictions[when], rows=lab.judge).per_feature
         fed = _there(lab, trial.preprocessing.apply(lab.split().train))
         found[f"quantiles_fed_{when}"] = summarize(fed).quantiles
@@ -64,6 +74,9 @@ def collect_samples(case: Case, fixed: Trial | None) -> dict[str, Any]:
         if latent is not None:
             found[f"latent_{when}"], found[f"latent_explained_{when}"] = latent
             found[f"latent_error_{when}"] = errors[when][few]
+            plane = np.full((len(kept), 2), np.nan)
+            plane[np.searchsorted(kept, random)] = found[f"latent_{when}"][: len(random)]
+            found[f"kept_plane_{when}"] = plane
     return found
 
 
@@ -71,6 +84,11 @@ def write_samples(path: Path, samples: dict[str, Any]) -> None:
     """Writes the arrays atomically, without pickles."""
     with atomic(path) as temporary:
         np.savez_compressed(temporary, **samples)
+
+
+def _flat(rows: np.ndarray) -> np.ndarray:
+    """Returns rows as (n, D) in half the space: they are looked at, not computed with."""
+    return rows.reshape(len(rows), -1).astype(np.float32)
 
 
 def _there(lab: Lab, rows: np.ndarray) -> np.ndarray:

@@ -210,11 +210,14 @@ def short(value: float | None) -> str:
 def decades(low: float, high: float) -> list[float]:
     """Returns ticks for a logarithmic axis between two powers of ten: 1 and 3, or fewer where there are many.
 
-    >>> decades(-2.1, 0.1)
-    [0.01, 0.03, 0.1, 0.3, 1.0]
+    >>> decades(-2.1, 0.1), decades(-0.8, 0.2)
+    ([0.01, 0.03, 0.1, 0.3, 1.0], [0.2, 0.5, 1.0])
     """
-    ticks = [float(f"{step}e{power}") for power in range(math.floor(low), math.ceil(high) + 1) for step in (1, 3)]
-    ticks = [tick for tick in ticks if low <= math.log10(tick) <= high]
+    for steps in ((1, 3), (1, 2, 5)):
+        ticks = [float(f"{step}e{power}") for power in range(math.floor(low), math.ceil(high) + 1) for step in steps]
+        ticks = [tick for tick in ticks if low <= math.log10(tick) <= high]
+        if len(ticks) > 2:
+            break
     if len(ticks) > 6:  # whole powers of ten only, and not all of them
         whole = [tick for tick in ticks if math.log10(tick).is_integer()]
         ticks = whole[:: max(1, -(-len(whole) // 6))]

@@ -12,7 +12,7 @@ from aetfx.tensorboard_plugin.pairs import measured
 from aetfx.tensorboard_plugin.store import Report
 from aetfx.words import listed
 
-_SURELY_WORSE = 1.25  # times the score on all rows, from where on a slice is said to fail
+_CLEARLY_WORSE = 1.25  # times the score on all rows, from where on a slice is said to fail
 
 
 def standings(report: Report) -> list[tuple[int, dict[str, Any]]]:
@@ -190,8 +190,9 @@ def worst_slice(report: Report, place: int) -> tuple[str, float] | None:
     if not known:
         return None
     score, i = max(known)
-    overall = report.configurations[place]["score"]
-    return (slices[i]["name"], score) if score > _SURELY_WORSE * max(overall, 1e-9) else None
+    overall, low = report.configurations[place]["score"], values[1][place][i]
+    clearly = score > _CLEARLY_WORSE * max(overall, 1e-9) and (low is None or low > overall)
+    return (slices[i]["name"], score) if clearly else None
 
 
 def worst_feature(report: Report, place: int, features: np.ndarray | None) -> tuple[str, float] | None:

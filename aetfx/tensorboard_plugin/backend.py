@@ -70,7 +70,7 @@ class AetfxPlugin(base_plugin.TBPlugin):
             "/latent": self._view(
                 lambda ask: views.latent(ask.report, ask.picks, ask.slice, ask.text("colour", "error"), ask.read)
             ),
-            "/data": self._view(lambda ask: views.data(ask.report)),
+            "/data": self._view(lambda ask: views.data(ask.report, ask.read)),
             "/diagnosis": self._view(lambda ask: views.diagnosis(ask.report)),
         }
         routes |= {f"/static/{version}/{name}": self._static(name) for name in self._assets.files}
@@ -109,9 +109,12 @@ class AetfxPlugin(base_plugin.TBPlugin):
         names = [item["run"] for item in runs]
         run = asked if asked in names else _first(runs)
         if run is not None:
-            report = self._store.report(context, experiment, run)
-            board = views.board(report, lambda tag: self._store.tensor(context, experiment, report, tag))
-            found |= {"run": run, "board": board, "missed": asked if asked and asked not in names else None}
+            found |= {"run": run, "missed": asked if asked and asked not in names else None}
+            try:
+                report = self._store.report(context, experiment, run)
+                found["board"] = views.board(report, lambda tag: self._store.tensor(context, experiment, report, tag))
+            except NotThereError as error:  # the others can still be chosen
+                found["problem"] = str(error)
         return _json(request, found)
 
     def _view(self, make: Callable[[_Asked], dict[str, Any] | bytes]) -> Callable[[Any], Any]:

@@ -24,7 +24,9 @@ TRUTH = "aetfx/truth"  # float32 (n, D)
 SCALE = "aetfx/scale"  # float32 (2, D): centre and spread of each value
 ERRORS = "aetfx/errors"  # float32 (C, n): error of each kept row, NaN or infinite where not finite
 PLANES = "aetfx/planes"  # float32 (C, n, 2): the code's first two principal axes, NaN without a code
+QUANTILES = "aetfx/quantiles"  # float32 (stages, levels, D''): of the columns before and after preprocessing
 
+STAGES = ("raw", "fed_before", "fed_after")  # columns as they are, as the model got them, as the repaired one gets them
 RANDOM, WORST, BEST, MEDIAN = 1, 2, 4, 8  # why a row is kept (bits)
 
 

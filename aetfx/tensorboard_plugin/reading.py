@@ -15,7 +15,7 @@ import numpy as np
 
 from aetfx.errors import RunError
 from aetfx.run import read_arrays, read_json
-from aetfx.tensorboard_plugin.payload import BEST, MEDIAN, WORST
+from aetfx.tensorboard_plugin.payload import BEST, MEDIAN, RANDOM, STAGES, WORST
 from aetfx.validation.files import ValidationFiles
 from aetfx.validation.files import load as load_validation
 
@@ -56,6 +56,7 @@ class Found:
       evaluation: in the form of `evaluation.json`; {} where nothing was scored.
       scores: None where nothing was scored.
       samples: arrays as in `samples.npz` (schema 2), or {}.
+      quantiles: `levels` (Q,), and of each of `payload.STAGES` that is known the columns' quantiles, (Q, D).
       diagnosis, histories, comparison: their JSON, or {}.
       validation: findings and statistics, or None.
       problems: one sentence for each file that could not be read.
@@ -65,6 +66,7 @@ class Found:
     evaluation: dict[str, Any] = field(default_factory=dict)
     scores: Scores | None = None
     samples: dict[str, np.ndarray] = field(default_factory=dict)
+    quantiles: dict[str, np.ndarray] = field(default_factory=dict)
     diagnosis: dict[str, Any] = field(default_factory=dict)
     histories: dict[str, Any] = field(default_factory=dict)
     comparison: dict[str, Any] = field(default_factory=dict)
@@ -101,8 +103,20 @@ def read_found(directory: Path) -> Found:
             found.samples = {}
     elif found.diagnosis:
         found.evaluation = from_diagnosis(found.diagnosis, samples)
-        found.samples, found.scores = from_old_samples(samples)
+        found.samples, found.scores = from_diagnosis_samples(samples)
+    found.quantiles = read_quantiles(samples)
     return found
+
+
+def read_quantiles(samples: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Returns what `Found.quantiles` holds; {} where `samples.npz` has none (an evaluation's)."""
+    levels = np.ravel(samples.get("quantile_levels", []))
+    stages = {
+        stage: np.asarray(samples[f"quantiles_{stage}"], float).reshape(len(levels), -1)
+        for stage in STAGES
+        if len(samples.get(f"quantiles_{stage}", ())) == len(levels) > 2
+    }
+    return {"levels": levels, **stages} if stages else {}
 
 
 def _fits(samples: dict[str, np.ndarray], count: int) -> bool:
@@ -221,7 +235,8 @@ def from_diagnosis(diagnosis: dict[str, Any], samples: dict[str, np.ndarray]) ->
     configurations = []
     for (identity, name, score), interval in zip(sides, bounds, strict=False):
         low, high = interval or (None, None)
-        about = {"settings": {}, "seeds": None, "n_not_finite": 0, "codes": None, "failed": None}
+        codes = baseline.get("bottleneck") if identity == "before" else None
+        about = {"settings": {}, "seeds": None, "n_not_finite": 0, "codes": codes, "failed": None}
         configurations.append({"id": identity, "name": name, "score": score, "low": low, "high": high, **about})
     paired = []
     if len(sides) == 2 and len(causes) == 1 and causes[0].get("gain") is not None:
@@ -247,23 +262,32 @@ def from_diagnosis(diagnosis: dict[str, Any], samples: dict[str, np.ndarray]) ->
     }
 
 
-def from_old_samples(samples: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], Scores | None]:
-    """Puts the samples of a diagnosis (`..._before`, `..._after`) into the form of an evaluation's."""
+def from_diagnosis_samples(samples: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], Scores | None]:
+    """Puts the samples of a diagnosis (`..._before`, `..._after`) into the form of an evaluation's.
+
+    A run of an older aetfx holds its worst, median and best rows only, and no rows drawn at random (`kept_...`).
+    """
     sides = [side for side in ("before", "after") if f"reconstruction_{side}" in samples]
-    if "rows" not in samples or not sides:
+    if not sides or not {"rows", "row_index", "row_kind"} <= samples.keys():
         return {}, None
-    n = len(samples["rows"])
+    rows, kept = ("kept_rows", "kept_") if "kept_rows" in samples else ("rows", "")
+    place = np.asarray(samples["kept_index" if kept else "row_index"], np.int64)
+    n = len(place)
+    kinds = dict(zip(np.ravel(samples["row_index"]).tolist(), np.ravel(samples["row_kind"]).tolist(), strict=False))
+    why = np.array([_WHY.get(kinds.get(i, ""), 0) for i in place.tolist()], np.uint8)
+    why |= np.where(samples.get("kept_random", np.zeros(n, bool)), RANDOM, 0).astype(np.uint8)
     shape = (n, *(int(size) for size in np.ravel(samples.get("shape", [samples["rows"].shape[1]]))))
-    kinds = np.asarray(samples.get("row_kind", np.full(n, ""))).astype(str)
     found = {
-        "place": np.asarray(samples.get("row_index", np.full(n, -1)), np.int64),
-        "why": np.array([_WHY.get(kind, 0) for kind in kinds], np.uint8),
-        "truth": np.asarray(samples["rows"], np.float32).reshape(shape),
-        "error": np.stack([np.asarray(samples.get(f"error_{side}", np.full(n, np.nan)), float) for side in sides]),
+        "place": place,
+        "why": why,
+        "truth": np.asarray(samples[rows], np.float32).reshape(shape),
+        "error": np.stack([np.asarray(samples.get(f"{kept}error_{s}", np.full(n, np.nan)), float) for s in sides]),
         "slices": np.ones((1, n), bool),
     }
-    for place, side in enumerate(sides):
-        found[f"restored_{place}"] = np.asarray(samples[f"reconstruction_{side}"], np.float32).reshape(shape)
+    for number, side in enumerate(sides):
+        found[f"restored_{number}"] = np.asarray(samples[f"{kept}reconstruction_{side}"], np.float32).reshape(shape)
+        if f"kept_plane_{side}" in samples:
+            found[f"plane_{number}"] = np.asarray(samples[f"kept_plane_{side}"], np.float32)
     if all(f"errors_{side}" in samples for side in sides):
         found["every_error"] = np.stack([np.asarray(samples[f"errors_{side}"], float) for side in sides])
     if not all(f"feature_score_{side}" in samples for side in sides):

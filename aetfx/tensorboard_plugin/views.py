@@ -26,7 +26,7 @@ MOST_PICKS = len(PICKED)
 MOST_ROWS = 48  # of one page of rows
 _MOST_CELLS = 400_000  # of one page of rows and one configuration
 _FEATURES = 12  # named in lists
-_POINTS = 1_500  # of a scatter
+_POINTS = 700  # of a scatter: a browser draws 10 in a millisecond
 
 
 def board(report: Report, read: Read) -> dict[str, Any]:
@@ -59,8 +59,8 @@ def board(report: Report, read: Read) -> dict[str, Any]:
         "has": {
             "errors": bool(kept or features),
             "rows": bool(kept),
-            "latent": bool(kept) and any(item.get("codes") for item in configurations),
-            "data": content.get("data") is not None,
+            "latent": bool(kept.get("planes")),
+            "data": content.get("data") is not None or content.get("prepared") is not None,
             "diagnosis": content.get("diagnosis") is not None,
             "projector": bool(content.get("projector")),
         },
@@ -97,9 +97,10 @@ def pair(report: Report, picks: Sequence[int], read: Read) -> dict[str, Any]:
     if errors is not None:
         first, second = errors[picks[1]], errors[picks[0]]
         found = found or pairs.estimated(first, second, np.array(about["why"]))
-        chosen = _thinned(len(first))
-        hover = {"customdata": [int(i) for i in chosen]}
-        figure = figures.row_pairs(first[chosen], second[chosen], names, **hover)
+        chosen = _thinned(np.array(about["why"]))
+        figure = figures.row_pairs(first[chosen], second[chosen], names, chosen)
+        if figure is not None:
+            figure["layout"]["meta"]["caption"] += _shown(chosen, len(first))
     features = _optional(read, payload.FEATURES) if (report.content.get("features") or {}).get("names") else None
     return {
         "sentence": answers.pair_sentence(names, found),
@@ -137,6 +138,7 @@ def _pair_features(report: Report, picks: Sequence[int], features: np.ndarray | 
 def errors(report: Report, picks: Sequence[int], slice_place: int, read: Read) -> dict[str, Any]:
     """How the error is spread over rows, and which features are worst."""
     names = [report.configurations[place]["name"] for place in picks]
+    seeds = any((report.configurations[place].get("seeds") or 1) > 1 for place in picks)
     about = report.content.get("rows")
     values, figure, sentence = [], None, ""
     if about is not None:
@@ -152,6 +154,7 @@ def errors(report: Report, picks: Sequence[int], slice_place: int, read: Read) -
             drawn = bool((member & random).sum() >= 20)
             values = [kept[place][chosen] for place in picks]
             rows = "rows, drawn at random" if drawn else "kept rows, the worst among them"
+            rows += " (first seed)" if seeds else ""
         sides = [(name, v, PICKED[i]) for i, (name, v) in enumerate(zip(names, values, strict=True))]
         figure = figures.error_distributions(sides, height=300, rows=rows)
         sentence = answers.errors(names, values, _middles(report, picks) if slice_place == 0 else None)
@@ -160,6 +163,7 @@ def errors(report: Report, picks: Sequence[int], slice_place: int, read: Read) -
         "answer": sentence or "No rows are kept in this run; the scores of its features are below.",
         "figure": figure,
         "quantiles": _quantiles(report, picks) if slice_place == 0 else [],
+        "seeds": seeds,
         "features": {key: features.get(key) for key in ("n", "kept", "shape", "names")} if features else None,
     }
 
@@ -282,8 +286,8 @@ def latent(report: Report, picks: Sequence[int], slice_place: int, colour: str, 
     if about is None:
         raise NotThereError("no rows are kept in this run")
     planes, kept = read(payload.PLANES), read(payload.ERRORS)
-    member = np.flatnonzero(_member(about, slice_place))
-    member = member[_thinned(len(member))]
+    everyone = np.flatnonzero(_member(about, slice_place))
+    member = everyone[_thinned(np.array(about["why"])[everyone])]
     values, words_, log = _colour(about, colour, read)
     made, sentence = [], ""
     for number, place in enumerate(picks[:2]):
@@ -305,7 +309,11 @@ def latent(report: Report, picks: Sequence[int], slice_place: int, colour: str, 
         trace = {"customdata": [int(i) for i in member], "text": labels, "hovertemplate": hover}
         figure = figures.plane(points, own[member], **about_points, **trace)
         made.append({"pick": number, "figure": figure})
-    return {"answer": sentence or "None of these configurations has a code of the kept rows.", "figures": made}
+    return {
+        "answer": sentence or "None of these configurations has a code of the kept rows.",
+        "figures": made,
+        "shown": _shown(member, len(everyone)),
+    }
 
 
 def _colour(about: dict[str, Any], colour: str, read: Read) -> tuple[np.ndarray | None, str, bool]:
@@ -328,10 +336,25 @@ def _bounds(values: np.ndarray) -> tuple[float, float] | None:
     return float(low), float(high if high > low else low + 1)
 
 
-def data(report: Report) -> dict[str, Any]:
-    """Findings and histograms."""
+def data(report: Report, read: Read) -> dict[str, Any]:
+    """Findings and histograms, and the columns before and after preprocessing."""
     content = report.content.get("data")
-    return {"answer": answers.data(content), "data": content}
+    return {"answer": answers.data(content), "data": content, "prepared": _prepared(report, read)}
+
+
+def _prepared(report: Report, read: Read) -> list[dict[str, Any]]:
+    """Returns a figure of the columns as they are, as the model got them, and as the repaired one gets them."""
+    about = report.content.get("prepared")
+    quantiles = _optional(read, payload.QUANTILES) if about else None
+    if about is None or quantiles is None:
+        return []
+    samples: dict[str, Any] = {"quantile_levels": about["levels"], "names": about["names"] or []}
+    samples |= {f"quantiles_{stage}": q.astype(float) for stage, q in zip(about["stages"], quantiles, strict=True)}
+    features = _optional(read, payload.FEATURES) if report.content.get("features") else None
+    if features is not None:
+        samples["feature_score_before"] = features[0]
+    made = [figures.distributions(samples, stage) for stage in about["stages"]]
+    return [figure for figure in made if figure is not None]
 
 
 def diagnosis(report: Report) -> dict[str, Any]:
@@ -390,8 +413,24 @@ def _member(about: dict[str, Any], slice_place: int) -> np.ndarray:
     return np.frombuffer(lines[slice_place].encode(), np.uint8) == ord("1")
 
 
-def _thinned(count: int) -> np.ndarray:
-    return np.unique(np.linspace(0, count - 1, min(count, _POINTS)).astype(int)) if count else np.zeros(0, int)
+def _thinned(why: np.ndarray) -> np.ndarray:
+    """Returns which rows a scatter shows: all, or some evenly, half of them from the worst.
+
+    Args:
+      why: why each row is kept, (n,).
+    """
+    worst, rest = np.flatnonzero(why & payload.WORST), np.flatnonzero(~why & payload.WORST)
+    worst = _evenly(worst, max(_POINTS // 2, _POINTS - len(rest)))
+    return np.sort(np.concatenate([worst, _evenly(rest, _POINTS - len(worst))]))
+
+
+def _evenly(places: np.ndarray, most: int) -> np.ndarray:
+    return places[np.linspace(0, len(places) - 1, min(len(places), most)).astype(int)] if len(places) else places
+
+
+def _shown(chosen: np.ndarray, count: int) -> str:
+    """Says that not all rows are drawn; nothing where all are."""
+    return f" Shown are {len(chosen):,} of {count:,} kept rows, the worst among them." if len(chosen) < count else ""
 
 
 def _optional(read: Read, tag: str) -> np.ndarray | None:

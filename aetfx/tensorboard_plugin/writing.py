@@ -9,6 +9,7 @@ import json
 import re
 import time
 from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from aetfx.words import replace_unprintable
 
 _MOST_FINDINGS = 100
 _MOST_COLUMNS = 400  # with a histogram
+_PREPARED = 2_000  # columns whose quantiles are kept
 _MOST_CURVES = 40
 _POINTS = 120  # of a curve
 _NAME = 200  # characters of a name
@@ -131,8 +133,10 @@ def _report(found: Found) -> tuple[dict[str, Any], Iterator[tuple[str, np.ndarra
         "histories": _curves(found.histories),
         "data": _data(found),
     }
+    report["prepared"], quantiles = _prepared(found)
+    first = iter(() if quantiles is None else ((payload.QUANTILES, quantiles),))
     if not configurations:
-        return report, iter(())
+        return report, first
     scores, samples = found.scores, found.samples
     names = [_name(name) for name in evaluation.get("names") or []]
     report["evaluation"] = plain(
@@ -147,7 +151,24 @@ def _report(found: Found) -> tuple[dict[str, Any], Iterator[tuple[str, np.ndarra
     kept = rows.choose(samples, evaluation, None if scores is None else scores.features, len(configurations))
     report["features"], features = _features(found, names)
     report["rows"] = _rows(kept, samples, names)
-    return report, _tensors(features, kept, samples, len(configurations))
+    return report, chain(first, _tensors(features, kept, samples, len(configurations)))
+
+
+def _prepared(found: Found) -> tuple[dict[str, Any] | None, np.ndarray | None]:
+    """Returns what is said of the columns before and after preprocessing, and their quantiles."""
+    stages = [stage for stage in payload.STAGES if stage in found.quantiles]
+    if not stages or len({found.quantiles[stage].shape for stage in stages}) > 1:
+        return None, None
+    size = found.quantiles[stages[0]].shape[1]
+    scores = None if found.scores is None else found.scores.features[:1]
+    kept = rows.worst_columns(scores, size, _PREPARED) if size > _PREPARED else np.arange(size)
+    names = [_name(name) for name in found.evaluation.get("names") or []]
+    about = {
+        "stages": stages,
+        "levels": plain(found.quantiles["levels"]),
+        "names": [names[i] for i in kept] if len(names) == size else None,
+    }
+    return about, np.stack([found.quantiles[stage][:, kept] for stage in stages]).astype(np.float32)
 
 
 def _tensors(
@@ -261,6 +282,7 @@ def _rows(kept: rows.Rows | None, samples: dict[str, np.ndarray], names: list[st
         "why": [int(i) for i in np.asarray(samples.get("why", nothing * 0 + payload.RANDOM))[kept.chosen]],
         "slices": ["".join("1" if cell else "0" for cell in line) for line in member],
         "labels": plain(np.asarray(samples["labels"], float)[kept.chosen]) if "labels" in samples else None,
+        "planes": any(f"plane_{place}" in samples for place in range(len(samples["error"]))),
         "every_error": plain(samples["every_error"], 3) if "every_error" in samples else None,
     }
     return about

@@ -97,6 +97,24 @@ def test_the_repaired_model_loads_elsewhere(diagnosed, wine):
     np.testing.assert_allclose(there, diagnosis.fixed_model.predict(wine[1][:3], verbose=0), rtol=1e-5)
 
 
+def test_samples_hold_random_rows_with_their_reconstructions_and_codes(diagnosed):
+    with np.load(diagnosed[3] / "samples.npz") as found:
+        samples = dict(found)
+    kept, random = samples["kept_index"], samples["kept_random"]
+    assert set(samples["row_index"]) <= set(kept)
+    assert random.sum() >= 20
+    extreme = np.searchsorted(kept, samples["row_index"])
+    np.testing.assert_allclose(samples["kept_rows"][extreme], samples["rows"], rtol=1e-6)
+    for side in ("before", "after"):
+        made = samples[f"kept_reconstruction_{side}"]
+        np.testing.assert_allclose(made[extreme], samples[f"reconstruction_{side}"], rtol=1e-5)
+        np.testing.assert_array_equal(samples[f"kept_error_{side}"], samples[f"errors_{side}"][kept])
+        plane = samples[f"kept_plane_{side}"]
+        np.testing.assert_array_equal(np.isfinite(plane).all(axis=1), random)
+        places = dict(zip(map(tuple, samples[f"latent_{side}"]), samples[f"latent_error_{side}"], strict=True))
+        assert [places[tuple(point)] for point in plane[random]] == samples[f"kept_error_{side}"][random].tolist()
+
+
 def test_the_run_directory_is_whole(diagnosed):
     diagnosis, _, _, directory = diagnosed
     for name in (

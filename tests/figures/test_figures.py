@@ -212,10 +212,10 @@ def test_names_from_data_are_escaped(runs):
 
 def test_row_pairs_mark_who_is_better_row_by_row():
     first, second = np.array([0.1, 1.0, 0.5, np.nan]), np.array([0.2, 0.5, 0.05, 1.0])
-    made = figures.row_pairs(first, second, ("a<b>", "c"))
-    (trace,) = made["data"]
-    assert trace["y"] == [0.2, 0.5, 0.05, None]
-    assert trace["marker"]["color"][:3] == [theme.LIGHT["before"], theme.LIGHT["after"], theme.LIGHT["after"]]
+    made = figures.row_pairs(first, second, ("a<b>", "c"), np.array([7, 8, 9, 10]))
+    worse, better = made["data"]
+    assert (worse["y"], worse["customdata"], worse["marker"]["color"]) == ([0.2], [7], theme.LIGHT["before"])
+    assert (better["y"], better["customdata"], better["marker"]["color"]) == ([0.5, 0.05], [8, 9], theme.LIGHT["after"])
     assert "67 %" in made["layout"]["meta"]["caption"]
     assert "<b>" not in json.dumps(made["layout"]["xaxis"])
     assert figures.row_pairs(first[:1], second[:1], ("a", "b")) is None

@@ -6,16 +6,23 @@ every score, row error and code in the files is a true figure of those data. Onl
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 HOSTILE = '<script>window.hacked=1</script><img src=x onerror="window.hacked=2">\'"&{{7*7}}%{x}\x1b[31m'
 LEVELS = np.array([0.0, 0.01, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.99, 1.0])
 
 
+# Beside other tests on few cores the threads of a product wait for each other: many times as long as on one thread.
+one_thread = threadpool_limits.wrap(limits=1, user_api="blas")
+
+
+@one_thread
 def make_run(directory: Path, kind: str) -> Path:
     """Writes one run.
 
@@ -71,11 +78,18 @@ def _digits() -> tuple[np.ndarray, np.ndarray]:
     return padded.reshape(len(padded), -1) / 16.0, np.array([f"pixel_{i}" for i in range(28 * 28)])
 
 
-def _project(rows: np.ndarray, rank: int, *, scaled: bool) -> dict[str, np.ndarray]:
+@functools.cache
+def _directions(images: bool, scaled: bool) -> tuple[np.ndarray, ...]:
+    """Returns mean, spread, the rows as fed, and their singular values and principal directions."""
+    rows, _ = _digits() if images else _cancer()
     mean = rows.mean(0)
     spread = np.where(rows.std(0) > 0, rows.std(0), 1) if scaled else np.ones(rows.shape[1])
     fed = (rows - mean) / spread
-    _, values, directions = np.linalg.svd(fed, full_matrices=False)
+    return mean, spread, fed, *np.linalg.svd(fed, full_matrices=False)[1:]
+
+
+def _project(rows: np.ndarray, rank: int, *, scaled: bool) -> dict[str, np.ndarray]:
+    mean, spread, fed, values, directions = _directions(rows.shape[1] == 28 * 28, scaled)
     codes = fed @ directions[:rank].T
     share = values**2 / np.sum(values**2)
     out = codes @ directions[:rank] * spread + mean
@@ -116,9 +130,14 @@ def _samples(rows: np.ndarray, names: np.ndarray, before: Any, after: Any, image
         "quantile_levels": LEVELS,
         "quantiles_raw": np.quantile(rows, LEVELS, axis=0),
     }
+    kept = np.union1d(chosen, np.arange(0, len(held), 3))
+    found |= {"kept_rows": rows[held][kept].astype(np.float32), "kept_index": held[kept], "kept_random": kept % 3 == 0}
     for side, made in (("before", before), ("after", after)):
         if made is None:
             continue
+        found[f"kept_reconstruction_{side}"] = made["out"][held][kept].astype(np.float32)
+        found[f"kept_error_{side}"] = errors[side][kept]
+        found[f"kept_plane_{side}"] = made["codes"][held][kept]
         found[f"reconstruction_{side}"] = made["out"][held][chosen]
         found[f"error_{side}"] = errors[side][chosen]
         found[f"errors_{side}"] = errors[side]
@@ -275,6 +294,8 @@ def _diagnosis(kind: str, rows: np.ndarray, images: bool, before: float, after: 
                 (800, 0.7, [before * 0.5, before * 0.9]), (1600, 0.5, [before * 0.2, before * 0.8]),
             )
         ]  # fmt: skip
+    if kind == "two_causes":
+        found["statements"] = ["The rows are in an order: hold out a tail if the model is for rows that come later."]
     if kind == "limited":
         found["statements"] = [f"No linear code of 8 units does better than {before * 1.02:.2f} on these rows."]
         found["code_curve"] = [

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from tests.report.runs import one_thread
+
 HOSTILE = "<img src=x onerror=alert(1)>"
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 
@@ -27,6 +29,7 @@ class Made:
     features: np.ndarray  # (C, D)
 
 
+@one_thread
 def make_evaluation(
     directory: Path,
     kind: str,
@@ -48,7 +51,7 @@ def make_evaluation(
       name: of the study and of all features, where they shall be that.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    rows, shape, names = _rows(kind, columns)
+    rows, shape, names = _rows(kind, columns, kept)
     if name is not None:
         names = [f"{name} {i}" for i in range(len(names))]
     pooled = kind in ("picture", "sequence")
@@ -71,19 +74,22 @@ def make_evaluation(
             mse = np.mean((rows - out)[keep] ** 2, 0)
             return np.where(variance > 0, mse / variance, np.nan)
 
-    def score(out: np.ndarray, weight: np.ndarray) -> float:
+    def scores(out: np.ndarray, weight: np.ndarray) -> np.ndarray:
+        """The score under each line of weights, (k, n)."""
         miss = np.minimum(np.nan_to_num((rows - out) ** 2, nan=4 * variance.max() + 1), 1e12)
-        mse = weight @ miss / weight.sum()
-        base = weight @ ((rows - mean) ** 2) / weight.sum()
+        mse, base = weight @ miss, weight @ ((rows - mean) ** 2)
         if pooled:
-            return float(min(4.0, mse.sum() / base.sum()))
-        return float(np.mean(np.minimum(mse[variance > 0] / np.maximum(base[variance > 0], 1e-12), 4)))
+            return np.minimum(4.0, mse.sum(1) / base.sum(1))
+        return np.minimum(mse[:, variance > 0] / np.maximum(base[:, variance > 0], 1e-12), 4).mean(1)
+
+    def score(out: np.ndarray, weight: np.ndarray) -> float:
+        return float(scores(out, weight[None])[0])
 
     def row_errors(out: np.ndarray) -> np.ndarray:
         spread = np.full(size, np.sqrt(variance.mean())) if pooled else np.sqrt(np.where(variance > 0, variance, 1))
         return np.mean(((rows - out) / spread) ** 2, 1)
 
-    draws = np.array([[score(out, weight) for weight in weights[: 120 if configurations < 10 else 12]] for out in outs])
+    draws = np.array([scores(out, weights[: 120 if configurations < 10 else 12]) for out in outs])
     identities = [f"c{i:07x}" for i in range(configurations)]
     records, entries = [], []
     features = np.stack([feature_scores(out, np.ones(n, bool)) for out in outs])
@@ -169,7 +175,7 @@ def make_evaluation(
     return Made(directory, evaluation, samples, features)
 
 
-def _rows(kind: str, columns: int) -> tuple[np.ndarray, tuple[int, ...], list[str]]:
+def _rows(kind: str, columns: int, kept: int) -> tuple[np.ndarray, tuple[int, ...], list[str]]:
     rng = np.random.default_rng(0)
     if kind == "table":
         from sklearn.datasets import load_breast_cancer
@@ -191,7 +197,7 @@ def _rows(kind: str, columns: int) -> tuple[np.ndarray, tuple[int, ...], list[st
         ]
         both = np.stack(waves, axis=2)
         return both.reshape(400, -1), (60, 2), [f"t{i // 2}_{'ab'[i % 2]}" for i in range(120)]
-    n = 1200
+    n = max(300, kept + kept // 5)
     hidden = rng.normal(size=(n, 24)) * np.linspace(3, 0.5, 24)
     rows = np.tanh(hidden @ rng.normal(size=(24, columns)) / 4) + 0.15 * rng.normal(size=(n, columns))
     return rows * rng.lognormal(0, 2, columns), (columns,), [f"sensor_{i:03d}" for i in range(columns)]

@@ -1,7 +1,8 @@
 """A real TensorBoard in a process of its own, which finds the plugin as everybody's does: by its entry point.
 
 TensorFlow is kept out of that process (TensorBoard has a switch for it): the plugin must not need it, and TensorBoard
-starts in 3 s instead of 15.
+starts in 3 s instead of 15. `AETFX_TENSORBOARD_PYTHON` names the Python of another environment, to test the TensorBoard
+of the other stack (`make dashboard`).
 """
 
 from __future__ import annotations
@@ -50,7 +51,11 @@ def tensorboard(logdir: Path, folder: Path, *options: str) -> Iterator[str]:
     """
     path = os.pathsep.join([str(entry_point(folder / "site")), str(ROOT)])
     process = subprocess.Popen(
-        [sys.executable, "-c", _START, "--logdir", str(logdir), "--port", "0", "--host", "127.0.0.1", *options],
+        [
+            os.environ.get("AETFX_TENSORBOARD_PYTHON") or sys.executable,
+            *("-c", _START, "--logdir", str(logdir), "--port", "0", "--host", "127.0.0.1", "--reload_interval", "1"),
+            *options,
+        ],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,

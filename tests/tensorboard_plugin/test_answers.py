@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from aetfx.tensorboard_plugin import answers
+from aetfx.tensorboard_plugin import answers, views
 from aetfx.tensorboard_plugin.store import Report
 
 
@@ -53,12 +53,14 @@ def test_pairs_that_were_not_measured_are_told_apart_by_their_intervals_only():
 
 
 def test_a_slice_that_is_clearly_worse_is_where_it_fails():
-    slices = [[[0.4, 0.4], [0.1, 0.3]], [[None] * 2] * 2, [[None] * 2] * 2]
+    slices = [[[0.4, 0.4], [0.1, 0.3]], [[None, None], [None, None]], [[None] * 2] * 2]
     made = report([0.4, 0.1], slice_scores=slices, features={"names": ["age", "height"]})
     fails = facts(made, np.array([[0.1, 0.1], [0.05, 0.2]]))["Where it still fails"]
     assert fails["value"] == "slice night"
     assert "0.30 there" in fails["text"]
     assert "height" in fails["text"]
+    made.content["slice_scores"][1][1][1] = 0.08  # its interval reaches the score on all rows
+    assert facts(made, np.array([[0.1, 0.1], [0.05, 0.2]]))["Where it still fails"]["value"] == "height"
 
 
 def test_rows_that_are_not_finite_come_before_slices():
@@ -97,3 +99,15 @@ def test_the_rim_of_the_code_is_said_where_errors_are_there():
     away = np.linalg.norm(points, axis=1)
     assert "fails at the rim" in answers.latent("a", points, away**4)
     assert "fare like" in answers.latent("a", points, np.ones(500))
+
+
+def test_of_many_rows_some_are_drawn_and_that_is_said():
+    why = np.ones(1000, np.uint8)
+    why[::50] |= views.payload.WORST
+    chosen = views._thinned(why)
+    assert len(chosen) == 700
+    assert set(np.flatnonzero(why & views.payload.WORST)) <= set(chosen)
+    assert views._shown(chosen, 1000) == " Shown are 700 of 1,000 kept rows, the worst among them."
+    assert views._thinned(why[:500]).tolist() == list(range(500))
+    assert views._shown(np.arange(500), 500) == ""
+    assert len(np.unique(views._thinned(why | views.payload.WORST))) == 700

@@ -136,12 +136,32 @@ def test_a_diagnosis_alone_becomes_two_configurations_with_rows(tmp_path):
     write_dashboard(tmp_path)
     report, tensors, _ = read(tmp_path)
     with np.load(tmp_path / "samples.npz") as samples:
-        np.testing.assert_allclose(tensors[payload.TRUTH], samples["rows"], rtol=1e-6)
-        np.testing.assert_allclose(tensors[payload.ERRORS][1], samples["error_after"], rtol=1e-5)
+        np.testing.assert_allclose(tensors[payload.TRUTH], samples["kept_rows"], rtol=1e-6)
+        np.testing.assert_allclose(tensors[payload.ERRORS][1], samples["kept_error_after"], rtol=1e-5)
+        np.testing.assert_allclose(tensors[payload.PLANES][0], samples["kept_plane_before"], rtol=1e-6)
+        why = dict(zip(report["rows"]["place"], report["rows"]["why"], strict=True))
+        worst = samples["row_index"][samples["row_kind"] == "worst"]
+        assert {i for i, bits in why.items() if bits & payload.WORST} == set(worst.tolist())
+        drawn = samples["kept_index"][samples["kept_random"]]
+        assert {i for i, bits in why.items() if bits & payload.RANDOM} == set(drawn.tolist())
+        for stage, quantiles in zip(report["prepared"]["stages"], tensors[payload.QUANTILES], strict=True):
+            np.testing.assert_allclose(quantiles, samples[f"quantiles_{stage}"], rtol=1e-6)
     assert [item["name"] for item in report["evaluation"]["configurations"]] == [
         "your model",
         "repaired (scaling=standard)",
     ]
+
+
+def test_a_diagnosis_of_an_older_aetfx_shows_its_few_rows(tmp_path):
+    make_run(tmp_path, "table")
+    with np.load(tmp_path / "samples.npz") as samples:
+        old = {name: samples[name] for name in samples.files if not name.startswith("kept_")}
+    np.savez(tmp_path / "samples.npz", **old)
+    write_dashboard(tmp_path)
+    report, tensors, _ = read(tmp_path)
+    np.testing.assert_allclose(tensors[payload.TRUTH], old["rows"], rtol=1e-6)
+    assert report["rows"]["place"] == old["row_index"].tolist()
+    assert not report["rows"]["planes"]
 
 
 def test_values_too_large_for_half_a_float_come_through(tmp_path):

@@ -1,7 +1,12 @@
-"""A page of TensorBoard opened at the dashboard, with everything that it said and asked for."""
+"""The dashboard opened in TensorBoard, with everything that the page said and asked for.
+
+To load TensorBoard takes a second or two, so that visits share a page: a further one changes the address, as a link
+does. `Visit.fresh` opens a page of its own, with an empty cache.
+"""
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 from urllib.parse import quote, urlsplit
 
@@ -11,57 +16,82 @@ window.violations = [];
 document.addEventListener("securitypolicyviolation", (e) => violations.push(`${e.effectiveDirective} ${e.blockedURI}`));
 """
 _OWN_NOISE = ("Multiple instances of Three.js",)  # TensorBoard's
+_FRAME = "iframe[src*='plugin_entry.html?name=aetfx']"
+_DRAWN = "html[data-view]:not([data-view=''])"
+# What tells that a view is drawn is taken away before the address changes.
+_FORGET = "for (const key of ['view', 'heat', 'pair']) delete document.documentElement.dataset[key]"
+
+_GO = "(to) => { if (location.hash === to) dispatchEvent(new HashChangeEvent('hashchange')); else location.hash = to; }"
 
 
 class Visit:
-    """Opens a view in real TensorBoard.
+    """A page with real TensorBoard at the dashboard.
 
     Args:
       browser: Playwright's.
       address: of TensorBoard.
-      run: below the log directory; None asks for none.
-      dark: TensorBoard's dark mode.
-      **state: what the address says behind `#aetfx`.
     """
 
-    def __init__(self, browser, address: str, run: str | None = None, *, dark: bool = False, height=800, **state: str):
+    def __init__(self, browser, address: str):
         self.said: list[str] = []
         self.foreign: list[str] = []
-        self.context = browser.new_context(viewport={"width": 1280, "height": height})
+        self.address = address
+        self.context = browser.new_context(viewport={"width": 1280, "height": 800})
         self.context.add_init_script(_WATCH)
         self.page = self.context.new_page()
-        host = urlsplit(address).netloc
         self.page.on("console", self._console)
         self.page.on("pageerror", lambda error: self.said.append(f"error: {error}"))
         self.page.on("dialog", lambda dialog: (self.said.append(f"dialog: {dialog.message}"), dialog.dismiss()))
         self.page.on("response", lambda r: self.said.append(f"{r.status} {r.url}") if r.status >= 400 else None)
-        self.page.on(
-            "request",
-            lambda r: (
-                self.foreign.append(r.url)
-                if urlsplit(r.url).scheme in ("http", "https", "ws", "wss") and urlsplit(r.url).netloc != host
-                else None
-            ),
-        )
-        if run is not None:
-            state = {**state, "run": f"{run}/tensorboard/aetfx"}
-        hash_ = "".join(f"&{key}={quote(value, safe='')}" for key, value in state.items())
-        self.page.goto(f"{address}?darkMode={str(dark).lower()}#aetfx{hash_}")
-        self.frame.locator("html[data-view]:not([data-view=''])").wait_for(state="attached", timeout=60_000)
+        self.page.on("request", self._request)
+
+    @classmethod
+    @contextlib.contextmanager
+    def fresh(cls, browser, address: str, run: str | None = None, **state: str):
+        """Opens a page of its own at a run and a state; see `go`."""
+        visit = cls(browser, address)
+        try:
+            visit.page.goto(f"{address}{_hash(run, state)}")
+            visit.wait_drawn()
+            yield visit
+        finally:
+            visit.context.close()
+
+    def go(self, run: str, *, dark: bool = False, **state: str) -> Visit:
+        """Goes to a view in the page that is open, and forgets what was said before.
+
+        Args:
+          run: below the log directory.
+          dark: TensorBoard's dark mode.
+          **state: what the address says behind `#aetfx`.
+        """
+        if self.page.url == "about:blank":
+            self.page.goto(self.address + "#aetfx")
+            self.wait_drawn()
+        self.page.evaluate("(dark) => document.body.classList.toggle('dark-mode', dark)", dark)
+        self.said.clear()
+        self.foreign.clear()
+        self.run(f"window.violations = []; {_FORGET}")
+        self.page.evaluate(_GO, _hash(run, state))
+        self.wait_drawn()
+        return self
+
+    def wait_drawn(self) -> None:
+        """Waits until some view says that it is drawn."""
+        self.frame.locator(_DRAWN).wait_for(state="attached", timeout=60_000)
 
     def _console(self, message) -> None:
         if message.type in ("error", "warning") and not any(noise in message.text for noise in _OWN_NOISE):
             self.said.append(f"{message.type}: {message.text}")
 
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.context.close()
+    def _request(self, request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme in ("http", "https", "ws", "wss") and parts.netloc != urlsplit(self.address).netloc:
+            self.foreign.append(request.url)
 
     @property
     def frame(self):
-        return self.page.frame_locator("iframe[src*='plugin_entry.html?name=aetfx']")
+        return self.page.frame_locator(_FRAME)
 
     def run(self, script: str):
         """Runs a script in the dashboard's frame."""
@@ -83,7 +113,7 @@ class Visit:
     def shot(self, name: str) -> None:
         SCREENS.mkdir(parents=True, exist_ok=True)
         self.page.mouse.move(1, 1)
-        self.page.wait_for_timeout(400)
+        self.page.wait_for_timeout(250)  # whatever fades in
         self.page.screenshot(path=str(SCREENS / f"{name}.png"))
 
     def assert_clean(self) -> None:
@@ -91,3 +121,9 @@ class Visit:
         assert self.said == [], self.said
         assert self.foreign == []
         assert self.run("window.violations") == []
+
+
+def _hash(run: str | None, state: dict[str, str]) -> str:
+    if run is not None:
+        state = {**state, "run": f"{run}/tensorboard/aetfx"}
+    return "#aetfx" + "".join(f"&{key}={quote(value, safe='')}" for key, value in state.items())

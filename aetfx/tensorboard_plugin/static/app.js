@@ -21,6 +21,7 @@ const VIEWS = [
   ["diagnosis", "Diagnosis", diagnosis, "diagnosis"],
 ];
 const SLOTS = ["a", "b", "c", "d"];
+const WAITING_MS = 5000; // as often as TensorBoard itself reads
 const WITH_PICKS = ["errors", "rows", "latent"];
 
 let state = {};
@@ -44,10 +45,14 @@ export const start = async (version, plotlyVersion) => {
   address.onChange(() => { state = address.read(); load(); });
   address.onReload(() => refresh(false));
   document.addEventListener("keydown", shortcut);
+  setInterval(() => { if (waits() && address.isShown()) refresh(false); }, WAITING_MS);
   state = address.read();
   await styled;
   await load();
 };
+
+// Whether something is to come: a sweep runs, nothing has been written yet, or TensorBoard does not answer.
+const waits = () => !found?.board || Boolean(found.board.standings);
 
 const theme = () => { document.documentElement.dataset.theme = address.isDark() ? "dark" : "light"; };
 
@@ -78,12 +83,15 @@ const load = async () => {
   draw();
 };
 
-export const refresh = async (loud = true) => {
+const refresh = async (loud = true) => {
   const before = found?.board?.step;
   const run = found?.run;
+  const mine = turn;
   try {
     const answer = await api.getJson("start", { run: state.run || run }, true);
-    const changed = !found || answer.board?.step !== before || answer.run !== run || answer.runs.length !== found.runs.length;
+    if (mine !== turn) return; // somebody went on meanwhile, and asked anew
+    const changed = !found || answer.board?.step !== before || answer.run !== run || answer.problem !== found.problem
+      || answer.runs.length !== found.runs.length;
     if (changed || loud) api.forget();
     found = answer;
     plot.setPalette(found.palette);
@@ -99,7 +107,7 @@ export const show = (changes) => {
   if (!("offset" in changes)) delete state.offset;
   if (changes.view && changes.view !== state.view) delete state.filter;
   state = { ...state, ...changes };
-  if (changes.run && changes.run !== found.run) {
+  if (changes.run && changes.run !== found?.run) {
     for (const key of [...SLOTS, "slice", "colour", "filter"]) delete state[key];
     load();
     return;
@@ -124,6 +132,12 @@ const picking = (identity, slot) => {
 };
 const pick = (identity, slot) => show(picking(identity, slot));
 
+// Changes a part of the state that the view itself has drawn already.
+const keep = (changes) => {
+  Object.assign(state, changes);
+  address.write({ ...state, run: found.runs.length > 1 ? found.run : state.run });
+};
+
 const unpick = (slot) => {
   const left = picks().filter((_, i) => i !== slot);
   show(Object.fromEntries(SLOTS.map((key, i) => [key, left[i] || null])));
@@ -132,24 +146,21 @@ const unpick = (slot) => {
 const draw = async () => {
   const mine = ++turn;
   scale.hideTip();
+  if (!found) return void load();
   const board = found.board;
   if (!board) {
     place.bar.replaceChildren(...barParts());
     place.lens.replaceChildren();
-    place.main.replaceChildren(nothing());
+    place.main.replaceChildren(found.problem ? note("This run cannot be shown", sentence(found.problem), again()) : nothing());
     done();
     return;
   }
   const view = VIEWS.find((item) => item[0] === state.view && isThere(item)) || firstView();
   state.view = view[0];
-  address.write({ ...state, run: found.runs.length > 1 ? found.run : state.run });
+  keep({});
   place.bar.replaceChildren(...barParts(view[0]));
   place.lens.replaceChildren(...(WITH_PICKS.includes(view[0]) ? lensParts() : []));
-  const context = {
-    run: found.run, board, state, picks: picks(), slice: sliceNumber(), show, pick, picking,
-    names: picks().map((id) => board.configurations.find((item) => item.id === id).name),
-    ask: { run: found.run, pick: picks(), slice: sliceNumber() },
-  };
+  const context = contextOf();
   document.documentElement.dataset.view = "";
   if (view[0] !== "leaderboard") place.main.setAttribute("aria-busy", "true");
   const slow = setTimeout(() => { if (mine === turn) place.main.classList.add("slow"); }, 150);
@@ -166,11 +177,18 @@ const draw = async () => {
   place.main.classList.remove("slow");
   place.main.removeAttribute("aria-busy");
   const focused = keptFocus();
-  place.main.replaceChildren(...missed, ...problems, ...[made].flat());
+  place.main.replaceChildren(...[missed, problems, made].flat(Infinity).filter(Boolean));
   focused();
   done(view[0]);
   plot.load().catch(() => {}); // for the next view
 };
+
+const contextOf = () => ({
+  run: found.run, board: found.board, state, picks: picks(), slice: sliceNumber(), show, keep, pick, picking,
+  picked: (identity, slot) => { keep(picking(identity, slot)); return contextOf(); },
+  names: picks().map((id) => found.board.configurations.find((item) => item.id === id).name),
+  ask: { run: found.run, pick: picks(), slice: sliceNumber() },
+});
 
 const done = (view = "none") => { document.documentElement.dataset.view = view; };
 
@@ -247,21 +265,20 @@ const nothing = () => note("No aetfx run in this log directory yet",
   h("pre", null, "aetfx compare study.yaml --out runs/mine\ntensorboard --logdir runs"),
   h("p", { class: "quiet small" }, "aetfx diagnose and aetfx evaluate write one too."));
 
-const broken = (problem) => problem instanceof api.Problem
-  ? note(problem.status === 404 ? "Not there yet" : "This view could not be drawn",
-    `${problem.message[0].toUpperCase()}${problem.message.slice(1)}${/[.?!]$/.test(problem.message) ? "" : "."}`, again())
-  : (console.warn(problem), note("This view could not be drawn", String(problem.message || problem), again()));
+const sentence = (text) => `${text[0].toUpperCase()}${text.slice(1)}${/[.?!]$/.test(text) ? "" : "."}`;
+
+const broken = (problem) => {
+  if (!(problem instanceof api.Problem)) console.warn(problem);
+  return note(problem.status === 404 ? "Not there" : "This view could not be drawn", sentence(String(problem.message || problem)), again());
+};
 
 const failed = (problem) => {
+  found = null; // whatever is there when TensorBoard answers again is drawn anew
   place.main.classList.remove("slow");
   place.lens.replaceChildren();
-  if (!found) place.bar.replaceChildren(...barParts());
-  const gone = problem.status === 404;
-  place.main.replaceChildren(note(gone ? "This run is gone" : "No answer", gone
-    ? "It was deleted or moved while TensorBoard was open." : problem.message, gone ? other() : again()));
-  found = gone ? null : found;
+  place.bar.replaceChildren(...barParts());
+  place.main.replaceChildren(note("No answer", problem.message, again()));
   done("failed");
 };
 
 const again = () => h("p", null, h("button", { class: "main", "data-key": "again", onclick: () => refresh() }, "Try again"));
-const other = () => h("p", null, h("button", { class: "main", "data-key": "again", onclick: () => { state = {}; found = null; api.forget(); load(); } }, "Show what is there"));

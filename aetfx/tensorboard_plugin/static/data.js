@@ -1,7 +1,8 @@
 // What is wrong with the data: findings, and a histogram of each column.
 
 import { getJson } from "./api.js";
-import { answer, card, count, h, percent, svg } from "./dom.js";
+import { answer, card, count, h, svg } from "./dom.js";
+import { figure } from "./plot.js";
 
 const CHUNK = 48; // histograms added at a time
 const SIZE = 1000;
@@ -9,13 +10,15 @@ const TALL = 100;
 const WORDS = { error: "Error", warning: "Warning", info: "Worth knowing" };
 
 export const data = async (context) => {
-  const { answer: sentence, data: found } = await getJson("data", { run: context.run });
-  if (!found) return [answer(sentence)];
+  const { answer: sentence, data: found, prepared } = await getJson("data", { run: context.run });
+  const figures = prepared.map((made) => figure(made));
+  if (!found) return [answer(sentence), h("div", { class: "columns even" }, figures)];
   const rows = Object.entries(found.rows || {}).map(([split, n]) =>
     `${split}: ${count(n.read ?? 0)} rows read${n.quarantined ? `, ${count(n.quarantined)} could not be used` : ""}`).join("; ");
   const list = h("div", { class: "stack" }, found.findings.map((item, i) => finding(item, i)),
     found.n_findings > found.findings.length && h("p", { class: "quiet" }, `${count(found.n_findings - found.findings.length)} more are in findings.json.`),
-    found.anomalies.length ? card("What breaks the schema", null, h("ul", { class: "plain" }, found.anomalies.map((item) => h("li", null, h("b", null, item.feature || "all columns"), " ", item.description)))) : null);
+    found.anomalies.length ? card("What breaks the schema", null, h("ul", { class: "plain" }, found.anomalies.map((item) => h("li", null, h("b", null, item.feature || "all columns"), " ", item.description)))) : null,
+    figures);
   const grid = h("div", { class: "histograms" });
   const box = found.columns.length ? columns(found, context, grid) : null;
   return [answer(sentence, rows && h("p", { class: "small" }, `${rows}.`)), h("div", { class: box ? "columns data" : "" }, list, box)];
@@ -54,7 +57,7 @@ const columns = (found, context, grid) => {
     more();
   };
   const search = h("input", { type: "search", placeholder: "Search columns and findings", "aria-label": "Search columns and findings", value: context.state.filter || "",
-    oninput: (event) => { context.state.filter = event.target.value; choose(event.target.value); } });
+    oninput: (event) => { context.keep({ filter: event.target.value }); choose(event.target.value); } });
   choose(context.state.filter || "");
   const keys = found.splits.length > 1 && found.splits.map((split, i) => h("span", { class: "key-split" }, h("i", { class: i ? "eval" : "train" }), split));
   return h("div", { class: "stack" }, h("div", { class: "tools-line" }, search, shown, h("span", { class: "pager" }, keys)), grid, button);

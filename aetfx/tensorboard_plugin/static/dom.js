@@ -58,8 +58,6 @@ export const card = (title, caption, ...content) =>
 export const note = (title, text, ...more) =>
   h("div", { class: "note", role: "status" }, h("h1", null, title), text && h("p", { class: "quiet" }, text), ...more);
 
-export const code = (text) => h("code", null, text);
-
 // Moves the focus among the elements of a group with the arrow keys.
 export const arrows = (group, selector, keys = ["ArrowLeft", "ArrowRight"]) => {
   group.addEventListener("keydown", (event) => {

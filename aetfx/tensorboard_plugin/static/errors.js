@@ -7,7 +7,9 @@ import { figure } from "./plot.js";
 import * as scale from "./scale.js";
 
 const LOW = 0.01; // a smaller score is drawn like this one
-const LABELS = 230; // pixels for the names of configurations
+const LABELS = [120, 340]; // pixels for the names of configurations: at least, at most
+const MAPS = 60; // drawn at once
+const BARS = 30;
 const FEW = 3; // maps of so few configurations stand beside the distribution
 const DECADES = Math.log10(1 / LOW);
 
@@ -17,7 +19,7 @@ export const errors = async (context) => {
   const side = h("div", { class: "stack" });
   if (found.figure) {
     parts.push(h("div", { class: "columns even" }, figure(found.figure, { tall: true }), side));
-    if (found.quantiles.length) side.append(quantiles(found.quantiles, context));
+    if (found.quantiles.length) side.append(quantiles(found.quantiles, found.seeds, context));
   }
   if (found.features) {
     const place = h("div", { class: "stack" }, h("div", { class: "card" }, h("p", { class: "quiet" }, "Reading the features …")));
@@ -37,7 +39,7 @@ export const errors = async (context) => {
   return parts;
 };
 
-const quantiles = (levels, context) => card("Row errors of all scored rows", null, h("table", { class: "plain" },
+const quantiles = (levels, seeds, context) => card(`Row errors of all scored rows${seeds ? ", over all seeds" : ""}`, null, h("table", { class: "plain" },
   h("thead", null, h("tr", null, h("th", { scope: "col" }, "share of rows below"), levels.map((item) => h("th", { class: "number", scope: "col" }, percent(item.level))))),
   h("tbody", null, context.names.map((name, i) => h("tr", null, h("td", { title: name }, h("span", { class: `swatch p${i}` }, "ABCD"[i])),
     levels.map((item) => h("td", { class: "number" }, short(item.values[i]))))))));
@@ -59,10 +61,10 @@ const worstFeatures = (heat, context) => {
 
 const level = (value) => (Number.isFinite(value) ? Math.min(1, Math.max(0, 1 + Math.log10(Math.max(value, LOW)) / DECADES)) : NaN);
 
-const legend = () => {
+const legend = (unit) => {
   const colours = scale.heat();
   return h("div", { class: "legend" }, "0.01", h("i", { style: { background: `linear-gradient(90deg, ${[0, 0.25, 0.5, 0.75, 1].map((s) => scale.css(colours, s)).join(",")})` } }),
-    "1 or more", h("span", { class: "quiet" }, "score of a feature, logarithmic; 1 is no better than its mean"));
+    "1 or more", h("span", { class: "quiet" }, `score of a ${unit}, logarithmic; 1 is no better than its mean`));
 };
 
 const nameOf = (context, place) => context.board.configurations[place].name;
@@ -73,7 +75,13 @@ const heatMap = (heat, about, context) => {
   const lines = heat.configurations.length;
   const wide = heat.features.length;
   const size = Math.max(11, Math.min(26, Math.floor(330 / lines)));
-  const named = (1200 - LABELS) / wide >= 15;
+  const font = `${Math.min(12.5, size)}px ${getComputedStyle(document.body).fontFamily}`;
+  const label = (place) => {
+    const pick = context.picks.indexOf(context.board.configurations[place].id);
+    return `${pick >= 0 ? `${"ABCD"[pick]} ` : ""}${nameOf(context, place)}`;
+  };
+  const left = Math.round(Math.min(LABELS[1], Math.max(LABELS[0], 12 + widest(font, heat.configurations.map(label)))));
+  const named = (1200 - left) / wide >= 15;
   const top = named ? 104 : 4;
   const right = named ? 52 : 0; // where the last slanted names lean to
   const holder = h("div", { class: "heat" });
@@ -86,7 +94,7 @@ const heatMap = (heat, about, context) => {
   };
   const draw = (context2, width) => {
     const colours = scale.heat();
-    const cell = (width - LABELS - right) / wide;
+    const cell = (width - left - right) / wide;
     const step = window.devicePixelRatio || 1;
     // One pixel per cell, stretched without smoothing: 48,000 rectangles would take a second.
     const image = new ImageData(wide, lines);
@@ -101,20 +109,20 @@ const heatMap = (heat, about, context) => {
     small.getContext("2d").putImageData(image, 0, 0);
     context2.imageSmoothingEnabled = false;
     context2.clearRect(0, 0, width, top + lines * size);
-    context2.drawImage(small, LABELS, top, cell * wide, size * lines);
-    context2.font = `${Math.min(12.5, size)}px ${getComputedStyle(document.body).fontFamily}`;
+    context2.drawImage(small, left, top, cell * wide, size * lines);
+    context2.font = font;
     context2.textBaseline = "middle";
     heat.configurations.forEach((place, line) => {
       const pick = context.picks.indexOf(context.board.configurations[place].id);
       context2.fillStyle = pick >= 0 ? scale.role(["after", "before", "improvement", "other"][pick]) : scale.role("ink");
-      if (size >= 9) context2.fillText(cut(context2, `${pick >= 0 ? `${"ABCD"[pick]} ` : ""}${nameOf(context, place)}`, LABELS - 10), 0, top + (line + 0.5) * size);
+      if (size >= 9) context2.fillText(cut(context2, label(place), left - 10), 0, top + (line + 0.5) * size);
     });
     if (named) {
       context2.fillStyle = scale.role("quiet");
       context2.font = `11.5px ${getComputedStyle(document.body).fontFamily}`;
       heat.features.forEach((feature, column) => {
         context2.save();
-        context2.translate(LABELS + (column + 0.5) * cell, top - 6);
+        context2.translate(left + (column + 0.5) * cell, top - 6);
         context2.rotate(-Math.PI / 3.2);
         context2.fillText(cut(context2, heat.names[feature], 116), 0, 0);
         context2.restore();
@@ -123,14 +131,14 @@ const heatMap = (heat, about, context) => {
     if (cursor) {
       context2.strokeStyle = scale.role("mark");
       context2.lineWidth = 1.5 / Math.min(step, 1.5);
-      context2.strokeRect(LABELS + cursor[1] * cell - 0.5, top + cursor[0] * size - 0.5, Math.max(cell, 2) + 1, size + 1);
+      context2.strokeRect(left + cursor[1] * cell - 0.5, top + cursor[0] * size - 0.5, Math.max(cell, 2) + 1, size + 1);
     }
   };
   let node = null;
   const make = (width) => {
     node = scale.canvas(width, top + lines * size, (context2) => draw(context2, width), { tabindex: "0", role: "application", "data-key": "heat", "aria-label": `Scores of ${wide} features of ${lines} configurations` });
     const at = (x, y) => {
-      const column = Math.floor(((x - LABELS) / (width - LABELS - right)) * wide);
+      const column = Math.floor(((x - left) / (width - left - right)) * wide);
       const line = Math.floor((y - top) / size);
       return column >= 0 && column < wide && line >= 0 && line < lines ? [line, column] : null;
     };
@@ -157,13 +165,19 @@ const heatMap = (heat, about, context) => {
     const column = cursor[1];
     const order = heat.configurations.map((place, line) => [place, scores[line * wide + column]]).sort((a, b) => a[1] - b[1]);
     const most = Math.max(...order.map(([, v]) => (Number.isFinite(v) ? Math.min(v, 4) : 0)), 1e-9);
-    detail.replaceChildren(card(heat.names[heat.features[column]], "All configurations on this feature, best first.",
-      h("div", { class: "bars" }, order.slice(0, 30).map(([place, value]) => h("button", { class: "bar-line", title: "Pick it as A", onclick: () => context.pick(context.board.configurations[place].id, 0) },
+    detail.replaceChildren(card(heat.names[heat.features[column]], order.length > BARS ? `The ${BARS} best of ${order.length} configurations on this feature.` : "All configurations on this feature, best first.",
+      h("div", { class: "bars" }, order.slice(0, BARS).map(([place, value]) => h("button", { class: "bar-line", title: "Pick it as A", onclick: () => context.pick(context.board.configurations[place].id, 0) },
         h("span", { class: "name" }, nameOf(context, place)), h("span", { class: "track" }, h("i", { style: { width: `${(100 * Math.min(value, 4)) / most}%` } })), h("span", { class: "number" }, short(value)))))));
   };
   watchWidth(holder, make);
   const some = about.kept ? ` The ${count(about.kept)} worst of ${count(about.n)} features.` : "";
-  return h("div", { class: "stack" }, card("Score of each feature", `Alike features and configurations stand together.${some}`, legend(), holder, said), detail);
+  return h("div", { class: "stack" }, card("Score of each feature", `Alike features and configurations stand together.${some}`, legend("feature"), holder, said), detail);
+};
+
+const widest = (font, texts) => {
+  const pen = new OffscreenCanvas(1, 1).getContext("2d");
+  pen.font = font;
+  return Math.max(...texts.map((text) => pen.measureText(text).width));
 };
 
 const cut = (context, text, width) => {
@@ -192,7 +206,7 @@ const maps = (heat, context, side) => {
   const chosen = context.picks.map((id) => context.board.configurations.findIndex((item) => item.id === id));
   const order = [...chosen, ...heat.configurations.filter((place) => !chosen.includes(place))];
   const grid = h("div", { class: "maps" });
-  for (const place of order.slice(0, 60)) {
+  for (const place of order.slice(0, MAPS)) {
     const line = heat.configurations.indexOf(place);
     const node = scale.canvas(side, (side * height) / wide, (context2) => {
       const colours = scale.heat();
@@ -218,5 +232,5 @@ const maps = (heat, context, side) => {
     grid.append(h("figure", null, h("figcaption", { title: nameOf(context, place) }, pick >= 0 && h("span", { class: `swatch p${pick}` }, "ABCD"[pick]),
       h("span", null, nameOf(context, place)), h("span", { class: "quiet number" }, short(context.board.configurations[place].score))), node));
   }
-  return card("Score of each pixel", "Pale pixels never change.", legend(), grid);
+  return card("Score of each pixel", `Pale pixels never change.${order.length > MAPS ? ` ${MAPS} of ${order.length} configurations.` : ""}`, legend("pixel"), grid);
 };

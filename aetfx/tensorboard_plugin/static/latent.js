@@ -16,7 +16,7 @@ export const latent = async (context) => {
     board.kept.labels && h("option", { value: "label", selected: colour === "label" }, "label"),
     names.slice(0, 1000).map((name, i) => h("option", { value: `column:${i}`, selected: colour === `column:${i}` }, name)));
   const tools = h("div", { class: "tools-line" }, h("label", null, "Colour by ", choice),
-    h("span", { class: "quiet small" }, "Click a point to see its row."),
+    h("span", { class: "quiet small" }, `Click a point to see its row.${found.shown}`),
     board.has.projector && h("button", { class: "link small", onclick: () => openTab("projector") }, "Open the best code in the Projector"));
   const seen = h("div", { "aria-live": "polite" });
   const open = async (point) => {

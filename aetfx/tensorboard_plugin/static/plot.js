@@ -32,8 +32,18 @@ const recolour = (item) => {
 
 const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false };
 
-const react = async (place) => {
+// The words of a view are seen before its figures, and one figure before the next: each takes 50 ms and more.
+const painted = () => new Promise((resolve) => { requestAnimationFrame(() => setTimeout(resolve)); });
+let turn = Promise.resolve();
+const react = (place) => {
+  const mine = turn.then(() => drawIn(place));
+  turn = mine.catch(() => {});
+  return mine;
+};
+
+const drawIn = async (place) => {
   const Plotly = await load();
+  await painted();
   if (!place.isConnected) return;
   const figure = place.aetfxFigure;
   const { data, layout } = isDark() ? recolour(figure) : structuredClone(figure);
@@ -50,14 +60,18 @@ export const figure = (made, { title, caption, tall = false, onclick } = {}) => 
   if (!tall) place.style.height = `${made.layout.height}px`;
   place.aetfxFigure = made;
   drawn.add(place);
+  let asked = false;
   // A hidden tab has no size; what is drawn then is drawn again when there is one.
   const observer = new ResizeObserver(([entry]) => {
     if (!place.isConnected) { observer.disconnect(); drawn.delete(place); window.Plotly?.purge(place); return; }
     if (entry.contentRect.width > 0 && entry.contentRect.height > 0) {
       if (place.dataset.drawn) window.Plotly.Plots.resize(place);
-      else react(place).then(() => onclick && place.on("plotly_click", (event) => onclick(event.points[0]))).catch(() => {
-        place.replaceChildren(h("p", { class: "quiet" }, "This figure needs plotly.js, which could not be loaded."));
-      });
+      else if (!asked) {
+        asked = true;
+        react(place).then(() => onclick && place.on?.("plotly_click", (event) => onclick(event.points[0]))).catch(() => {
+          place.replaceChildren(h("p", { class: "quiet" }, "This figure needs plotly.js, which could not be loaded."));
+        });
+      }
     }
   });
   observer.observe(place);

@@ -8,6 +8,7 @@ import * as scale from "./scale.js";
 const WORST = 4; // cells listed per row of a table
 const MARKED = 4; // cells marked per reconstruction
 const LINES = 3; // channels drawn per sequence
+const LINES_ALONE = 12; // of a single one
 const ORDERS = [["worst", "worst under A first"], ["best", "best under A first"], ["differs", "where A and B differ most"]];
 const PAGE = { sequence: 9, table: 8 };
 const GAP = 6; // between pictures
@@ -22,10 +23,10 @@ export const rows = async (context) => {
   const { state, board } = context;
   const alone = /^at:\d+$/.test(state.order || "") ? Number(state.order.slice(3)) : null;
   const order = ORDERS.some(([key]) => key === state.order) ? state.order : "worst";
-  const offset = context.state.offset || 0;
+  const offset = /^\d{1,8}$/.test(state.offset || "") ? Number(state.offset) : 0;
   const limit = board.kept.kind === "picture" ? columnsOf(context) : PAGE[board.kept.kind];
   const pack = await getPack("rows", alone === null ? { ...context.ask, order, offset, limit } : { ...context.ask, at: alone });
-  const turn = (to) => context.show({ offset: Math.max(0, to) });
+  const turn = (to) => context.show({ offset: String(Math.max(0, to)) });
   const tools = alone === null
     ? h("div", { class: "tools-line" },
       h("label", null, "Show ", h("select", { "aria-label": "Order", "data-key": "order", onchange: (event) => context.show({ order: event.target.value === "worst" ? null : event.target.value }) },
@@ -40,7 +41,7 @@ export const rows = async (context) => {
   return [answer(alone === null ? pack.answer : `${rowName(pack.rows[0])}: ${context.names.map((name, i) => `${short(pack.rows[0].errors[i])} under ${name}`).join(", ")}.`), tools, body];
 };
 
-export const rowName = (row) => (row.place >= 0 ? `Row ${count(row.place)}` : `Kept row ${count(row.at)}`);
+const rowName = (row) => (row.place >= 0 ? `Row ${count(row.place)}` : `Kept row ${count(row.at)}`);
 
 const key = (pack, context) => (pack.kind === "table" || pack.kind === "picture"
   ? h("span", { class: "legend" }, pack.kind === "table" ? "low" : "too dark", h("i", { style: { background: `linear-gradient(90deg, ${[0, 0.25, 0.5, 0.75, 1].map((s) => scale.css(scale.diverging(), s)).join(",")})` } }), pack.kind === "table" ? "high" : "too bright",
@@ -65,7 +66,8 @@ const cells = (pack, i) => {
 };
 
 const about = (row, context) => {
-  const tags = [row.why & 2 ? "among the worst" : "", row.why & 4 ? "among the best" : "", ...row.slices.map((name) => `in ${name}`), row.label !== null && row.label !== undefined ? `label ${row.label}` : ""].filter(Boolean);
+  const extreme = { 2: "among the worst", 4: "among the best" }[row.why & 6]; // both: of unlike configurations
+  const tags = [extreme, ...row.slices.map((name) => `in ${name}`), row.label !== null && row.label !== undefined ? `label ${row.label}` : ""].filter(Boolean);
   return h("p", { class: "row-head" }, h("button", { class: "link", onclick: () => context.show({ view: "rows", order: `at:${row.at}` }) }, h("b", null, rowName(row))),
     row.errors.map((error, i) => h("span", { class: "row-error" }, h("span", { class: `swatch p${i}` }, "ABCD"[i]), error === null ? h("b", { class: "bad" }, "not finite") : short(error))),
     h("span", { class: "quiet small" }, tags.join(" · ")));
@@ -154,7 +156,8 @@ const sequence = (pack, i, context, large) => {
     return sum;
   };
   const order = Array.from({ length: channels }, (_, c) => c);
-  const shown = (channels > LINES && !large ? [...order].sort((a, b) => gap(b) - gap(a)).slice(0, LINES) : order).slice(0, 12);
+  const most = large ? LINES_ALONE : LINES;
+  const shown = channels > most ? [...order].sort((a, b) => gap(b) - gap(a)).slice(0, most) : order;
   const panels = shown.map((channel) => {
     const series = [truth, ...made.filter(Boolean)].map((values) => Array.from({ length: steps }, (_, t) => values[t * channels + channel]));
     const finite = series.flat().filter(Number.isFinite);

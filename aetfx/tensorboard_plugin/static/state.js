@@ -1,8 +1,8 @@
 // What is shown, kept in the address of the page that holds this frame, so that a link brings it back:
-// #aetfx&view=rows&run=..&a=..&b=..&slice=..&order=..&colour=..&filter=..&sort=..
+// #aetfx&view=rows&run=..&a=..&b=..&slice=..&order=..&offset=..&colour=..&filter=..&sort=..
 
 const PLUGIN = "aetfx";
-const KEYS = ["view", "run", "a", "b", "c", "d", "slice", "order", "colour", "filter", "sort"];
+const KEYS = ["view", "run", "a", "b", "c", "d", "slice", "order", "offset", "colour", "filter", "sort"];
 
 const host = () => {
   try {
