@@ -38,8 +38,8 @@ def test_breast_cancer_raw_has_unlike_scales_and_no_outliers():
     (finding,) = checked(data.data, data.feature_names.tolist())
     assert (finding.code, finding.severity, finding.feature) == ("data.scaling", "error", None)
     assert finding.message == (
-        "the columns have unlike scales (range ratio 8,035): 'fractal dimension error' spans 0.0115, "
-        "'worst area' 2,662; the largest own the loss"
+        "the columns have unlike scales: 'fractal dimension error' spans 0.0115, 'worst area' 2,662, 230,752 times as "
+        "much; the largest own the loss"
     )
     assert finding.evidence["largest"][0]["column"] == "worst area"
     assert len(finding.evidence["largest"]) == 5

@@ -56,8 +56,9 @@ def _unlike(statistics: ColumnStatistics, context: Context) -> list[Finding]:
             None,
             context.split,
             "error",
-            f"the columns have unlike scales (range ratio {number(ratio)}): '{statistics.names[small]}' spans "
-            f"{number(ranges[small])}, '{statistics.names[large]}' {number(ranges[large])}; the largest own the loss",
+            f"the columns have unlike scales: '{statistics.names[small]}' spans {number(ranges[small])}, "
+            f"'{statistics.names[large]}' {number(ranges[large])}, {number(ranges[large] / ranges[small])} times as "
+            "much; the largest own the loss",
             {
                 "range_ratio": ratio,
                 "threshold": context.thresholds.range_ratio,
