@@ -49,7 +49,7 @@ def compared(family: str, folder: Path) -> dict[str, Any]:
     references = {row["name"]: row["score"] for row in record["rows"] if row.get("kind") == "reference"}
     return {
         "seconds": round(time.perf_counter() - begun, 1),
-        "best": best["name"],
+        "best": ", ".join(f"{key.split('.')[-1]}={value}" for key, value in best["settings"].items()),
         "score": best["score"],
         "interval": best["interval"],
         "references": references,
