@@ -161,7 +161,7 @@ class TrainingSection(_Section, frozen=True):
     loss: Loss | None = None
     epochs: Count = 100
     batch_size: Count = 32
-    seed: Annotated[int, Meta(ge=0, description="a whole number from 0 on")] = 0
+    seed: Annotated[int, Meta(ge=0, lt=2**31, description="a whole number from 0 to 2147483647")] = 0
     schedule: Literal["constant", "cosine", "plateau"] = "constant"
     warmup_epochs: Annotated[int, Meta(ge=0, description="a whole number from 0 on")] = 0
     patience: Count | None = None
@@ -442,6 +442,11 @@ def _check_whole(study: Study, where: str) -> None:
         raise StudyError(
             f"{where}: training.batch_size must be at least training.replicas ({study.training.replicas}) "
             f"but got {study.training.batch_size}."
+        )
+    if study.training.warmup_epochs >= study.training.epochs:
+        raise StudyError(
+            f"{where}: training.warmup_epochs must be below training.epochs ({study.training.epochs}) "
+            f"but got {study.training.warmup_epochs}: the learning rate would never be reached."
         )
     for key, values in study.compare.items():
         if isinstance(values, Range):

@@ -50,7 +50,12 @@ WRONG = [
     ("training: {learning_rate: .inf}", "training.learning_rate must be a number above 0 but got inf."),
     ("training: {learning_rate: .nan}", "training.learning_rate must be a number above 0 but got nan."),
     ("training: {batch_size: -3}", "training.batch_size must be a whole number above 0 but got -3."),
-    ("training: {seed: -1}", "training.seed must be a whole number from 0 on but got -1."),
+    ("training: {seed: -1}", "training.seed must be a whole number from 0 to 2147483647 but got -1."),
+    ("training: {seed: 5000000000}", "training.seed must be a whole number from 0 to 2147483647 but got 5000000000."),
+    (
+        "training: {epochs: 5, warmup_epochs: 5}",
+        "training.warmup_epochs must be below training.epochs (5) but got 5: the learning rate would never be reached.",
+    ),
     ("training: {replicas: 64}", "training.batch_size must be at least training.replicas (64) but got 32."),
     (
         "model: {hidden: [64, 0]}",

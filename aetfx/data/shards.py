@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import math
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -148,6 +149,7 @@ def stream(
       RunError: the disk is full.
     """
     if (known := _known(folder, key)) is None:
+        _clear(folder)
         _check_room(folder, source, targets)
         known = _write(source, targets, folder, key, fraction, seed, most_bytes, tell)
     quarantined = [Quarantined(*row) for row in known["quarantined"]]
@@ -217,10 +219,10 @@ def _write(
     tell: Callable[[int], None] | None,
 ) -> dict[str, Any]:
     """Returns what `about.json` holds, which is written when all else is."""
-    shutil.rmtree(folder, ignore_errors=True)
-    writers = {"rows": _Writer(folder, "rows", source)}
-    if targets is not None:
-        writers["targets"] = _Writer(folder, "targets", targets)
+    sides = {"rows": source} if targets is None else {"rows": source, "targets": targets}
+    # One type for both, because blocks are of so many bytes and rows must meet their targets.
+    dtype = np.dtype("<f4" if all(side.value_bytes == 4 for side in sides.values()) else "<f8")
+    writers = {name: _Writer(folder, name, side, dtype) for name, side in sides.items()}
     samples = {name: _Sample(most_bytes, source) for name in ("sample", "held-out")}
     quarantined: list[Quarantined] = []
     seen, n_read = np.zeros(source.n_columns, bool), 0
@@ -262,7 +264,7 @@ def _known(folder: Path, key: str) -> dict[str, Any] | None:
     """Returns what was written before, if it is whole and belongs to the same rows."""
     path = folder / _ABOUT
     known = dict(read_json(path)) if path.exists() else {}
-    if known.get("key") != key:
+    if known.get("key") != key or not (folder / "sample.npy").exists():
         return None
     for disk in known["disk"]:
         disk["row_shape"], disk["counts"] = tuple(disk["row_shape"]), tuple(disk["counts"])
@@ -271,6 +273,18 @@ def _known(folder: Path, key: str) -> dict[str, Any] | None:
         if sizes != [count * rows.row_bytes for count in rows.counts]:
             return None
     return known
+
+
+def _clear(folder: Path) -> None:
+    """Deletes what an earlier call has written there, and nothing else: people keep data in folders of that name."""
+    names = [f"{prefix}{side}.npy" for prefix in ("", "target-") for side in ("sample", "held-out")]
+    numbers = [f"{side}/{'[0-9]' * 5}.bin" for side in ("rows", "targets")]
+    for name in (_ABOUT, *names, *numbers):
+        place, file = os.path.split(name)
+        stem, suffix = os.path.splitext(file)
+        for pattern in (file, f".{stem}-*{suffix}"):  # whole, and left behind half-written
+            for path in (folder / place).glob(pattern):
+                path.unlink(missing_ok=True)
 
 
 def _check_room(folder: Path, source: Source, targets: Source | None) -> None:
@@ -337,8 +351,8 @@ class _Stack:
 class _Writer:
     """Writes rows to files of about `_FILE_BYTES`."""
 
-    def __init__(self, folder: Path, name: str, source: Source):
-        self.dtype = np.dtype("<f4" if source.value_bytes == 4 else "<f8")
+    def __init__(self, folder: Path, name: str, source: Source, dtype: np.dtype):
+        self.dtype = dtype
         self.per_file = max(1, _FILE_BYTES // max(1, source.n_columns * self.dtype.itemsize))
         self.rows = DiskRows(str(folder / name), source.shape, self.dtype.str, (), "")
         self.counts: list[int] = []

@@ -288,9 +288,7 @@ def _taken(model: Any, shape: tuple[int, ...]) -> tuple[int, ...]:
 def _read(path: str, label: str) -> Any:
     import keras
 
-    import aetfx.models.family_layers
-    import aetfx.models.packing_layers
-    import aetfx.preprocessing.layers  # noqa: F401 (these register the layers that aetfx saves)
+    import aetfx.models.saved_layers  # noqa: F401 (registers them)
 
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -17,7 +18,7 @@ class Corruption(keras.layers.Layer):
 
     Args:
       kind: "masking" puts a part of the cells to 0, "gaussian" adds normal noise, "salt_pepper" puts a part of the
-        cells to the least or the greatest value of their batch.
+        cells to the least or the greatest value of their row.
       amount: the part of the cells, or the standard deviation in units of the rows as fed.
       seed: of the noise.
     """
@@ -33,14 +34,15 @@ class Corruption(keras.layers.Layer):
         if not training:
             return inputs
         if self.kind == "gaussian":
-            return inputs + keras.random.normal(
-                ops.shape(inputs), stddev=self.amount, dtype=inputs.dtype, seed=self.seed_generator
-            )
-        drawn = keras.random.uniform(ops.shape(inputs), dtype=inputs.dtype, seed=self.seed_generator)
+            return inputs + self.amount * _drawn(keras.random.normal, inputs, self.seed_generator)
+        drawn = _drawn(keras.random.uniform, inputs, self.seed_generator)
         if self.kind == "masking":
             return ops.where(drawn < self.amount, ops.zeros_like(inputs), inputs)
-        salted = ops.where(drawn < self.amount / 2, ops.max(inputs), inputs)
-        return ops.where(drawn > 1 - self.amount / 2, ops.min(inputs), salted)
+        # Of the row and not of the batch, which replicas share.
+        axes = tuple(range(1, len(inputs.shape)))
+        low, high = ops.min(inputs, axes, keepdims=True), ops.max(inputs, axes, keepdims=True)
+        salted = ops.where(drawn < self.amount / 2, high, inputs)
+        return ops.where(drawn > 1 - self.amount / 2, low, salted)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "kind": self.kind, "amount": self.amount, "seed": self.seed}
@@ -60,10 +62,10 @@ class Divergence(keras.layers.Layer):
         self.kl_weight, self.free_bits = kl_weight, free_bits
 
     def call(self, inputs: Any) -> Any:
-        mean, log_var = inputs
+        mean, log_var = (ops.cast(part, "float32") for part in inputs)  # half precision would round the sum
         per_unit = ops.mean(-0.5 * (1 + log_var - ops.square(mean) - ops.exp(log_var)), axis=0)
         self.add_loss(self.kl_weight * ops.sum(ops.maximum(per_unit, self.free_bits)))
-        return mean
+        return inputs[0]
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "kl_weight": self.kl_weight, "free_bits": self.free_bits}
@@ -82,8 +84,7 @@ class Sampling(keras.layers.Layer):
         mean, log_var = inputs
         if not training:
             return mean
-        noise = keras.random.normal(ops.shape(mean), dtype=mean.dtype, seed=self.seed_generator)
-        return mean + ops.exp(0.5 * log_var) * noise
+        return mean + ops.exp(0.5 * log_var) * _drawn(keras.random.normal, mean, self.seed_generator)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "seed": self.seed}
@@ -97,3 +98,20 @@ class StepNumbers(keras.layers.Layer):
         steps = inputs.shape[1]
         places = ops.reshape(ops.linspace(-1.0, 1.0, steps), (1, steps, 1))
         return ops.concatenate([inputs, ops.zeros_like(inputs[..., :1]) + ops.cast(places, inputs.dtype)], axis=-1)
+
+
+def _drawn(draw: Callable[..., Any], like: Any, seed: Any) -> Any:
+    """Draws a number for each of a tensor's, (n, ...); on several replicas those that one device would draw.
+
+    Each replica draws for the whole batch, from the same state, and takes what belongs to its own rows.
+    """
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    replicas = 1 if context is None else context.num_replicas_in_sync
+    count, *rest = ops.shape(like)
+    drawn = draw((replicas * count, *rest), dtype=like.dtype, seed=seed)
+    if replicas == 1:
+        return drawn
+    start = context.replica_id_in_sync_group * count
+    return drawn[start : start + count]

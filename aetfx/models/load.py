@@ -128,6 +128,8 @@ def from_file(path: Path) -> Any:
     """
     import keras
 
+    import aetfx.models.saved_layers  # noqa: F401 (registers them)
+
     if path.suffix in (".h5", ".hdf5"):
         return _from_hdf5(path)
     try:

@@ -45,7 +45,7 @@ class ModelSource:
       factory: the user's function, where the model cannot describe itself; the blueprint is then empty.
       opaque_because: why there is no blueprint, for people.
       parts: of a flat row, where the user's model has several inputs (`aetfx.models.packing`).
-      precision: Keras's dtype policy under which the factory is called; "" for the current one.
+      precision: Keras's dtype policy under which the model is built; "" for the current one.
     """
 
     blueprint: Blueprint
@@ -73,10 +73,12 @@ class ModelSource:
         return dataclasses.replace(self, blueprint=settle(blueprint, self.blueprint))
 
     def with_precision(self, policy: str) -> ModelSource:
-        """Returns the same source with another dtype policy; what a described model puts out last stays float32."""
-        if not self.blueprint:
-            return dataclasses.replace(self, precision=policy)
-        return self.with_blueprint(in_precision(self.blueprint, policy))
+        """Returns the same source with another dtype policy; what a model that names its layers puts out stays float32.
+
+        The policy also holds while the model is built: that of the model itself lets Keras scale the loss, and the
+        layers of a class of the user's own stand in no blueprint.
+        """
+        return dataclasses.replace(self.with_blueprint(in_precision(self.blueprint, policy)), precision=policy)
 
     def build(self) -> Any:
         """Builds a fresh, uncompiled model with newly drawn weights.

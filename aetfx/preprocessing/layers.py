@@ -1,9 +1,9 @@
 """A fitted preprocessing as Keras layers, so that the saved model takes raw rows and gives back raw rows.
 
-A model with these layers is loaded in Keras's safe mode after one import, which registers them:
+A model with these layers is loaded in Keras's safe mode after one import, which registers all of aetfx's layers:
 
   import keras
-  import aetfx.preprocessing.layers
+  import aetfx.models.saved_layers
   model = keras.models.load_model("fixed/model.keras")
 
 All steps are computed in float64: a time stamp of 1.6e9 seconds keeps its seconds, which float32 would round to

@@ -63,6 +63,11 @@ def recipe_from_study(study: Study, shape: tuple[int, ...], parts: Parts | None 
         source = source.with_precision(training.precision)
     schedule = {"name": training.schedule, "warmup_epochs": training.warmup_epochs}
     scheduled = schedule != {"name": "constant", "warmup_epochs": 0}
+    if scheduled and has_own_compile(model):
+        raise ModelError(
+            f"training.schedule cannot be used: {type(model).__name__} has a compile() of its own, and how it sets its "
+            "learning rates is not known. Leave training.schedule and training.warmup_epochs out."
+        )
     if scheduled and isinstance(optimizer["config"].get("learning_rate"), dict):
         raise ModelError(
             "training.schedule cannot be used: the model comes compiled with a learning-rate schedule of its own. "

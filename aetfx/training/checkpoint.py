@@ -33,7 +33,8 @@ class Snapshot:
     Attributes:
       epoch: epochs that are finished.
       step: updates of the next epoch that are done.
-      variables: of the model, the optimizer and Keras's own random state, and within an epoch of the metrics.
+      variables: of the model (the random states of its layers among them) and the optimizer, and within an epoch of
+        the metrics.
       losses: training loss of each finished epoch.
       scores: epoch (1-based) to score on the select rows.
       best_epoch, best_weights: kept so far, where the training stops early.

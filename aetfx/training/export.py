@@ -29,7 +29,7 @@ def export_model(path: Path, out: Path) -> Path:
     """
     import keras
 
-    import aetfx.preprocessing.layers  # noqa: F401 (registers the layers that it may hold)
+    import aetfx.models.saved_layers  # noqa: F401 (registers them)
 
     try:
         with quiet():

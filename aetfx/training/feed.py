@@ -1,9 +1,9 @@
 """Batches for `fit`: shuffled by seed, the same for every configuration that shares seed and batch size.
 
-With several replicas a last, smaller batch would be split unevenly and each replica's mean would
-count the same. Such a batch is padded with rows of weight zero and its real rows are weighted up,
-which makes the gradient equal to that of one device. Activity penalties and batch normalisation have
-no weights: they see the padded rows, so that a last uneven batch moves their losses by about 1e-3.
+With several replicas a batch that cannot be split evenly would be split unevenly, and each replica's mean would
+count the same. The rows of such a batch are repeated, all of them equally often, until it can be: its means are those
+of one device, in the loss, in penalties on activities and in batch normalisation. A last batch costs little by that;
+where every batch is repeated, replicas save less time than they could (`aetfx.training.workshop` tells).
 
 A model with a training step of its own gets no weights: it is trained on one device (`aetfx.training.step`), and
 where it is fed rows alone there are no targets either.
@@ -113,14 +113,13 @@ def batches(
     import tensorflow as tf
 
     n_rows = len(x)
-    pad = needs_padding(n_rows, batch_size, replicas)
-    padded_size = math.ceil(min(batch_size, n_rows) / replicas) * replicas
+    full, last = _batch_sizes(n_rows, batch_size)
 
-    def padded(rows: Any, asked: Any) -> Any:
-        n_real = tf.shape(rows)[0]
-        index = tf.math.floormod(tf.range(padded_size), n_real)
-        weight = tf.where(tf.range(padded_size) < n_real, tf.cast(padded_size / n_real, tf.float32), 0.0)
-        return tf.gather(rows, index), tf.gather(asked, index), weight
+    def repeated(rows: Any, asked: Any) -> Any:
+        count = tf.shape(rows)[0]
+        times = tf.where(count == full, repeats(full, replicas), repeats(last, replicas))
+        index = tf.tile(tf.range(count), [times])
+        return tf.gather(rows, index), tf.gather(asked, index), tf.fill([count * times], 1 / tf.cast(times, tf.float32))
 
     if isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
         found = _memory_batches(x, y, batch_size=batch_size, seed=seed, first=first, epoch=epoch)
@@ -131,8 +130,8 @@ def batches(
     if epoch is not None:
         found = found.apply(tf.data.experimental.assert_cardinality(updates_per_epoch(n_rows, batch_size)))
     found = found.skip(skip) if skip else found
-    if pad:
-        found = found.map(padded)
+    if needs_padding(n_rows, batch_size, replicas):
+        found = found.map(repeated)
     elif feeding == "rows":
         found = found.map(lambda rows, asked: rows)
     options = tf.data.Options()
@@ -166,8 +165,22 @@ def _memory_batches(x: np.ndarray, y: np.ndarray, *, batch_size: int, seed: int,
 
 def needs_padding(n_rows: int, batch_size: int, replicas: int) -> bool:
     """Whether some batch of an epoch cannot be split evenly over the replicas."""
-    batch_size = min(batch_size, n_rows)
-    return replicas > 1 and (batch_size % replicas != 0 or (n_rows % batch_size) % replicas != 0)
+    return any(repeats(size, replicas) > 1 for size in _batch_sizes(n_rows, batch_size))
+
+
+def _batch_sizes(n_rows: int, batch_size: int) -> tuple[int, int]:
+    """Returns the sizes of all batches of an epoch but the last, and of the last."""
+    full = min(batch_size, n_rows)
+    return full, n_rows % full or full
+
+
+def repeats(size: int, replicas: int) -> int:
+    """Returns how often each row of a batch must stand there for the replicas to get equally many.
+
+    >>> repeats(16, 4), repeats(10, 4), repeats(5, 4)
+    (1, 2, 4)
+    """
+    return replicas // math.gcd(size, replicas)
 
 
 def steps_at_once(n_rows: int, batch_size: int) -> int:

@@ -1,4 +1,4 @@
-"""Losses that wrap the user's own: missing targets left out, padded rows taken out of the report."""
+"""Losses that wrap the user's own: missing targets left out, repeated rows counted once."""
 
 from __future__ import annotations
 
@@ -23,47 +23,69 @@ class MaskedLoss(keras.losses.Loss):
     def call(self, y_true: Any, y_pred: Any) -> Any:
         missing = keras.ops.isnan(y_true)
         filled = keras.ops.where(missing, keras.ops.stop_gradient(y_pred), y_true)
-        function = self.loss.call if isinstance(self.loss, keras.losses.Loss) else self.loss
-        return function(filled, y_pred)
+        return _function(self.loss)(filled, y_pred)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), "loss": keras.losses.serialize(self.loss)}
 
 
-class PaddingCorrection(keras.metrics.Metric):
-    """What must be added to the reported epoch loss because padded batches count as full ones.
-
-    Keras weights each batch by its size; a padded batch has the size of a full one. The result is
-    (mean over real rows) - (mean over batches), zero without padding.
+class RepeatedLoss(keras.losses.Loss):
+    """The wrapped loss of a batch in which every row stands equally often: their mean is that of the rows.
 
     Args:
-      loss: of the compiled model.
+      loss: to be wrapped. Where it is a sum, it is divided by how often each row stands there.
+    """
+
+    def __init__(self, loss: Any):
+        loss = keras.losses.get(loss)
+        super().__init__(name="repeated_loss", reduction=getattr(loss, "reduction", "sum_over_batch_size"))
+        self.loss = loss
+
+    def __call__(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> Any:
+        value = super().__call__(y_true, y_pred)
+        if self.reduction != "sum" or sample_weight is None:
+            return value
+        return value * keras.ops.mean(sample_weight)
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        return _function(self.loss)(y_true, y_pred)
+
+
+class RepeatCorrection(keras.metrics.Metric):
+    """What must be added to the reported epoch loss because Keras counts the rows of a batch as often as they are fed.
+
+    The result is (mean over rows) - (mean over rows as fed), zero without repeats. Weights of rows are one over how
+    often each is fed.
+
+    Args:
+      loss: of the compiled model; None for a model that adds its own.
       penalties: returns the terms that layers add to the loss of a batch (regularisers).
     """
 
-    def __init__(self, loss: Any, penalties: Callable[[], list[Any]], name: str = "padding_correction"):
+    def __init__(self, loss: Any, penalties: Callable[[], list[Any]], name: str = "repeat_correction"):
         super().__init__(name=name)
         self._loss = keras.losses.get(loss)
         self._penalties = penalties
-        self._real_sum = self.add_weight(name="real_sum", initializer="zeros")
-        self._real_count = self.add_weight(name="real_count", initializer="zeros")
-        self._weighted_sum = self.add_weight(name="weighted_sum", initializer="zeros")
-        self._padded_count = self.add_weight(name="padded_count", initializer="zeros")
+        self._sum = self.add_weight(name="sum", initializer="zeros")
+        self._count = self.add_weight(name="count", initializer="zeros")
+        self._fed_sum = self.add_weight(name="fed_sum", initializer="zeros")
+        self._fed_count = self.add_weight(name="fed_count", initializer="zeros")
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        function = self._loss.call if isinstance(self._loss, keras.losses.Loss) else self._loss
-        values = function(y_true, y_pred)
-        axes = tuple(range(1, len(values.shape)))
-        values = keras.ops.mean(values, axis=axes) if axes else values
-        weight = keras.ops.reshape(keras.ops.cast(sample_weight, "float32"), (-1,))
-        real = keras.ops.cast(weight > 0, "float32")
-        n_real, n_padded = keras.ops.sum(real), keras.ops.sum(keras.ops.ones_like(weight))
-        penalty = sum(self._penalties(), 0.0)
-        self._real_sum.assign_add(keras.ops.sum(values * real) + penalty * n_real)
-        self._real_count.assign_add(n_real)
-        self._weighted_sum.assign_add(keras.ops.sum(values * weight) + penalty * n_padded)
-        self._padded_count.assign_add(n_padded)
+        loss = 0.0 if self._loss is None else keras.ops.mean(_function(self._loss)(y_true, y_pred))
+        loss = keras.ops.cast(loss + sum(self._penalties(), 0.0), "float32")
+        count = keras.ops.sum(keras.ops.cast(sample_weight, "float32"))
+        fed = keras.ops.cast(keras.ops.size(sample_weight), "float32")
+        self._sum.assign_add(loss * count)
+        self._count.assign_add(count)
+        self._fed_sum.assign_add(loss * fed)
+        self._fed_count.assign_add(fed)
 
     def result(self) -> Any:
-        real = keras.ops.divide_no_nan(self._real_sum, self._real_count)
-        return real - keras.ops.divide_no_nan(self._weighted_sum, self._padded_count)
+        mean = keras.ops.divide_no_nan(self._sum, self._count)
+        return mean - keras.ops.divide_no_nan(self._fed_sum, self._fed_count)
+
+
+def _function(loss: Any) -> Callable[[Any, Any], Any]:
+    """Returns what computes a loss before it is reduced, from targets and predictions."""
+    return loss.call if isinstance(loss, keras.losses.Loss) else loss

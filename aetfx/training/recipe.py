@@ -111,8 +111,12 @@ class Recipe:
 
     @property
     def one_device(self) -> bool:
-        """Whether it must be trained on one device (`aetfx.training.step`)."""
-        return self.step.own or bool(self.objective)
+        """Whether it must be trained on one device: `aetfx.training.step`, or free bits.
+
+        A unit's free bits are taken off its mean divergence over a batch, and replicas know only their part of it.
+        """
+        free_bits = any(node.get("free_bits") for node in dictionaries(self.source.blueprint))
+        return self.step.own or bool(self.objective) or free_bits
 
     @property
     def loss_name(self) -> str:

@@ -44,7 +44,7 @@ def _plateaus(losses: Sequence[float]) -> int:
     """Returns how often the loss did not fall for `_PLATEAU_EPOCHS` epochs in a row."""
     count, waited, best = 0, 0, math.inf
     for loss in losses:
-        if loss < best * (1 - _PLATEAU_LEAST):
+        if best == math.inf or loss < best - _PLATEAU_LEAST * abs(best):  # losses may be negative
             best, waited = loss, 0
             continue
         waited += 1

@@ -2,7 +2,7 @@
 
 A class with a `train_step` of its own takes what its author passes to `fit`: rows alone (`vae.fit(x)`), or pairs
 (`vae.fit(x, x)`). Which of the two cannot be read off the class, so both are tried. Such a step knows nothing of
-the weights that padded batches carry, and does not scale its loss by the number of replicas. It is therefore
+the weights that repeated rows carry, and does not scale its loss by the number of replicas. It is therefore
 always trained on one device, so that the number of replicas changes nothing.
 
 A `compile` of its own is called by the user's function alone (a model with several optimizers, as in a GAN): such

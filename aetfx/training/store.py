@@ -10,15 +10,17 @@ from __future__ import annotations
 
 import contextlib
 import re
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from aetfx.errors import RunError
 from aetfx.models.work import multiplications
 from aetfx.preprocessing.fit import Preprocessing
-from aetfx.run import atomic, content_hash, read_json, write_json
+from aetfx.run import atomic, content_hash, read_arrays, read_json, write_json
 from aetfx.training.checkpoint import Checkpoints
 from aetfx.training.recipe import Recipe
 from aetfx.training.trial import Trial
@@ -94,10 +96,14 @@ class TrialStore:
         record = self._record(recipe, seed, index, preprocessing, rows)
         if record is None:
             return None
-        folder = self.folder(recipe, seed, index)
+        path = self.folder(recipe, seed, index) / "weights.npz"
+        try:
+            weights = read_arrays(path)
+        except RunError:
+            warnings.warn(f"{path} is damaged or missing, so that this trial is trained again.", stacklevel=2)
+            return None
         model = recipe.source.build()
-        with np.load(folder / "weights.npz", allow_pickle=False) as weights:
-            model.set_weights([weights[name] for name in weights.files])
+        model.set_weights(list(weights.values()))
         return Trial(
             recipe=recipe,
             seed=seed,

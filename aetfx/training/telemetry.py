@@ -13,6 +13,8 @@ only what one pass shows is told.
 
 from __future__ import annotations
 
+import inspect
+import warnings
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -23,6 +25,7 @@ from aetfx.models.draws import undisturbed
 from aetfx.models.reading import read_architecture
 from aetfx.models.tracing import first_tensor, trace
 from aetfx.training.recipe import Recipe
+from aetfx.training.step import reason
 from aetfx.training.workshop import Bench
 
 PROBE_ROWS = 256
@@ -30,7 +33,6 @@ _SAME = 1e-6  # sd of a unit's answers below which they are the same
 _END = 0.01
 _BOUNDED = {"sigmoid": (0.0, 1.0), "hard_sigmoid": (0.0, 1.0), "tanh": (-1.0, 1.0)}
 _USED = 0.01
-
 
 # "histograms" reads also how the values of each weight are spread, at no more than `MOST_HISTOGRAMS` epochs.
 Kind = bool | Literal["histograms"]
@@ -75,18 +77,16 @@ class Telemetry:
     """
 
     def __init__(self, bench: Bench, recipe: Recipe, fed: np.ndarray, target: np.ndarray):
-        self._model = bench.model
+        self._bench, self._model, self._name = bench, bench.model, recipe.name
         self._probe = fed[:PROBE_ROWS], target[:PROBE_ROWS]
-        self._own = recipe.step.own
-        # Read off a copy: reading draws other weights for a while.
-        architecture = read_architecture(recipe.source.build(), recipe.source.shape)
-        self._hidden = {facts.last: facts.units for facts in architecture.inner}
-        place = architecture.code_place
-        self._code = None if place is None else architecture.layers[place].last
         self._weights: list[np.ndarray] | None = None
         if bench.reader is None:
-            bench.reader = _compiled(self._model, self._hidden, self._code, own=self._own)
-        self._read = bench.reader
+            # Read off a copy: reading draws other weights for a while.
+            architecture = read_architecture(recipe.source.build(), recipe.source.shape)
+            hidden = [facts.last for facts in architecture.inner]
+            place = architecture.code_place
+            code = None if place is None else architecture.layers[place].last
+            bench.reader = _compiled(bench.model, hidden, code, own=recipe.step.own)
 
     def begin(self) -> None:
         """Takes note of the weights as an epoch begins; without that, `update_ratio` is left out of its figures."""
@@ -105,9 +105,16 @@ class Telemetry:
         return found
 
     def read(self) -> dict[str, float]:
-        """Returns the figures as the model stands now."""
-        with undisturbed(self._model):
-            found = {name: float(value) for name, value in self._read(*self._probe).items()}
+        """Returns the figures as the model stands now; of a model that does not let itself be looked into, fewer."""
+        try:
+            with undisturbed(self._model):
+                found = {name: float(value) for name, value in self._bench.reader(*self._probe).items()}
+        except Exception as error:  # of the user's own code; the training itself goes well
+            warnings.warn(
+                f"the telemetry of '{self._name}' cannot be read ({reason(error)}); it is trained without.",
+                stacklevel=2,
+            )
+            self._bench.reader, found = _nothing, {}
         before, now = self._weights, [np.asarray(weight) for weight in self._model.trainable_weights]
         if before is not None:
             length, moved = _length(before), _length([w - b for w, b in zip(now, before, strict=True)])
@@ -120,15 +127,29 @@ def _length(weights: list[np.ndarray]) -> float:
     return float(np.sqrt(sum(np.square(weight, dtype=np.float64).sum() for weight in weights)))
 
 
-def _compiled(model: Any, hidden: dict[str, int], code: str | None, *, own: bool) -> Any:
-    """Returns a TensorFlow function from probe rows and targets to the figures."""
+def _nothing(rows: Any, targets: Any) -> dict[str, Any]:
+    return {}
+
+
+def _compiled(model: Any, hidden: list[str], code: str | None, *, own: bool) -> Any:
+    """Returns a TensorFlow function from probe rows and targets to the figures.
+
+    Args:
+      model: compiled.
+      hidden: names of the layers whose outputs are those of hidden units.
+      code: the one among them that is the code, or None.
+      own: the model trains itself, so that nothing is known of its loss.
+    """
     import tensorflow as tf
+
+    # Keras has passed it since 3.3; a `compute_loss` of the user's may be older.
+    how = {"training": False} if "training" in inspect.signature(model.compute_loss).parameters else {}
 
     def look(rows: Any, targets: Any) -> dict[str, Any]:
         with tf.GradientTape(watch_accessed_variables=not own) as tape:
             calls, output = trace(model, rows)
             output = first_tensor(output)
-            loss = None if own else model.compute_loss(rows, targets, output, training=False)
+            loss = None if own else model.compute_loss(rows, targets, output, **how)
         found = {"output_low": tf.reduce_min(output), "output_high": tf.reduce_max(output)}
         if loss is not None:
             gradients = [g for g in tape.gradient(loss, model.trainable_weights) if g is not None]

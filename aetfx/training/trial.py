@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from aetfx.data.shards import DiskRows
-from aetfx.errors import ModelError
+from aetfx.errors import ModelError, RunError
 from aetfx.models.draws import DRAWS, drawing, is_stochastic
 from aetfx.models.passing import reconstruct
 from aetfx.preprocessing.fit import Preprocessing
@@ -137,6 +137,7 @@ def train(
     Raises:
       OutOfTime: `on_epoch` did.
       Stopped: the process was asked to end; a checkpoint is written where there can be one.
+      RunError: a checkpoint cannot be written, because the disk is full.
       ModelError: the model cannot be built, compiled or fitted.
     """
     import keras
@@ -150,7 +151,6 @@ def train(
     padded = needs_padding(len(fed), recipe.batch_size, replicas)
     bench = workshop.bench(recipe, n_rows=len(fed), padded=padded, jit=jit)
     bench.reset(model, recipe.learning_rate)
-    keras.utils.set_random_seed(seed)  # tracing may or may not have drawn numbers
     asked = set(score_at)
     if recipe.patience is not None:
         asked |= set(range(1, recipe.epochs + 1))
@@ -169,6 +169,7 @@ def train(
         telemetry=Telemetry(bench, recipe, fed, target) if telemetry else None,
         histograms=telemetry == "histograms",
     )
+    keras.utils.set_random_seed(seed)  # tracing may or may not have drawn numbers
     try:
         with stopping.heeded():
             run_epochs(
@@ -184,7 +185,7 @@ def train(
                 feeding=recipe.step.feeding,
                 callbacks=[watch],
             )
-    except (KeyboardInterrupt, MemoryError, OutOfTime):
+    except (KeyboardInterrupt, MemoryError, OutOfTime, RunError):  # none is a fault of this configuration
         raise
     except Exception as error:
         raise ModelError(

@@ -90,7 +90,7 @@ def make_watcher(
             self.epoch = epoch
             loss = loss_in(logs, recipe.step)
             if loss is not None:
-                self.losses.append(float(np.mean(loss)) + float((logs or {}).get("padding_correction", 0.0)))
+                self.losses.append(float(np.mean(loss)) + float((logs or {}).get("repeat_correction", 0.0)))
             if telemetry is not None:
                 self.telemetry.append(telemetry.read())
                 if epoch in spread_at:

@@ -19,7 +19,7 @@ import numpy as np
 
 from aetfx.models.serial import ModelSource, dictionaries, leaf_layers
 from aetfx.run import content_hash
-from aetfx.training.feed import steps_at_once
+from aetfx.training.feed import repeats, steps_at_once
 from aetfx.training.objective import apply_objective
 from aetfx.training.recipe import Recipe
 from aetfx.training.step import own_optimizers, track_loss
@@ -94,7 +94,7 @@ class Workshop:
         Args:
           recipe: what to train.
           n_rows: of an epoch.
-          padded: whether batches carry weights (`feed.needs_padding`).
+          padded: whether rows stand in some batches more than once, and carry weights (`feed.needs_padding`).
           jit: whether XLA compiles the training step; see `can_jit`.
         """
         import tensorflow as tf
@@ -105,6 +105,7 @@ class Workshop:
         jit = jit and self.can_jit(recipe)
         key = _program(recipe, n_rows, padded, jit)
         if key not in self._benches:
+            self._tell_repeats(recipe, n_rows)
             # Outside of any scope `tf.distribute` has a default strategy of one device.
             strategy = tf.distribute.get_strategy() if recipe.one_device else self.strategy
             with strategy.scope():
@@ -120,6 +121,16 @@ class Workshop:
                 self._benches.popitem(last=False)
         self._benches.move_to_end(key)
         return self._benches[key]
+
+    def _tell_repeats(self, recipe: Recipe, n_rows: int) -> None:
+        replicas, batch = self.replicas(recipe), min(recipe.batch_size, n_rows)
+        if (times := repeats(batch, replicas)) > 1:
+            warnings.warn(
+                f"a batch of {batch} rows cannot be split evenly over {replicas} replicas, so that each row is fed "
+                f"{times} times: the result is that of one device, but it takes longer than it could. Make "
+                "training.batch_size a multiple of training.replicas.",
+                stacklevel=4,
+            )
 
 
 def own_compiled(recipe: Recipe, n_rows: int) -> Any:
@@ -155,10 +166,11 @@ def compile_model(model: Any, recipe: Recipe, *, padded: bool, n_rows: int, jit:
 
         loss = MaskedLoss(loss)
     metrics = None
-    if padded and loss is not None:
-        from aetfx.training.losses import PaddingCorrection
+    if padded:
+        from aetfx.training.losses import RepeatCorrection, RepeatedLoss
 
-        metrics = [PaddingCorrection(loss, lambda: model.losses)]
+        metrics = [RepeatCorrection(loss, lambda: model.losses)]
+        loss = None if loss is None else RepeatedLoss(loss)
     model.compile(
         optimizer=optimizer,
         loss=loss,

@@ -85,6 +85,41 @@ def test_targets_stay_with_their_rows(source, tmp_path):
     np.testing.assert_allclose(asked.values, rows.values + 1)
 
 
+@pytest.mark.parametrize("kinds", [("float32", "float64"), ("float64", "float32")])
+def test_targets_of_another_type_stay_with_their_rows_block_by_block(tmp_path, kinds):
+    np.save(tmp_path / "rows.npy", ROWS.astype(kinds[0]))
+    np.save(tmp_path / "asked.npy", (ROWS + 1).astype(kinds[1]))
+    rows, asked = (open_source(str(tmp_path / f"{name}.npy")) for name in ("rows", "asked"))
+    found = stream(rows, tmp_path / "data", **SETTINGS, targets=asked)
+    assert len(found.train.blocks) == len(found.targets.blocks) > 10
+    for block in range(len(found.train.blocks)):
+        np.testing.assert_allclose(found.targets.read(block), found.train.read(block) + 1, rtol=1e-6)
+
+
+def test_what_others_keep_in_the_folder_is_left_alone(source, tmp_path):
+    mine = tmp_path / "data" / "rows.npy", tmp_path / "data" / "rows" / "mine.bin"
+    mine[1].parent.mkdir(parents=True)
+    for path in mine:
+        path.write_text("mine")
+    first = stream(source, tmp_path / "data", **SETTINGS).train
+    half = tmp_path / "data" / "rows" / ".00004-abc.bin"
+    half.write_text("of a process that was killed")
+    few = {**SETTINGS, "key": "b", "fraction": 0.9}
+    second = stream(source, tmp_path / "data", **few).train
+    assert len(second.counts) < len(first.counts)
+    assert {path.name for path in (tmp_path / "data" / "rows").iterdir()} == {
+        "mine.bin", *(second.file(number).name for number in range(len(second.counts)))
+    }  # fmt: skip
+    assert all(path.read_text() == "mine" for path in mine)
+
+
+def test_a_sample_that_is_gone_is_made_again(source, tmp_path):
+    first = stream(source, tmp_path / "data", **SETTINGS)
+    (tmp_path / "data" / "sample.npy").unlink()
+    again = stream(source, tmp_path / "data", **SETTINGS)
+    np.testing.assert_array_equal(again.sample.values, first.sample.values)
+
+
 @pytest.mark.parametrize("count", [4999, 5001])
 def test_targets_of_another_number_are_refused(source, tmp_path, count):
     np.save(tmp_path / "asked.npy", np.zeros((count, 6), "float32"))

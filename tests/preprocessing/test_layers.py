@@ -10,6 +10,7 @@ import pytest
 
 import aetfx.errors
 from aetfx.errors import ModelError
+from aetfx.models.families import build
 from aetfx.preprocessing.fit import fit_rows
 
 keras = pytest.importorskip("keras")
@@ -206,14 +207,17 @@ def test_config_is_plain():
 
 
 def test_one_import_is_all_that_loading_takes(tmp_path):
-    """In a new process, `import aetfx.preprocessing.layers` is enough, and it brings no Beam, TFDV or pandas."""
+    """In a new process, `import aetfx.models.saved_layers` is enough, and it brings no Beam, TFDV or pandas."""
     rows = table()
+    for family, shape in (("vae", (4,)), ("denoising", (4,)), ("lstm", (4, 2))):
+        build(family, shape, {}).save(tmp_path / f"{family}.keras")
     fitted = fit_rows({"scaling": "standard", "missing": "mean"}, rows, sentinels=SENTINELS)
     wrap(linear((4,)), fitted).save(tmp_path / "model.keras")
     np.save(tmp_path / "rows.npy", rows)
     program = (
-        "import sys, keras, numpy as np, aetfx.preprocessing.layers\n"
+        "import sys, keras, numpy as np, aetfx.models.saved_layers\n"
         "assert not {'apache_beam', 'tensorflow_data_validation', 'msgspec'} & set(sys.modules)\n"
+        "for name in ('vae', 'denoising', 'lstm'):\n    keras.models.load_model(f'{name}.keras')\n"
         "model = keras.models.load_model('model.keras')\n"
         "np.save('out.npy', model.predict(np.load('rows.npy'), verbose=0))\n"
     )

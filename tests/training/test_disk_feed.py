@@ -63,11 +63,14 @@ def test_rows_of_all_files_meet_in_a_batch(disk):
 
 def test_replicas_get_even_batches_of_the_same_rows(disk):
     feed = DiskFeed(disk, fit_rows({}, ROWS))
-    padded = epoch(feed, feed, 0, replicas=4)
-    rows, asked, weights = padded[-1]
-    assert len(rows) == len(asked) == 64
-    assert weights.sum() == pytest.approx(64)
-    assert (weights > 0).sum() == 43
+    plain, even = epoch(feed, feed, 0), epoch(feed, feed, 0, replicas=4)
+    for (rows, _), (same, _, weights) in zip(plain[:-1], even, strict=False):
+        np.testing.assert_array_equal(rows, same)
+        assert set(weights) == {1.0}
+    rows, asked, weights = even[-1]
+    assert len(rows) == len(asked) == 4 * 43
+    assert set(weights) == {0.25}
+    np.testing.assert_array_equal(rows, np.tile(plain[-1][0], (4, 1)))
 
 
 def test_targets_of_their_own(disk, tmp_path):

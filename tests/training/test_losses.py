@@ -1,4 +1,4 @@
-"""aetfx.training.losses: the gradient of the masked loss is that of the sum over the cells that are there."""
+"""aetfx.training.losses: missing cells have no gradient, and repeated rows count once."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 keras = pytest.importorskip("keras")
 tf = pytest.importorskip("tensorflow")
 
-from aetfx.training.losses import MaskedLoss  # noqa: E402
+from aetfx.training.losses import MaskedLoss, RepeatCorrection, RepeatedLoss  # noqa: E402
 
 RNG = np.random.default_rng(0)
 X = RNG.random((12, 4)).astype("float32")
@@ -61,3 +61,21 @@ def test_it_can_be_saved_with_a_model(tmp_path):
     again = keras.models.load_model(tmp_path / "m.keras")
     assert again.evaluate(X, Y, verbose=0) == pytest.approx(model.evaluate(X, Y, verbose=0))
     assert np.isfinite(again.evaluate(X, Y, verbose=0))
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 2)])
+@pytest.mark.parametrize("loss", ["mae", keras.losses.MeanSquaredError(), keras.losses.MeanSquaredError("sum")])
+def test_repeated_rows_have_the_loss_of_single_ones(loss, shape):
+    truth, guess = X.reshape(-1, *shape), X[::-1].reshape(-1, *shape)
+    plain = loss(truth, guess) if callable(loss) else keras.ops.mean(keras.losses.get(loss)(truth, guess))
+    thrice = np.tile(truth, (3, *[1] * len(shape))), np.tile(guess, (3, *[1] * len(shape)))
+    repeated = RepeatedLoss(loss)(*thrice, np.full(36, 1 / 3, "float32"))
+    assert float(repeated) == pytest.approx(float(plain), rel=1e-5)
+
+
+def test_the_loss_of_an_epoch_counts_each_row_once():
+    rows, zeros = np.array([[1.0], [2.0], [3.0], [6.0]], "float32"), np.zeros((4, 1), "float32")
+    metric = RepeatCorrection("mae", lambda: [0.5])
+    metric.update_state(zeros[:3], rows[:3], np.ones(3, "float32"))  # mean 2
+    metric.update_state(zeros, np.repeat(rows[3:], 4, axis=0), np.full(4, 0.25, "float32"))  # mean 6, fed four times
+    assert float(metric.result()) == pytest.approx((2 * 3 + 6) / 4 - (2 * 3 + 6 * 4) / 7)

@@ -43,6 +43,9 @@ CASES = {
     "even batches, activity penalty": (rows[:96], dict(batch=16, extra=lambda: [
         keras.layers.Dense(8, activity_regularizer="l1")])),
     "one row left over, weight penalty": (rows[:97], dict(batch=16, l2=0.05)),
+    "one row left over, activity penalty": (rows[:97], dict(batch=16, extra=lambda: [
+        keras.layers.Dense(8, activity_regularizer=keras.regularizers.L1(0.01))])),
+    "odd batch, batch norm": (rows, dict(batch=15, extra=lambda: [keras.layers.BatchNormalization()])),
     "odd batch, huber, momentum": (rows, dict(
         batch=15, loss="huber", optimizer=keras.optimizers.SGD(0.05, momentum=0.9))),
     "many batches, one row left over": (np.tile(rows, (12, 1))[:1201], dict(batch=4)),
@@ -108,6 +111,8 @@ def trained(tmp_path_factory):
         "even batches, batch norm",
         "even batches, activity penalty",
         "one row left over, weight penalty",
+        "one row left over, activity penalty",
+        "odd batch, batch norm",
         "odd batch, huber, momentum",
         "odd batch, missing cells",
         "a step of its own",

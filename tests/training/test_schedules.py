@@ -12,6 +12,7 @@ from aetfx.training.build import recipe_from_study
 from aetfx.training.schedules import factor
 from aetfx.training.trial import train
 from aetfx.training.workshop import Workshop
+from tests.models import vaes
 
 keras = pytest.importorskip("keras")
 
@@ -53,6 +54,13 @@ def test_a_plateau_is_five_epochs_without_a_fall():
     assert factor(schedule, 14, 50, [*falling, *[0.7] * 10]) == pytest.approx(0.01)
 
 
+def test_a_negative_loss_has_plateaus_too():
+    falling = [-0.5, -0.8, -0.9]
+    assert factor({"name": "plateau"}, 8, 50, [*falling, -0.95, -0.96, -0.97, -0.98, -0.99]) == 1
+    assert factor({"name": "plateau"}, 8, 50, [*falling, *[-0.9] * 5]) == pytest.approx(0.1)
+    assert factor({"name": "plateau"}, 8, 50, [*falling, *[-0.89999] * 5]) == pytest.approx(0.1)
+
+
 def test_the_rate_of_each_epoch_is_what_the_schedule_says():
     made = recipe(epochs=4, learning_rate=0.02, schedule="cosine", warmup_epochs=1)
     assert rates_of(made) == pytest.approx([0.01, 0.02, 0.015, 0.005], rel=1e-5)
@@ -90,6 +98,13 @@ def test_a_schedule_beside_the_models_own_is_refused(tmp_path, monkeypatch):
     tree = {"data": {"train": "x.npy"}, "model": {"factory": "scheduled_model:build"}}
     with pytest.raises(ModelError, match="training.schedule cannot be used"):
         recipe_from_study(parse_study({**tree, "training": {"schedule": "cosine"}}), (5,))
+
+
+def test_a_schedule_is_refused_where_the_model_sets_its_own_rates():
+    model = {"factory": "tests.models.vaes:adversarial"}
+    tree = {"data": {"train": "x.npy"}, "model": model, "training": {"warmup_epochs": 2}}
+    with pytest.raises(ModelError, match=r"training.schedule cannot be used: .* has a compile\(\) of its own"):
+        recipe_from_study(parse_study(tree), (vaes.WIDTH,))
 
 
 @pytest.mark.parametrize("precision", ["mixed_float16", "mixed_bfloat16"])

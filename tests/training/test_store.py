@@ -194,6 +194,13 @@ def test_writing_a_trial_again_replaces_its_events(store, trial):
     assert scalars(events(folder), "score")[3] == 0.25
 
 
+def test_damaged_weights_are_noticed_and_not_used(store, trial):
+    path = store.folder(trial.recipe, 4) / "weights.npz"
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.warns(UserWarning, match=r"weights.npz is damaged or missing, so that this trial is trained again"):
+        assert store.load(trial.recipe, 4, 0, trial.preprocessing) is None
+
+
 def test_hparams_name_the_metric(tmp_path):
     from tensorboard.plugins.hparams import plugin_data_pb2
 

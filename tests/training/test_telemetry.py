@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from aetfx.preprocessing.fit import fit_rows
+from aetfx.training import telemetry as telemetry_module
 from aetfx.training.checkpoint import Checkpoints
 from aetfx.training.store import TrialStore
 
@@ -77,6 +78,45 @@ def test_reading_changes_nothing_of_the_training():
     made = recipe(DENSE(6, "relu"), keras.layers.Dropout(0.3), DENSE(2), DENSE(4), optimizer="adam")
     for a, b in zip(trained(made).model.get_weights(), trained(made, False).model.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
+
+
+@keras.saving.register_keras_serializable("test_telemetry")
+class OwnLoss(keras.Sequential):
+    """Weighs its loss as people did before Keras 3.3: without `training`."""
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+        return 2 * super().compute_loss(x, y, y_pred, sample_weight)
+
+
+def test_a_loss_of_the_models_own_is_read_too():
+    chosen = keras.optimizers.SGD(1e-12)
+    layers = keras.Input((4,)), DENSE(2, use_bias=False), DENSE(4, use_bias=False)
+    norms = []
+    for kind in (keras.Sequential, OwnLoss):
+        source = describe_model(kind(layers, name="model"), (4,))
+        [figures] = trained(Recipe(source, plain_optimizer(chosen), "mse", 1, 40)).telemetry
+        norms.append(figures["gradient_norm"])
+    assert norms[1] == pytest.approx(2 * norms[0], rel=1e-4)
+
+
+def test_a_model_that_cannot_be_looked_into_is_trained_all_the_same(monkeypatch):
+    def fails(model, rows):
+        raise ValueError("no look inside")
+
+    monkeypatch.setattr(telemetry_module, "trace", fails)
+    with pytest.warns(UserWarning, match="cannot be read .ValueError: no look inside.; it is trained without"):
+        trial = trained(recipe(DENSE(2), DENSE(4)))
+    assert len(trial.losses) == 3
+    assert set(trial.telemetry[0]) == {"update_ratio"}
+
+
+def test_an_architecture_is_read_once_for_all_trials_of_a_program(monkeypatch):
+    made, workshop, reads = recipe(DENSE(2), DENSE(4), epochs=1), Workshop(), []
+    read = telemetry_module.read_architecture
+    monkeypatch.setattr(telemetry_module, "read_architecture", lambda *given: reads.append(1) or read(*given))
+    for seed in (1, 2):
+        train(made, ROWS, fit_rows({}, ROWS), seed=seed, workshop=workshop, telemetry=True)
+    assert len(reads) == 1
 
 
 def test_an_interrupted_training_has_the_same_figures(tmp_path):

@@ -22,8 +22,7 @@ def load_fixed(path: Path, objects: Mapping[str, Any]) -> Any:
     """
     import keras
 
-    import aetfx.models.packing_layers  # registers the layers around the model
-    import aetfx.preprocessing.layers  # noqa: F401
+    import aetfx.models.saved_layers  # noqa: F401 (registers them)
 
     if not path.exists():
         raise ModelError(f"{path}: no such file. Was the run copied without it? Run the diagnosis again.")
@@ -34,7 +33,7 @@ def load_fixed(path: Path, objects: Mapping[str, Any]) -> Any:
         if "Lambda" in text or "lambda" in text:
             raise ModelError(
                 f"{path}: holds a Lambda layer, which would run code from the file. If you trust it: "
-                "import aetfx.preprocessing.layers; keras.models.load_model(path, safe_mode=False)."
+                "import aetfx.models.saved_layers; keras.models.load_model(path, safe_mode=False)."
             ) from error
         raise ModelError(
             f"{path}: Keras cannot load it ({type(error).__name__}: {text[:200]}). If the model holds classes of your "

@@ -103,14 +103,16 @@ def check(family: str, shape: Shape, given: Settings) -> tuple[Family, dict[str,
             "('aetfx models' lists them), or auto."
         )
     said = {key: value for key, value in given.items() if value is not None}
+    taken = {name: {} if family.suits(shape) else family.defaults(shape) for name, family in sorted(REGISTRY.items())}
     for key in said:
-        if key not in found.keys:
-            takers = ", ".join(sorted(name for name, other in REGISTRY.items() if key in other.keys))
+        if key not in taken[found.name]:
+            takers = ", ".join(name for name, defaults in taken.items() if key in defaults)
             raise ModelError(
-                f"model.{key}: {found.name} has no such thing; it takes {', '.join(found.keys)}. "
-                f"Leave it out, or choose a family that has it: {takers}."
+                f"model.{key}: {found.name} has no such thing{' for rows of this shape' if key in found.keys else ''}; "
+                f"it takes {', '.join(taken[found.name])}. Leave it out"
+                f"{f', or choose a family that has it: {takers}' if takers else ''}."
             )
-    return found, {**found.defaults(shape), **said}
+    return found, {**taken[found.name], **said}
 
 
 def n_values(shape: Shape) -> int:

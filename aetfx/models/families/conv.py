@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from aetfx.models.families.base import Family, Settings, Shape, is_image
@@ -21,7 +22,9 @@ class Conv(Family):
 
     def defaults(self, shape: Shape) -> dict[str, Any]:
         side = min(shape[:2])
-        filters = [16] if side < 6 else [16, 32] if side < 48 else [16, 32, 64]
+        # Halved until 6 to 12 pixels are left: what the code sees of larger ones is a layer of millions of weights.
+        deeper = max(0, math.ceil(math.log2(side / 96)))
+        filters = [16] if side < 6 else [16, 32] if side < 48 else [16, 32, 64, *[64] * deeper]
         bottleneck = 16 if side < 16 else 32 if side < 48 else 64
         return {"filters": filters, "bottleneck": bottleneck, "activation": "relu", "output_activation": "linear"}
 

@@ -26,37 +26,37 @@ class Dense(Family):
     def build(self, shape: Shape, settings: Settings) -> Any:
         import keras
 
-        hidden, activation = settings["hidden"], settings["activation"]
-        layers: list[Any] = [keras.Input(tuple(shape), name="rows")]
-        if len(shape) > 1:
-            layers.append(keras.layers.Flatten(name="flatten"))
-        layers += [keras.layers.Dense(units, activation, name=f"encoder_{i}") for i, units in enumerate(hidden, 1)]
-        layers.append(keras.layers.Dense(settings["bottleneck"], name="code"))
-        layers += [
-            keras.layers.Dense(units, activation, name=f"decoder_{i}") for i, units in enumerate(hidden[::-1], 1)
-        ]
-        layers.append(keras.layers.Dense(n_values(shape), settings["output_activation"], name="output"))
-        if len(shape) > 1:
-            layers.append(keras.layers.Reshape(tuple(shape), name="reshape"))
+        code = keras.layers.Dense(settings["bottleneck"], name="code")
+        layers = [keras.Input(tuple(shape), name="rows"), *_encoder(shape, settings), code, *_decoder(shape, settings)]
         return keras.Sequential(layers, name="autoencoder")
 
 
 def encode(rows: Any, shape: Shape, settings: Settings) -> Any:
     """Returns what a dense encoder makes of rows before the code, as a tensor."""
-    from keras import layers
-
-    if len(shape) > 1:
-        rows = layers.Flatten(name="flatten")(rows)
-    for i, units in enumerate(settings["hidden"], 1):
-        rows = layers.Dense(units, settings["activation"], name=f"encoder_{i}")(rows)
+    for layer in _encoder(shape, settings):
+        rows = layer(rows)
     return rows
 
 
 def decode(code: Any, shape: Shape, settings: Settings) -> Any:
     """Returns what a dense decoder makes of a code, as a tensor of the shape of rows."""
-    from keras import layers
+    for layer in _decoder(shape, settings):
+        code = layer(code)
+    return code
 
-    for i, units in enumerate(settings["hidden"][::-1], 1):
-        code = layers.Dense(units, settings["activation"], name=f"decoder_{i}")(code)
-    rows = layers.Dense(n_values(shape), settings["output_activation"], name="output")(code)
-    return layers.Reshape(tuple(shape), name="reshape")(rows) if len(shape) > 1 else rows
+
+def _encoder(shape: Shape, settings: Settings) -> list[Any]:
+    from keras.layers import Dense, Flatten
+
+    flatten = [Flatten(name="flatten")] if len(shape) > 1 else []
+    sizes = enumerate(settings["hidden"], 1)
+    return [*flatten, *(Dense(units, settings["activation"], name=f"encoder_{i}") for i, units in sizes)]
+
+
+def _decoder(shape: Shape, settings: Settings) -> list[Any]:
+    from keras.layers import Dense, Reshape
+
+    sizes = enumerate(settings["hidden"][::-1], 1)
+    layers = [Dense(units, settings["activation"], name=f"decoder_{i}") for i, units in sizes]
+    layers.append(Dense(n_values(shape), settings["output_activation"], name="output"))
+    return [*layers, Reshape(tuple(shape), name="reshape")] if len(shape) > 1 else layers
