@@ -38,7 +38,16 @@ def test_a_blessed_model_is_pushed_whole_under_a_number(trained):
     (version,) = (trained / "serving").iterdir()
     assert (told["pushed"], told["destination"]) == (True, str(version))
     assert version.name.isdigit()
-    assert tree_hash(version) == tree_hash(trained / "model" / "Format-Serving") == told["hash"]
+    assert tree_hash(version) == tree_hash(trained / "model" / "Format-Serving") == told["model_hash"]
+
+
+def test_a_model_that_is_the_newest_version_is_not_pushed_again(trained):
+    (trained / "blessing" / "BLESSED").touch()
+    first = push(trained, str(trained / "serving"))["destination"]
+    told = push(trained, str(trained / "serving"))
+    assert (told["pushed"], told["reason"]) == (False, f"it is the newest version already: {first}")
+    (trained / "serving" / "9999999999").mkdir()  # another one since
+    assert push(trained, str(trained / "serving"))["pushed_version"] == "10000000000"
 
 
 @pytest.mark.parametrize(

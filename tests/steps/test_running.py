@@ -51,7 +51,7 @@ def test_the_same_is_not_done_again(pipeline):
     pipeline.run("abc")
     here, one = pipeline.run("abc")
     assert pipeline.worked == []
-    assert (one.reused, one.metadata) == (True, {"made": {"length": 3}})
+    assert (one.reused, one.metadata) == (True, {"made": {"length": 3, "hash": tree_hash(here / "made")}})
     assert (here / "doubled.txt").read_text() == "ABCABC"
 
 
@@ -77,9 +77,10 @@ def test_what_was_damaged_is_done_again(pipeline):
     assert (again / "made" / "a.txt").read_text() == "ABC"
 
 
-def test_other_code_does_it_again(pipeline, monkeypatch):
+@pytest.mark.parametrize("what", ["code_hash", "versions"])
+def test_other_code_does_it_again(pipeline, monkeypatch, what):
     pipeline.run("abc")
-    monkeypatch.setattr("aetfx.steps.running.code_hash", lambda: "another")
+    monkeypatch.setattr(f"aetfx.steps.running.{what}", lambda: "another")
     pipeline.run("abc")
     assert pipeline.worked == ["first", "second"]
 
@@ -108,9 +109,20 @@ def test_lineage_tells_what_made_a_file_and_what_it_led_to(pipeline):
     assert "numpy" in code["versions"]
 
 
+def test_of_steps_that_wrote_the_same_the_one_whose_output_was_read_made_it(pipeline):
+    homes = [pipeline.run(text)[0] for text in ("abc", "Abc")]
+    for home, text in zip(homes, ("abc", "Abc"), strict=True):
+        found = trace(pipeline.lineage, str(home / "made"))
+        assert [step["parameters"]["text"] for step in found["made_by"]] == [text]
+    # Doubled was done once, for the first; the second took it over, and reads its own input since.
+    made_by = trace(pipeline.lineage, str(homes[1] / "doubled.txt"))["made_by"]
+    assert {"text": "Abc"} in [step["parameters"] for step in made_by]
+    assert len(made_by) == 2
+
+
 def test_what_is_not_known_is_said(pipeline):
     pipeline.run("abc")
-    with pytest.raises(RunError, match=r"knows nothing of 'x'\. Name a path, or a step: first, second\."):
+    with pytest.raises(RunError, match=r"knows nothing of 'x'\. Name a path of the run, or a step: first, second\."):
         trace(pipeline.lineage, "x")
 
 
