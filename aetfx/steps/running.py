@@ -115,7 +115,8 @@ def trace(lineage: Path, what: str) -> dict[str, Any]:
 
     Args:
       lineage: folder of a run.
-      what: a hash, or the path of a file or folder of the run, of rows that a study named, or a step's name.
+      what: a hash, the path of a file or folder of the run, or of a copy such as a model that was pushed or published,
+        the path of rows that a study named, or a step's name.
 
     Returns:
       `made_by`: the steps that led to it, the first one first; `led_to`: the steps that used it or what came of it.
@@ -126,6 +127,9 @@ def trace(lineage: Path, what: str) -> dict[str, Any]:
     steps: list[dict[str, Any]] = read_json(lineage / "lineage.json")["steps"]
     starts = [step for step in steps if _made(step, what)]
     users = [step for step in steps if _used(step, what)]
+    if not starts and not users and os.path.exists(what):
+        content = set(hashed(what)[1].values())
+        starts = [step for step in steps if content and _has(step, content)]
     if not starts and not users:
         known = ", ".join(step["step"] for step in steps)
         raise RunError(
@@ -175,6 +179,11 @@ def _made(step: dict[str, Any], what: str) -> bool:
         if _inside(what, output["path"]):
             return True
     return False
+
+
+def _has(step: dict[str, Any], content: set[str]) -> bool:
+    """Whether one output of a step has all these files, under whatever names."""
+    return any(content <= set(output["files"].values()) for output in step["outputs"].values())
 
 
 def _used(step: dict[str, Any], what: str) -> bool:

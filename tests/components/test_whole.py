@@ -136,5 +136,7 @@ def test_lineage_tells_data_code_and_configuration_of_a_model(made, wine):
         assert found["made_by"][-1]["parameters"]["values"] == values
         assert found["made_by"][1]["parameters"]["values"] == values  # the graphs of both have the same content
         assert "tensorflow" in found["made_by"][-1]["code"]["versions"]
+    (version,) = (wine / "serving").iterdir()
+    assert "trainer" in [step["step"] for step in trace(wine / "run", str(version))["made_by"]]
     led_to = [step["step"] for step in trace(wine / "run", str(wine / "wine.csv"))["led_to"]]
     assert {"statistics_gen", "trainer", "evaluator", "pusher", "diagnoser"} <= set(led_to)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -107,6 +108,18 @@ def test_lineage_tells_what_made_a_file_and_what_it_led_to(pipeline):
     code = found["made_by"][0]["code"]
     assert set(code) == {"hash", "versions"}
     assert "numpy" in code["versions"]
+
+
+def test_lineage_knows_a_copy_that_was_made_outside_of_the_run(pipeline):
+    here, _ = pipeline.run("abc")
+    (pipeline.folder / "served").mkdir()
+    shutil.copy(here / "made" / "a.txt", pipeline.folder / "served" / "1.txt")
+    for what in ("served", "served/1.txt"):
+        found = trace(pipeline.lineage, str(pipeline.folder / what))
+        assert [step["step"] for step in found["made_by"]] == ["first"]
+    (pipeline.folder / "empty").mkdir()
+    with pytest.raises(RunError, match="knows nothing of"):
+        trace(pipeline.lineage, str(pipeline.folder / "empty"))
 
 
 def test_of_steps_that_wrote_the_same_the_one_whose_output_was_read_made_it(pipeline):
