@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -114,7 +115,7 @@ def trainer(
 
 def _publish(trained: Trained, chosen: Configuration, study: str, place: str) -> str:
     """Copies the models of a configuration to a place laid out as a run directory: `aetfx evaluate` takes it."""
-    here = f"configurations/{chosen.identity}"
+    here, now = f"configurations/{chosen.identity}", time.time_ns()
     with tempfile.TemporaryDirectory(prefix="aetfx-") as folder:
         for path, score in zip(trained.models, trained.scores, strict=True):
             seed = Path(folder, here, path.parent.name)
@@ -129,6 +130,7 @@ def _publish(trained: Trained, chosen: Configuration, study: str, place: str) ->
                     "seed": int(path.parent.name.removeprefix("seed-")),
                     "split": 0,
                     "score": score,
+                    "published": now,
                 },
             )
         write_text(Path(folder, "study.yaml"), study)
@@ -190,16 +192,22 @@ def evaluator_of_many(
     asked = configurations(read(study))
     place = models_at.rstrip("/")
     with tempfile.TemporaryDirectory(prefix="aetfx-") as folder:
-        # Only what this study asks for: at the same place may lie what another one left.
+        # Only what this study asks for, and of it what was published last: at the same place may lie what another study
+        # left, or the same one with more seeds.
         for one in asked:
             try:
-                for name in ("model.keras", "trial.json"):
-                    fetch(f"{place}/configurations/{one.identity}/seed-*/{name}", Path(folder), place)
+                found = f"{place}/configurations/{one.identity}/seed-*"
+                trials = fetch(f"{found}/trial.json", Path(folder), place)
+                fetch(f"{found}/model.keras", Path(folder), place)
             except DataError as error:
                 raise DataError(
                     f"{error} There '{one.name}' should be: see whether its Trainer failed. Where the models were "
                     "removed since it was done, give another models_at, and all are trained again."
                 ) from None
+            published = {path.parent: read_json(path).get("published", 0) for path in trials}
+            for seed in published:
+                if published[seed] < max(published.values()):
+                    shutil.rmtree(seed)
         write_text(Path(folder, "study.yaml"), study)
         return _evaluate([folder], examples, study, evaluation, blessing, beam_flags)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -88,9 +89,27 @@ def test_a_model_that_was_not_published_is_named(tmp_path):
     for name in ("model.keras", "trial.json"):
         path = tmp_path / "configurations" / first / "seed-0" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("{}")
+        path.write_text('{"published": 1}')
     with pytest.raises(DataError, match=r"There 'bottleneck=8' should be: see whether its Trainer failed\."):
         models.evaluator_of_many(str(tmp_path), "examples", STUDY, tmp_path / "e", tmp_path / "b")
+
+
+def test_seeds_of_an_earlier_sweep_at_the_same_place_are_left_out(tmp_path, monkeypatch):
+    from aetfx.steps.configurations import configurations, read
+
+    for one in configurations(read(STUDY)):
+        for seed, published in ((0, 2), (1, 1), (2, 2)):
+            path = tmp_path / "configurations" / one.identity / f"seed-{seed}" / "model.keras"
+            path.parent.mkdir(parents=True)
+            path.write_text("model")
+            path.with_name("trial.json").write_text(json.dumps({"published": published}))
+
+    def seen(folders, *_):
+        return sorted(path.parent.name for path in Path(folders[0]).glob("configurations/*/*/model.keras"))
+
+    monkeypatch.setattr(models, "_evaluate", seen)
+    found = models.evaluator_of_many(str(tmp_path), "examples", STUDY, tmp_path / "e", tmp_path / "b")
+    assert found == ["seed-0", "seed-0", "seed-2", "seed-2"]
 
 
 def test_files_are_copied_and_found_again(tmp_path):
