@@ -1,6 +1,7 @@
 # `make` alone lists the targets. Each calls setup when it is needed; after setup only `dashboard` and `lock` touch the network.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test fuzz kill replicas lint examples bench-diagnosis pipelines dashboard wheel clean
+.PHONY: help setup lock demo test fuzz kill replicas lint examples bench-diagnosis pipelines pipelines-full dashboard \
+	wheel clean
 
 BIN := .venv/bin
 # TensorFlow's start-up notices say nothing about us and hide what matters in a test log.
@@ -44,6 +45,9 @@ pipelines: setup ## Compile all pipelines to build/ and deploy/kubeflow/, and ch
 	@$(BIN)/python -m pipelines compile --out deploy/kubeflow >/dev/null
 	@$(BIN)/hadolint deploy/docker/Dockerfile deploy/docker/flex.Dockerfile
 	@$(BIN)/python -m deploy.kubernetes.check --kubectl $(BIN)/kubectl
+
+pipelines-full: setup ## Run whole pipelines here, each component in a process of its own (4 minutes)
+	@AETFX_ALL_PIPELINES=1 $(BIN)/python -m pytest tests/pipelines
 
 dashboard: setup ## Test the dashboard with the TensorBoard of the other stack (needs the network)
 	@sh tools/other_tensorboard.sh

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +18,6 @@ from kfp import dsl
 from components.artifacts import TYPE_NAMES
 
 IMAGE = "aetfx:0.1.0"  # another one: `python -m pipelines compile --image`
-
-
 SAID = "aetfx: "  # begins what a step says for people, among all that the SDK prints
 # Of each component by its name in a compiled pipeline: the class of each artifact that it takes or gives.
 TYPES: dict[str, dict[str, str]] = {}
@@ -117,6 +115,16 @@ def _place(function: Callable[..., Any], name: str, artifact: dsl.Artifact, remo
     return str(artifact.uri if remote and takes_any_place and "://" in artifact.uri else artifact.path)
 
 
-def _on_other_machines(flags: Any) -> bool:
-    runners = [flag.split("=", 1)[1] for flag in flags if flag.startswith("--runner=")]
-    return any("Direct" not in runner and runner != "FnApiRunner" for runner in runners)
+def runner_of(flags: Sequence[str]) -> str:
+    """Returns the runner that Beam's flags name, "" for its default.
+
+    >>> runner_of(["--region=r", "--runner", "DataflowRunner"])
+    'DataflowRunner'
+    """
+    words = [word for flag in flags for word in flag.split("=", 1)]
+    return next((words[i + 1] for i, word in enumerate(words[:-1]) if word == "--runner"), "")
+
+
+def _on_other_machines(flags: Sequence[str]) -> bool:
+    runner = runner_of(flags)
+    return bool(runner) and "Direct" not in runner and runner != "FnApiRunner"

@@ -29,4 +29,5 @@ def pusher(
         inputs={"model": model, "blessing": blessing},
         outputs={"pushed_model": pushed_model},
         parameters={"push_to": push_to},
+        again="push_to",
     )

@@ -11,6 +11,7 @@ def schema_gen(
     statistics: Input[ExampleStatistics],
     schema: Output[Schema],
     given: str = "",
+    digest: str = "",
 ) -> None:
     """Infers a schema, or takes the one that is given.
 
@@ -18,6 +19,7 @@ def schema_gen(
       statistics: to infer it from.
       schema: in TFDV's format.
       given: place of a reviewed `schema.pbtxt`; "" infers one.
+      digest: of its content when the pipeline was started; "" takes it as it is.
     """
     from aetfx.steps import data
     from components.base import work
@@ -26,5 +28,5 @@ def schema_gen(
         data.schema_gen,
         inputs={"statistics": statistics},
         outputs={"schema": schema},
-        parameters={"given": given},
+        parameters={"given": given, "digest": digest},
     )

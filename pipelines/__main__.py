@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -82,7 +83,7 @@ def run(
     for _, wrong in check(name, arguments, cluster=False):
         if wrong:
             raise StudyError(wrong)
-    typer.echo(run_local(name, arguments, out))
+    typer.echo(run_local(name, with_digests(arguments), out))
 
 
 @app.command()
@@ -139,8 +140,8 @@ def check_(
 
 @app.command("arguments")
 def arguments_(name: Name, study: Study = None, data: Data = None, settings: Set = None) -> None:
-    """Print the parameters of a run as JSON, the digest of its rows among them; nothing is run."""
-    typer.echo(json.dumps(arguments_of(name, study, data, settings), indent=2))
+    """Print the parameters of a run as JSON, digests of what it reads among them; nothing is run."""
+    typer.echo(json.dumps(with_digests(arguments_of(name, study, data, settings)), indent=2))
 
 
 @app.command()
@@ -169,11 +170,17 @@ def lineage(
 
 
 def arguments_of(name: str, study: Path | None, data: str | None, settings: list[str] | None) -> dict[str, Any]:
-    """Returns the parameters that the options stand for."""
-    from aetfx.steps.configurations import configurations, read
-    from aetfx.steps.data import data_digest
-    from aetfx.study import load_study, parse_study
+    """Returns the parameters that the options stand for, without digests, for which all rows are read.
 
+    Raises:
+      StudyError: an option cannot be read, or there is no such pipeline.
+    """
+    from aetfx.data.files import is_remote
+    from aetfx.steps.configurations import configurations, read, text_of
+    from aetfx.study import load_study, parse_study
+    from pipelines.check import PLACES, text_parameters
+
+    texts = text_parameters(name)
     if study is None and data is None:
         raise StudyError("no rows. Give --study STUDY.yaml, --data DATA, or both.")
     if study is None:
@@ -182,7 +189,7 @@ def arguments_of(name: str, study: Path | None, data: str | None, settings: list
         request = load_study(study)
         if data is not None:
             request = request.with_changes({"data.train": data}, where="--data")
-    text = request.to_yaml()
+    text = text_of(request)
     found: dict[str, Any] = {"study": text}
     if name == "sweep":
         found["configurations"] = [json.dumps(one.values) for one in configurations(read(text))]
@@ -191,10 +198,27 @@ def arguments_of(name: str, study: Path | None, data: str | None, settings: list
         if not equals:
             raise StudyError(f"--set {setting}: must be KEY=VALUE.")
         try:
-            found[key] = json.loads(value)
+            found[key] = value if key in texts else json.loads(value)
         except ValueError:
             found[key] = value
-    found.setdefault("digest", data_digest(text))
+        if key in PLACES and value and not is_remote(value):  # steps may run in another folder
+            found[key] = os.path.abspath(os.path.expanduser(value))
+    return found
+
+
+def with_digests(arguments: dict[str, Any]) -> dict[str, Any]:
+    """Adds the digests of what a pipeline reads, for its caches: they are in the keys, paths alone would not do.
+
+    Raises:
+      AetfxError: something cannot be read.
+    """
+    from aetfx.data.digest import digest
+    from aetfx.steps.data import data_digest
+
+    found = dict(arguments)
+    found.setdefault("digest", data_digest(found["study"]))
+    if found.get("schema"):
+        found.setdefault("schema_digest", digest(found["schema"]))
     return found
 
 

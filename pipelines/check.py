@@ -17,10 +17,12 @@ from pathlib import Path
 from typing import Any
 
 from aetfx.data.files import is_remote
-from aetfx.errors import AetfxError, DataError, RunError, StudyError, nearest
+from aetfx.errors import AetfxError, DataError, ModelError, RunError, StudyError, nearest
 from aetfx.steps.configurations import configurations, read
+from components.base import runner_of
 from pipelines.compiling import define
 
+PLACES = ("models_at", "push_to", "schema")  # parameters that name a file or folder
 _SECONDS = 10  # to wait for a registry
 _MANIFESTS = ", ".join(
     f"application/vnd.{kind}"
@@ -66,10 +68,12 @@ def check(
     ask("study", lambda: _check_study(name, arguments))
     study = str(arguments.get("study", ""))
     ask("rows", lambda: _check_rows(study, cluster))
+    if name != "validation":
+        ask("models", lambda: _check_models(study, cluster))
     flags = arguments.get("beam_flags") or []
     if flags:
         ask("Beam's flags", lambda: _check_flags(flags, root))
-    for key in ("models_at", "push_to", "schema"):
+    for key in PLACES:
         if place := str(arguments.get(key) or ""):
             ask(key, lambda key=key, place=place: _check_place(place, key, cluster, written=key != "schema"))  # type: ignore[misc]
     if root:
@@ -85,7 +89,7 @@ def check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
     Raises:
       StudyError: one is unknown, missing, or of another type.
     """
-    parameters = define(name).component_spec.to_pipeline_spec().root.input_definitions.parameters
+    parameters = _parameters(name)
     known = {key: _kind(parameter) for key, parameter in parameters.items()}
     for key, value in arguments.items():
         if key not in known:
@@ -98,6 +102,15 @@ def check_arguments(name: str, arguments: Mapping[str, Any]) -> None:
     for key, parameter in parameters.items():
         if not parameter.is_optional and not arguments.get(key):
             raise StudyError(f"{name}: {key} is missing. Give it with --set {key}=...")
+
+
+def text_parameters(name: str) -> set[str]:
+    """Returns the parameters of a pipeline that take text as it stands.
+
+    Raises:
+      StudyError: there is no such pipeline.
+    """
+    return {key for key, parameter in _parameters(name).items() if _kind(parameter) == "STRING"}
 
 
 def check_image(image: str) -> None:
@@ -117,12 +130,15 @@ def check_image(image: str) -> None:
         if error.code in (401, 403):
             raise RunError(
                 f"{image}: {host} lets nobody without rights look ({error.code}), so that it may be there or not. "
-                "Look with rights: docker manifest inspect."
+                "Ask `docker manifest inspect`, then leave --image out of `check`, or pass --trust-image to submit."
             ) from None
         raise RunError(f"{image}: {host} answered {error.code}. Try again later.") from None
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", error)
-        raise RunError(f"{image}: {host} cannot be reached ({reason}). Check the name and the network.") from None
+        raise RunError(
+            f"{image}: {host} cannot be reached ({reason}). Check the name and the network. Where only the cluster "
+            "reaches it, leave --image out of `check`, or pass --trust-image to submit."
+        ) from None
 
 
 def split_image(image: str) -> tuple[str, str, str]:
@@ -170,6 +186,10 @@ def _is_this_machine(host: str) -> bool:
     return host.split(":")[0] in ("localhost", "127.0.0.1")
 
 
+def _parameters(name: str) -> Any:
+    return define(name).component_spec.to_pipeline_spec().root.input_definitions.parameters
+
+
 def _kind(parameter: Any) -> str:
     from kfp.pipeline_spec import pipeline_spec_pb2
 
@@ -199,12 +219,29 @@ def _check_rows(study: str, cluster: bool) -> None:
                 )
 
 
+def _check_models(study: str, cluster: bool) -> None:
+    """Checks the models that a study names, as far as they can be known without TensorFlow."""
+    from aetfx.models.load import check_model_request
+
+    request = read(study)
+    models = [one.model for _, one in request.alternatives()]
+    for section in {(model.path, model.factory): model for model in models}.values():
+        if cluster and section.path:
+            raise ModelError(
+                f"{section.path}: is on this machine, where the steps do not run (model.path). Put it on a volume that "
+                "has it under the same path and pass --mounted, or name a model.factory that is in the image."
+            )
+        if not (cluster and section.factory):  # the image may have a module that this machine has not
+            check_model_request(section)
+    if against := request.evaluation.thresholds.against:
+        _check_place(against, "evaluation.thresholds.against", cluster, written=False)
+
+
 def _check_flags(flags: Any, root: str) -> None:
     from aetfx.validation.runner import check_flags
 
     check_flags(flags)
-    runner = next((flag.split("=", 1)[1] for flag in flags if flag.startswith("--runner=")), "")
-    if runner == "DataflowRunner":
+    if runner_of(flags) == "DataflowRunner":
         given = {flag.split("=", 1)[0] for flag in flags}
         for wanted in ("--project", "--region", "--temp_location", "--sdk_container_image"):
             if wanted not in given:

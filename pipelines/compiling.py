@@ -24,29 +24,34 @@ def define(name: str, **arguments: Any) -> Any:
 
 
 def compile_all(out: Path, image: str = "") -> list[Path]:
-    """Writes `<name>.yaml` of every pipeline.
+    """Writes `<name>.yaml` of every pipeline into a folder, as `compile_one` does, and returns the files."""
+    return [compile_one(name, out / f"{name}.yaml", image) for name in PIPELINES]
+
+
+def compile_one(name: str, path: Path, image: str = "") -> Path:
+    """Writes a pipeline as YAML.
 
     Args:
-      out: folder.
+      name: of the pipeline.
+      path: the file.
       image: that all steps run in; "" for that of the components.
 
     Returns:
-      The files.
+      The file.
 
     Raises:
-      StudyError: an output is given to an input of another class.
-      RunError: a file cannot be written.
+      StudyError: the image has no version, or an output is given to an input of another class.
+      RunError: the file cannot be written.
     """
-    return [_write(name, out / f"{name}.yaml", image) for name in PIPELINES]
-
-
-def _write(name: str, path: Path, image: str) -> Path:
     import tempfile
 
     from kfp import compiler
 
     from components.base import IMAGE
+    from pipelines.check import split_image
 
+    if image:
+        split_image(image)
     with tempfile.TemporaryDirectory(prefix="aetfx-") as folder:
         compiled = Path(folder) / "pipeline.yaml"
         compiler.Compiler().compile(define(name), str(compiled))

@@ -28,6 +28,7 @@ def define() -> Any:
         study: str,
         digest: str = "",
         schema: str = "",
+        schema_digest: str = "",
         strict: bool = False,
         seeds: int = 1,
         push_to: str = "",
@@ -39,6 +40,7 @@ def define() -> Any:
           study: text of the study (`python -m pipelines arguments diagnosis --study STUDY.yaml` prints it).
           digest: of its rows, so that a cached step is not taken for rows that have changed.
           schema: place of a reviewed `schema.pbtxt`; "" infers one.
+          schema_digest: of its content, for the same reason.
           strict: stop where the data should not be trained on.
           seeds: how many times the best configuration is trained.
           push_to: place that TensorFlow Serving watches; "" pushes nothing.
@@ -48,7 +50,7 @@ def define() -> Any:
         examples = made.outputs["examples"]
         counted = light(statistics_gen(examples=examples, beam_flags=beam_flags), "StatisticsGen")
         statistics = counted.outputs["statistics"]
-        inferred = light(schema_gen(statistics=statistics, given=schema), "SchemaGen")
+        inferred = light(schema_gen(statistics=statistics, given=schema, digest=schema_digest), "SchemaGen")
         checked = light(
             example_validator(statistics=statistics, schema=inferred.outputs["schema"], strict=strict),
             "ExampleValidator",
@@ -69,6 +71,8 @@ def define() -> Any:
         )
         model = trained.outputs["model"]
         judged = heavy(evaluator(model=model, examples=examples, study=study, beam_flags=beam_flags), "Evaluator")
-        light(pusher(model=model, blessing=judged.outputs["blessing"], push_to=push_to), "Pusher")
+        pushed = light(pusher(model=model, blessing=judged.outputs["blessing"], push_to=push_to), "Pusher")
+        # Never from Kubeflow's cache: another model may have been pushed since.
+        pushed.set_caching_options(False)
 
     return diagnosis

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import io
 import logging
 import os
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from aetfx.errors import RunError
-from aetfx.run import read_json
+from aetfx.run import cannot_write, read_json
 from aetfx.steps.running import LINEAGE
 from components.base import SAID
 from pipelines.compiling import define
@@ -35,18 +36,21 @@ def run_local(name: str, arguments: dict[str, Any], out: Path) -> Path:
       The folder with the artifacts of this run: `<step>/<output>/<configuration>`.
 
     Raises:
-      RunError: a step failed; says which. Its own words stand on stderr, and all else in `run.log`.
+      RunError: a step failed; says which. Its own words stand on stderr, and all else in `run.log`. Or another run is
+        using the folder.
     """
     from kfp import local
 
     out = out.resolve()
-    if name == "sweep":  # Kubeflow's local runner knows no loops
-        pipeline = define(name, unrolled=arguments.get("configurations", []))
+    if name == "sweep":
+        dealt = arguments.get("configurations", [])
+        sys.stderr.write(f"Kubeflow's local runner knows no loops: the {len(dealt)} configurations are unrolled\n")
+        pipeline = define(name, unrolled=dealt)
     else:
         pipeline = define(name)
-    local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(out / "artifacts"), raise_on_error=True)
-    before = set(_runs(out))
-    with _environment(out), warnings.catch_warnings():
+    with _alone(out), _environment(out), warnings.catch_warnings():
+        local.init(local.SubprocessRunner(use_venv=False), pipeline_root=str(out / "artifacts"), raise_on_error=True)
+        before = set(_runs(out))
         # That the image may not be of Python; and steps say themselves what they did.
         warnings.simplefilter("ignore", RuntimeWarning)
         logging.disable(logging.INFO)
@@ -63,9 +67,25 @@ def run_local(name: str, arguments: dict[str, Any], out: Path) -> Path:
             ) from None
         finally:
             logging.disable(logging.NOTSET)
-    (now,) = set(_runs(out)) - before
-    _remove_old(out, now)
+        (now,) = set(_runs(out)) - before
+        _remove_old(out, now)
     return now
+
+
+@contextlib.contextmanager
+def _alone(out: Path) -> Iterator[None]:
+    """Keeps a second run out of the folder; the lock goes with the process that holds it."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        lock = open(out / ".running", "a")  # noqa: SIM115 (closed below)
+    except OSError as error:
+        raise cannot_write(out, error) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError(f"{out}: another run is using it. Wait for it to end, or choose another --out.") from None
+        yield
 
 
 def _runs(out: Path) -> list[Path]:

@@ -58,6 +58,7 @@ def define(unrolled: Sequence[str] | None = None) -> Any:
         configurations: list = [],  # noqa: B006 (Kubeflow takes defaults from here)
         digest: str = "",
         schema: str = "",
+        schema_digest: str = "",
         strict: bool = False,
         seeds: int = 1,
         beam_flags: list = [],  # noqa: B006 (Kubeflow takes defaults from here)
@@ -70,6 +71,7 @@ def define(unrolled: Sequence[str] | None = None) -> Any:
           configurations: values of each, as JSON (`python -m pipelines arguments sweep ...` prints them).
           digest: of its rows, so that a cached step is not taken for rows that have changed.
           schema: place of a reviewed `schema.pbtxt`; "" infers one.
+          schema_digest: of its content, for the same reason.
           strict: stop where the data should not be trained on.
           seeds: how many times each is trained.
           beam_flags: of Beam, a list of strings.
@@ -78,7 +80,7 @@ def define(unrolled: Sequence[str] | None = None) -> Any:
         examples = made.outputs["examples"]
         counted = light(statistics_gen(examples=examples, beam_flags=beam_flags), "StatisticsGen")
         statistics = counted.outputs["statistics"]
-        inferred = light(schema_gen(statistics=statistics, given=schema), "SchemaGen")
+        inferred = light(schema_gen(statistics=statistics, given=schema, digest=schema_digest), "SchemaGen")
         checked = light(
             example_validator(statistics=statistics, schema=inferred.outputs["schema"], strict=strict),
             "ExampleValidator",
@@ -91,6 +93,7 @@ def define(unrolled: Sequence[str] | None = None) -> Any:
         else:
             trained = [one(examples, study, values, seeds, models_at) for values in unrolled]
         judged = evaluator_of_many(examples=examples, study=study, models_at=models_at, beam_flags=beam_flags)
-        heavy(judged, "Evaluator").after(*trained)
+        # Never from Kubeflow's cache: what lies below models_at is not among its inputs.
+        heavy(judged, "Evaluator").after(*trained).set_caching_options(False)
 
     return sweep

@@ -19,6 +19,7 @@ def define() -> Any:
         study: str,
         digest: str = "",
         schema: str = "",
+        schema_digest: str = "",
         strict: bool = True,
         beam_flags: list = [],  # noqa: B006 (Kubeflow takes defaults from here)
     ) -> None:
@@ -28,13 +29,14 @@ def define() -> Any:
           study: text of the study; only its data are read.
           digest: of its rows, so that a cached step is not taken for rows that have changed.
           schema: place of a reviewed `schema.pbtxt`; "" infers one from the train split.
+          schema_digest: of its content, for the same reason.
           strict: fail where a finding or an anomaly is an error.
           beam_flags: of Beam, a list of strings.
         """
         made = light(example_gen(study=study, digest=digest, beam_flags=beam_flags), "ExampleGen")
         counted = light(statistics_gen(examples=made.outputs["examples"], beam_flags=beam_flags), "StatisticsGen")
         statistics = counted.outputs["statistics"]
-        inferred = light(schema_gen(statistics=statistics, given=schema), "SchemaGen")
+        inferred = light(schema_gen(statistics=statistics, given=schema, digest=schema_digest), "SchemaGen")
         light(
             example_validator(statistics=statistics, schema=inferred.outputs["schema"], strict=strict),
             "ExampleValidator",

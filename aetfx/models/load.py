@@ -99,6 +99,18 @@ def factory_of(section: ModelSection) -> Callable[[], Any] | None:
     return _import_factory(section.factory) if section.factory else None
 
 
+def factory_files(reference: str) -> tuple[Path, ...]:
+    """Returns the sources of the module that a factory is in, or of its whole package; none where it is not found."""
+    _make_importable()
+    spec = importlib.util.find_spec(reference.split(":")[0].split(".")[0])
+    if spec is None:
+        return ()
+    folders = [Path(folder) for folder in spec.submodule_search_locations or ()]
+    if folders:
+        return tuple(sorted(path for folder in folders for path in folder.rglob("*.py")))
+    return (Path(spec.origin),) if spec.origin and Path(spec.origin).is_file() else ()
+
+
 def from_factory(factory: Callable[[], Any], label: str = "the factory") -> Any:
     """Calls a zero-argument function that returns a Keras model.
 

@@ -66,15 +66,21 @@ def refusal(directory: str | Path) -> str | None:
     Args:
       directory: holds `findings.json`.
     """
+    reasons = errors(directory)
+    return (
+        f"the data are refused (--strict): {reasons}. See {Path(directory) / 'validation.html'}." if reasons else None
+    )
+
+
+def errors(directory: str | Path) -> str:
+    """Counts and names the findings and anomalies that are errors; "" where none is."""
     found = read_json(Path(directory) / "findings.json")
     codes = [str(item["code"]) for item in found["findings"] if item["severity"] == "error"]
     broken = [anomaly for anomaly in read_anomalies(Path(directory)) if anomaly.is_error]
-    if not codes and not broken:
-        return None
     said = [f"{len(codes)} error-level finding{'s' * (len(codes) != 1)} ({_listed(codes)})"] if codes else []
     if broken:
         said.append(f"{len(broken)} schema anomal{'y' if len(broken) == 1 else 'ies'} ({_listed(map(_word, broken))})")
-    return f"the data are refused (--strict): {' and '.join(said)}. See {Path(directory) / 'validation.html'}."
+    return " and ".join(said)
 
 
 def _word(anomaly: Anomaly) -> str:

@@ -6,13 +6,14 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from msgspec.structs import replace
 
 from aetfx.data.examples import pattern
 from aetfx.errors import StudyError
-from aetfx.run import content_hash
+from aetfx.run import content_hash, file_hash
 from aetfx.study import Range, Study, read_study
 
 _ABOUT = ("preprocessing", "model", "training")
@@ -92,6 +93,20 @@ def values_of(text: str) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise StudyError(f'values: must be a JSON object such as {{"model.bottleneck": 4}} but got {text[:60]}.')
     return found
+
+
+def text_of(study: Study) -> str:
+    """Returns a study as pipelines take it: its text, by which every cache knows a step that depends on it.
+
+    A saved model, or the module of a factory, may change while its name stays. A last line tells their content.
+    """
+    from aetfx.models.load import factory_files
+
+    models = [one.model for _, one in study.alternatives()]
+    files = {Path(path) for path in (study.evaluation.thresholds.against, *(model.path for model in models)) if path}
+    files |= {path for factory in {model.factory for model in models} if factory for path in factory_files(factory)}
+    hashes = [[path.name, file_hash(path)] for path in sorted(files) if path.is_file()]
+    return study.to_yaml() + (f"# the models that it names: {content_hash(hashes)}\n" if hashes else "")
 
 
 def read(text: str) -> Study:

@@ -29,6 +29,19 @@ def data_digest(study: str) -> str:
     return content_hash([digest_of(path) for path in (data.train, data.eval) if isinstance(path, str)])
 
 
+def check_digest(wanted: str, found: str, what: str) -> None:
+    """Checks that something is still what a pipeline was started with.
+
+    Raises:
+      DataError: it has changed since.
+    """
+    if wanted != found:
+        raise DataError(
+            f"{what}: the content has changed since the pipeline was started (digest {found}, not {wanted}). Start it "
+            "again: `python -m pipelines arguments` prints the digests of now."
+        )
+
+
 def example_gen(study: str, digest: str, examples: str, beam_flags: Sequence[str] = ()) -> Metadata:
     """Writes the rows of a study as `Examples`: TFRecords of `tf.Example` in `Split-train` and `Split-eval`.
 
@@ -47,11 +60,8 @@ def example_gen(study: str, digest: str, examples: str, beam_flags: Sequence[str
     data = request.data
     assert isinstance(data.train, str)
     found = data_digest(study)
-    if digest and digest != found:
-        raise DataError(
-            f"{data.train}: its content has changed since the pipeline was started (digest {found}, not {digest}). "
-            "Start it again, with the digest that `python -m pipelines digest` prints."
-        )
+    if digest:
+        check_digest(digest, found, data.train)
     source = open_source(data.train, data.features)
     fraction = data.eval if isinstance(data.eval, float) else None
     evaluation = open_source(data.eval, source.column_selection or data.features) if fraction is None else None  # type: ignore[arg-type]
@@ -105,21 +115,24 @@ def statistics_gen(examples: str, statistics: Path, report: Path, beam_flags: Se
     }
 
 
-def schema_gen(statistics: Path, schema: Path, given: str = "") -> Metadata:
+def schema_gen(statistics: Path, schema: Path, given: str = "", digest: str = "") -> Metadata:
     """Writes `Schema` (`schema.pbtxt`): TFDV's for the train split, or a reviewed one that is given.
 
     Args:
       statistics: that `statistics_gen` wrote.
       schema: folder to write.
       given: place of a `schema.pbtxt` to use instead; "" to infer one.
+      digest: of its content when the pipeline was started; "" to take it as it is.
 
     Raises:
-      DataError: it is missing, or no schema.
+      DataError: it is missing, has changed since, or is no schema.
     """
     from aetfx.data.files import open_binary
     from aetfx.validation import tfdv
 
     if given:
+        if digest:
+            check_digest(digest, digest_of(given), given)
         with open_binary(given) as stream:
             write_bytes(schema / "schema.pbtxt", stream.read())
     else:
@@ -139,7 +152,7 @@ def example_validator(statistics: Path, schema: Path, anomalies: Path, strict: b
     Raises:
       DataError: they should not; says why.
     """
-    from aetfx.report.validation import refusal
+    from aetfx.report.validation import errors
     from aetfx.validation import tfdv
 
     read_schema = tfdv.read_schema(schema / "schema.pbtxt")
@@ -155,15 +168,16 @@ def example_validator(statistics: Path, schema: Path, anomalies: Path, strict: b
         run = Path(folder)
         shutil.copytree(anomalies, run / "anomalies")
         shutil.copyfile(statistics / "findings.json", run / "findings.json")
-        reason = refusal(run)
-    if strict and reason is not None:
-        said = reason.split(" (--strict)")[0] + reason.split("(--strict)")[1].rsplit(" See ", 1)[0]
-        raise DataError(f"{said} See the report of StatisticsGen, and mend the data or the schema.")
+        reasons = errors(run)
+    if strict and reasons:
+        raise DataError(
+            f"the data are refused: {reasons}. See the report of StatisticsGen, and mend the data or the schema."
+        )
     return {
         "anomalies": {
             **{f"anomalies_{split}": count for split, count in counts.items()},
             "blessed": {split: int(not count) for split, count in counts.items()},
-            "refused": reason is not None,
+            "refused": bool(reasons),
             "split_names": _split_names(),
             "span": 0,
         }

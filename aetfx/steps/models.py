@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 import time
 from collections.abc import Sequence
@@ -10,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aetfx.data.examples import pattern
+from aetfx.data.files import is_remote
 from aetfx.errors import DataError, ModelError, RunError, StudyError
 from aetfx.run import read_json, write_bytes, write_json, write_text
 from aetfx.steps.configurations import Configuration, configuration, configurations, on_examples, read, values_of
-from aetfx.steps.data import Metadata
+from aetfx.steps.data import Metadata, check_digest, data_digest
 from aetfx.steps.places import copy_tree, fetch, tree_hash
 
 if TYPE_CHECKING:
@@ -108,13 +110,12 @@ def trainer(
         write_json(model / "model.json", {"schema_version": 1, **metadata})
         if publish_to:
             _publish(trained, chosen, study, publish_to)
-    metadata["hash"] = tree_hash(model / "model.keras")
     return {"model": metadata, "model_run": {"configuration": chosen.identity}, "metrics": {"score": trained.score}}
 
 
 def _publish(trained: Trained, chosen: Configuration, study: str, place: str) -> str:
     """Copies the models of a configuration to a place laid out as a run directory: `aetfx evaluate` takes it."""
-    here = f"configurations/{chosen.identity}"
+    here, now = f"configurations/{chosen.identity}", time.time_ns()
     with tempfile.TemporaryDirectory(prefix="aetfx-") as folder:
         for path, score in zip(trained.models, trained.scores, strict=True):
             seed = Path(folder, here, path.parent.name)
@@ -129,6 +130,7 @@ def _publish(trained: Trained, chosen: Configuration, study: str, place: str) ->
                     "seed": int(path.parent.name.removeprefix("seed-")),
                     "split": 0,
                     "score": score,
+                    "published": now,
                 },
             )
         write_text(Path(folder, "study.yaml"), study)
@@ -190,13 +192,22 @@ def evaluator_of_many(
     asked = configurations(read(study))
     place = models_at.rstrip("/")
     with tempfile.TemporaryDirectory(prefix="aetfx-") as folder:
-        # Only what this study asks for: at the same place may lie what another one left.
+        # Only what this study asks for, and of it what was published last: at the same place may lie what another study
+        # left, or the same one with more seeds.
         for one in asked:
             try:
-                for name in ("model.keras", "trial.json"):
-                    fetch(f"{place}/configurations/{one.identity}/seed-*/{name}", Path(folder), place)
+                found = f"{place}/configurations/{one.identity}/seed-*"
+                trials = fetch(f"{found}/trial.json", Path(folder), place)
+                fetch(f"{found}/model.keras", Path(folder), place)
             except DataError as error:
-                raise DataError(f"{error} There '{one.name}' should be: see whether its Trainer failed.") from None
+                raise DataError(
+                    f"{error} There '{one.name}' should be: see whether its Trainer failed. Where the models were "
+                    "removed since it was done, give another models_at, and all are trained again."
+                ) from None
+            published = {path.parent: read_json(path).get("published", 0) for path in trials}
+            for seed in published:
+                if published[seed] < max(published.values()):
+                    shutil.rmtree(seed)
         write_text(Path(folder, "study.yaml"), study)
         return _evaluate([folder], examples, study, evaluation, blessing, beam_flags)
 
@@ -205,12 +216,16 @@ def _evaluate(models: Any, examples: str, study: str, out: Path, blessing: Path,
     from aetfx.evaluation.api import evaluate
 
     request = read(study)
-    asked = getattr(request, "evaluation", None)
-    more: dict[str, Any] = {"beam_flags": list(beam_flags), "features": on_examples(request, examples).data.features}
-    if asked is not None:
-        more |= {"slices": asked.slices, "thresholds": asked.thresholds}
     found = evaluate(
-        models, pattern(examples, "eval"), train=pattern(examples, "train"), out=out, name=request.name, **more
+        models,
+        pattern(examples, "eval"),
+        train=pattern(examples, "train"),
+        out=out,
+        name=request.name,
+        features=on_examples(request, examples).data.features,
+        slices=request.evaluation.slices,
+        thresholds=request.evaluation.thresholds,
+        beam_flags=list(beam_flags),
     )
     record = found.record
     judged = record.get("thresholds")
@@ -228,7 +243,6 @@ def _evaluate(models: Any, examples: str, study: str, out: Path, blessing: Path,
             "rows": record["rows"]["scored"],
             "features": len(record["names"]),
             **({"score": best["score"], "best": best["name"]} if best else {}),
-            "hash": tree_hash(out / "evaluation.json"),
         },
         "blessing": {"blessed": int(blessed), "reasons": reasons, "current_model": best["name"] if best else ""},
         "metrics": {key: value for key, value in metrics.items() if value is not None},
@@ -252,10 +266,9 @@ def diagnoser(study: str, digest: str, diagnosis: Path, report: Path) -> Metadat
     """
     from aetfx.diagnosis.api import diagnose_study
     from aetfx.report.html import write_report
-    from aetfx.steps.data import data_digest
 
-    if digest and data_digest(study) != digest:
-        raise DataError("the rows of the study have changed since the pipeline was started. Start it again.")
+    if digest:
+        check_digest(digest, data_digest(study), "the rows of the study")
     record = diagnose_study(read(study), diagnosis).record
     write_bytes(report, write_report(diagnosis).read_bytes())
     baseline, fixed = record["baseline"], record.get("fixed") or {}
@@ -263,18 +276,15 @@ def diagnoser(study: str, digest: str, diagnosis: Path, report: Path) -> Metadat
     score = {key: value for key, value in score.items() if value is not None}
     codes = [cause["code"] for cause in record["causes"]]
     return {
-        "diagnosis": {
-            "status": record["status"],
-            "causes": codes,
-            **score,
-            "hash": tree_hash(diagnosis / "diagnosis.json"),
-        },
+        "diagnosis": {"status": record["status"], "causes": codes, **score},
         "metrics": {"causes": len(codes), **score},
     }
 
 
 def pusher(model: Path, blessing: Path, pushed_model: Path, push_to: str) -> Metadata:
     """Copies `Format-Serving/` of a blessed model to a place that TensorFlow Serving watches, as a new version.
+
+    A model that is the newest version there already stays as it is; of a remote place that is not asked.
 
     Args:
       model, blessing: that the steps before wrote.
@@ -284,19 +294,32 @@ def pusher(model: Path, blessing: Path, pushed_model: Path, push_to: str) -> Met
     Raises:
       RunError: the place cannot be written.
     """
+    served = model / "Format-Serving"
+    digest = tree_hash(served)
     if not (blessing / BLESSED).exists():
         told: dict[str, Any] = {"pushed": False, "reason": "the model is not blessed"}
     elif not push_to:
         told = {"pushed": False, "reason": "no place to push to was given"}
+    elif (newest := _newest_version(push_to)) is not None and tree_hash(newest) == digest:
+        told = {"pushed": False, "reason": f"it is the newest version already: {newest}"}
     else:
         # TensorFlow Serving takes the largest number; a version appears file by file, its graph at the end.
-        version = str(int(time.time()))
+        version = str(max(int(time.time()), int(newest.name) + 1 if newest else 0))
         destination = f"{push_to.rstrip('/')}/{version}"
-        _copy_serving(model / "Format-Serving", destination)
+        _copy_serving(served, destination)
         told = {"pushed": True, "destination": destination, "pushed_version": version}
-    told["hash"] = tree_hash(model / "Format-Serving")
+    told["model_hash"] = digest
     write_json(pushed_model / "push.json", {"schema_version": 1, **told})
     return {"pushed_model": told}
+
+
+def _newest_version(place: str) -> Path | None:
+    """Returns the folder of a local place that TensorFlow Serving would load."""
+    folder = Path(place)
+    if is_remote(place) or not folder.is_dir():
+        return None
+    versions = [path for path in folder.iterdir() if path.name.isdecimal() and path.is_dir()]
+    return max(versions, key=lambda path: int(path.name), default=None)
 
 
 def _copy_serving(folder: Path, destination: str) -> None:

@@ -12,18 +12,25 @@ from aetfx.run import atomic, cannot_write, content_hash, file_hash
 from aetfx.validation.examples import write_place
 
 
-def tree_hash(place: str | os.PathLike[str]) -> str:
-    """Returns the hash (16 hex digits) of a local file, or of all files below a local folder, names included.
+def hashed(place: str | os.PathLike[str]) -> tuple[str, dict[str, str]]:
+    """Returns the hash (16 hex digits) of a local file or folder, names included, and that of each file by its name.
 
     Raises:
       RunError: nothing is there.
     """
     path = Path(place)
     if path.is_file():
-        return file_hash(path)
+        digest = file_hash(path)
+        return digest, {path.name: digest}
     if not path.is_dir():
         raise RunError(f"{path}: no such file or folder. Run the step that makes it again.")
-    return content_hash([[str(file.relative_to(path)), file_hash(file)] for file in _files(path)])
+    files = {str(file.relative_to(path)): file_hash(file) for file in _files(path)}
+    return content_hash([list(item) for item in files.items()]), files
+
+
+def tree_hash(place: str | os.PathLike[str]) -> str:
+    """Returns the first of `hashed`."""
+    return hashed(place)[0]
 
 
 def copy_tree(folder: str | os.PathLike[str], destination: str) -> list[str]:

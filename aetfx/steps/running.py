@@ -1,6 +1,7 @@
 """Running one step: what was done before with the same inputs and code is taken over, and lineage is kept.
 
-A step is known by the hash of its name, its parameters, the content of its inputs and the code. What it wrote is copied
+A step is known by the hash of its name, its parameters, the content of its inputs, the code and the versions of what
+the code stands on. What it wrote is copied
 (linked where the disk can) from where an earlier run left it, as long as it is still intact there: of a run that was
 killed midway only the step that was under way is done again. Lineage is a folder: `steps/<hash>.json` for each step
 that was done, and `lineage.json` with all of them, in the order in which they ended.
@@ -21,7 +22,7 @@ from typing import Any
 
 from aetfx.errors import RunError
 from aetfx.run import cannot_write, content_hash, file_hash, read_json, versions, write_json
-from aetfx.steps.places import tree_hash
+from aetfx.steps.places import hashed, tree_hash
 
 LINEAGE = "AETFX_LINEAGE"  # the environment variable that names the folder
 Metadata = dict[str, dict[str, Any]]
@@ -32,7 +33,7 @@ class Done:
     """What a step came to.
 
     Attributes:
-      metadata: of each place that it wrote.
+      metadata: of each place that it wrote; of each local one its `hash` too, by which `trace` finds it.
       reused: it had been done before.
       seconds: that it took when it was done.
     """
@@ -69,17 +70,17 @@ def run_step(
     started = time.perf_counter()
     key, record = "", {}
     if lineage is not None:
-        hashes = {each: {"path": place, "hash": tree_hash(place)} for each, place in sorted(inputs.items())}
-        code = code_hash()
+        hashes = {each: {"path": os.path.abspath(p), "hash": tree_hash(p)} for each, p in sorted(inputs.items())}
+        code = {"hash": code_hash(), "versions": versions()}
         key = content_hash([name, code, parameters, {each: found["hash"] for each, found in hashes.items()}])
         record = {
             "schema_version": 1, "step": name, "key": key, "parameters": dict(parameters), "inputs": hashes,
-            "code": {"hash": code, "versions": versions()},
+            "code": code,
         }  # fmt: skip
         if not any(parameters.get(each) for each in again):
             before = _taken_over(lineage, key, outputs)
             if before is not None:
-                _keep(lineage, before)
+                _keep(lineage, before | {"inputs": hashes})
                 return Done(before["metadata"], True, before["seconds"])
     local = {each: Path(place) for each, place in outputs.items() if "://" not in place}
     for path in local.values():
@@ -90,12 +91,13 @@ def run_step(
     given |= {each: path for each, path in {**paths, **local}.items() if asked.get(each) != "str"}
     metadata = work(**given)
     seconds = round(time.perf_counter() - started, 3)
+    written = {}
+    for each, path in local.items():
+        if path.exists():
+            digest, files = hashed(path)
+            written[each] = {"path": os.path.abspath(path), "hash": digest, "files": files}
+            metadata.setdefault(each, {})["hash"] = digest
     if lineage is not None:
-        written = {
-            each: {"path": os.path.abspath(path), "hash": tree_hash(path), "files": _files(path)}
-            for each, path in local.items()
-            if path.exists()
-        }
         record |= {"outputs": written, "metadata": metadata, "seconds": seconds, "finished": _now()}
         _keep(lineage, record)
     return Done(metadata, False, seconds)
@@ -113,7 +115,8 @@ def trace(lineage: Path, what: str) -> dict[str, Any]:
 
     Args:
       lineage: folder of a run.
-      what: a hash, or the path of a file or folder of the run, of rows that a study named, or a step's name.
+      what: a hash, the path of a file or folder of the run, or of a copy such as a model that was pushed or published,
+        the path of rows that a study named, or a step's name.
 
     Returns:
       `made_by`: the steps that led to it, the first one first; `led_to`: the steps that used it or what came of it.
@@ -124,37 +127,46 @@ def trace(lineage: Path, what: str) -> dict[str, Any]:
     steps: list[dict[str, Any]] = read_json(lineage / "lineage.json")["steps"]
     starts = [step for step in steps if _made(step, what)]
     users = [step for step in steps if _used(step, what)]
+    if not starts and not users and os.path.exists(what):
+        content = set(hashed(what)[1].values())
+        starts = [step for step in steps if content and _has(step, content)]
     if not starts and not users:
         known = ", ".join(step["step"] for step in steps)
         raise RunError(
             f"{lineage / 'lineage.json'}: knows nothing of '{what}'. Name a path of the run, or a step: {known}."
         )
-    made_by = _closure(starts, steps, lambda one, other: _hashes(other, "outputs") & _hashes(one, "inputs"))
-    after = users + [step for step in steps if any(_hashes(step, "inputs") & _hashes(s, "outputs") for s in starts)]
-    led_to = _closure(after, steps, lambda one, other: _hashes(one, "outputs") & _hashes(other, "inputs"))
-    order = {step["key"]: i for i, step in enumerate(steps)}
+    makers = {step["key"]: _makers(step, steps) for step in steps}
+    followers = {key: {other for other, made_by in makers.items() if key in made_by} for key in makers}
+    started = {step["key"] for step in starts}
+    after = {step["key"] for step in users}.union(*(followers[key] for key in started))
+    made_by, led_to = _closure(started, makers), _closure(after, followers)
     return {
-        "made_by": sorted(made_by, key=lambda step: order[step["key"]]),
-        "led_to": sorted(led_to, key=lambda step: order[step["key"]]),
+        "made_by": [step for step in steps if step["key"] in made_by],
+        "led_to": [step for step in steps if step["key"] in led_to],
     }
 
 
-def _closure(
-    first: list[dict[str, Any]], steps: list[dict[str, Any]], follows: Callable[[dict[str, Any], dict[str, Any]], Any]
-) -> list[dict[str, Any]]:
-    found = {step["key"]: step for step in first}
-    left = list(first)
+def _closure(first: set[str], next_to: Mapping[str, set[str]]) -> set[str]:
+    found, left = set(first), list(first)
     while left:
-        one = left.pop()
-        for other in steps:
-            if other["key"] not in found and follows(one, other):
-                found[other["key"]] = other
-                left.append(other)
-    return list(found.values())
+        new = next_to[left.pop()] - found
+        found |= new
+        left += new
+    return found
 
 
-def _hashes(step: dict[str, Any], side: str) -> set[str]:
-    return {item["hash"] for item in step[side].values()}
+def _makers(step: dict[str, Any], steps: list[dict[str, Any]]) -> set[str]:
+    """Returns the keys of the steps whose outputs a step read.
+
+    Several may have written the same content, as Transform does for configurations that differ in the model only: then
+    it was the one at that path. An earlier run may have read it elsewhere, and then any of them will do.
+    """
+    found: set[str] = set()
+    for read in step["inputs"].values():
+        same = [(s["key"], o["path"]) for s in steps for o in s["outputs"].values() if o["hash"] == read["hash"]]
+        there = {key for key, path in same if path == read["path"]}
+        found |= there or {key for key, _ in same}
+    return found
 
 
 def _made(step: dict[str, Any], what: str) -> bool:
@@ -169,20 +181,20 @@ def _made(step: dict[str, Any], what: str) -> bool:
     return False
 
 
+def _has(step: dict[str, Any], content: set[str]) -> bool:
+    """Whether one output of a step has all these files, under whatever names."""
+    return any(content <= set(output["files"].values()) for output in step["outputs"].values())
+
+
 def _used(step: dict[str, Any], what: str) -> bool:
-    """Whether a step read it where no step wrote it: rows, by their path or digest."""
+    """Whether a step read it where no step wrote it: rows or a model that the study names, by path or digest."""
     parameters = step["parameters"]
-    return bool(what) and (what == parameters.get("digest") or f" {what}\n" in str(parameters.get("study", "")))
+    named = what and (what if "://" in what else os.path.abspath(what))
+    return bool(what) and (what == parameters.get("digest") or f" {named}\n" in str(parameters.get("study", "")))
 
 
 def _inside(what: str, path: str) -> bool:
     return f"{os.path.abspath(what)}/".startswith(f"{path}/")
-
-
-def _files(path: Path) -> dict[str, str]:
-    if path.is_file():
-        return {path.name: file_hash(path)}
-    return {str(file.relative_to(path)): file_hash(file) for file in sorted(path.rglob("*")) if file.is_file()}
 
 
 def _taken_over(lineage: Path, key: str, outputs: Mapping[str, str]) -> dict[str, Any] | None:

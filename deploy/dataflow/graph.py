@@ -1,7 +1,7 @@
 """The Dataflow job of a validation as it would be submitted, made without credentials and without a network.
 
     python -m deploy.dataflow.graph ROWS OUT --runner=DataflowRunner --project=p --region=r \\
-        --temp_location=gs://b/temp --sdk_container_image=registry/p/aetfx:0.1.0 --sdk_location=container
+        --temp_location=gs://bucket/temp --sdk_container_image=registry/p/aetfx:0.1.0 --sdk_location=container
 
 `OUT/job.json` is the request that would be sent, `OUT/pipeline.pb` the portable pipeline that it names. Beam's own
 runner makes both; only its client is replaced: what it would upload is written to OUT, and nothing is sent. Rows may be
@@ -39,9 +39,10 @@ def make_graph(data: str, out: Path, flags: Sequence[str]) -> dict[str, Any]:
     Raises:
       AetfxError: a flag or the rows cannot be used, or the graph is not as it should be.
     """
-    import apache_beam as beam
-    from apache_beam.options.pipeline_options import PipelineOptions
-    from apache_beam.runners.dataflow.dataflow_runner import DataflowRunner
+    with quiet():
+        import apache_beam as beam
+        from apache_beam.options.pipeline_options import PipelineOptions
+        from apache_beam.runners.dataflow.dataflow_runner import DataflowRunner
 
     from aetfx.data import open_source
     from aetfx.validation.exchange import Exchange
@@ -119,10 +120,15 @@ def _offline(out: Path) -> Iterator[None]:
         def submit_job_description(self, job: Any) -> Any:
             raise AssertionError("nothing is submitted here")
 
+    def no_bucket(options: Any) -> Any:
+        raise ValueError(f"temp_location is '{options.temp_location}'. Give a bucket: gs://my-bucket/temp")
+
     with (
         mock.patch.object(apiclient, "DataflowApplicationClient", Client),
         # It asks the bucket how long it keeps what is deleted, to warn of the cost.
         mock.patch.object(GoogleCloudOptions, "_warn_if_soft_delete_policy_enabled", create=True),
+        # It makes a bucket in the project where no usable one is named.
+        mock.patch.object(GoogleCloudOptions, "_create_default_gcs_bucket", no_bucket),
     ):
         yield
 

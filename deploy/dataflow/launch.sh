@@ -1,11 +1,11 @@
 #!/bin/sh
 # Validates rows on Dataflow, from this machine or from a flex template.
 #
-#   PROJECT=p REGION=europe-west1 BUCKET=gs://b IMAGE=europe-docker.pkg.dev/p/r/aetfx:0.1.0 \
-#       deploy/dataflow/launch.sh run gs://b/rows-*.parquet gs://b/runs/monday
-#   ... deploy/dataflow/launch.sh graph gs://b/rows-*.parquet     # the job as it would be submitted; sends nothing
+#   PROJECT=p REGION=europe-west1 BUCKET=gs://bucket IMAGE=europe-docker.pkg.dev/p/r/aetfx:0.1.0 \
+#       deploy/dataflow/launch.sh run gs://bucket/rows-*.parquet gs://bucket/runs/monday
+#   ... deploy/dataflow/launch.sh graph gs://bucket/rows-*.parquet     # the job as it would be submitted; sends nothing
 #   ... deploy/dataflow/launch.sh template                        # builds the flex template
-#   ... deploy/dataflow/launch.sh from-template gs://b/rows-*.parquet gs://b/runs/monday
+#   ... deploy/dataflow/launch.sh from-template gs://bucket/rows-*.parquet gs://bucket/runs/monday
 set -eu
 cd "$(dirname "$0")/../.."
 

@@ -17,9 +17,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from aetfx.errors import AetfxError, RunError
-from pipelines.__main__ import arguments_of
+from pipelines.__main__ import arguments_of, with_digests
 from pipelines.check import check
-from pipelines.compiling import PIPELINES, compile_all, load
+from pipelines.compiling import PIPELINES, compile_one, load
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -36,16 +36,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     parser.add_argument("--experiment", default="aetfx")
     parser.add_argument("--no-cache", action="store_true")
     parser.add_argument("--mounted", action="store_true", help="local paths are the same in the pods")
+    parser.add_argument("--trust-image", action="store_true", help="do not ask the registry: only the cluster may")
     asked = parser.parse_args(argv)
     try:
         arguments = arguments_of(asked.name, asked.study, asked.data, asked.set)
-        found = check(asked.name, arguments, image=asked.image, root=asked.root, cluster=not asked.mounted)
+        image = "" if asked.trust_image else asked.image
+        found = check(asked.name, arguments, image=image, root=asked.root, cluster=not asked.mounted)
         wrongs = [f"{what}: {wrong}" for what, wrong in found if wrong]
         for wrong in wrongs:
             print(f"wrong {wrong}", file=sys.stderr)
         if wrongs:
             raise RunError(f"nothing was submitted: {len(wrongs)} of {len(found)} checks failed.")
-        print(_submit(asked, arguments))
+        print(_submit(asked, with_digests(arguments)))
     except AetfxError as error:
         print(f"submit: error: {' '.join(str(error).split())}", file=sys.stderr)
         return error.exit_code
@@ -56,15 +58,17 @@ def _submit(asked: argparse.Namespace, arguments: dict[str, object]) -> str:
     import kfp
 
     with tempfile.TemporaryDirectory(prefix="aetfx-") as folder:
-        paths = {path.stem: path for path in compile_all(Path(folder), asked.image)}
-        load(paths[asked.name])
+        path = Path(folder, "pipeline.yaml")
+        compile_one(asked.name, path, asked.image)
+        load(path)
         try:
             client = kfp.Client(
                 host=asked.host, namespace=asked.namespace, existing_token=os.environ.get("KFP_TOKEN") or None
             )
             run = client.create_run_from_pipeline_package(
-                str(paths[asked.name]), arguments=arguments, experiment_name=asked.experiment,
-                namespace=asked.namespace, pipeline_root=asked.root, enable_caching=not asked.no_cache,
+                str(path), arguments=arguments, experiment_name=asked.experiment,
+                namespace=asked.namespace, pipeline_root=asked.root,
+                enable_caching=False if asked.no_cache else None,  # None: each step as it was compiled
             )  # fmt: skip
         except Exception as error:  # the client's own, urllib3's, ...
             said = " ".join(f"{type(error).__name__}: {error}".split())[:200]

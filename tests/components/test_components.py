@@ -14,6 +14,7 @@ pytest.importorskip("kfp")
 from kfp import dsl
 
 from aetfx.errors import AetfxError
+from aetfx.steps.places import tree_hash
 from components.artifacts import TYPE_NAMES
 from components.base import TYPES, work
 
@@ -91,7 +92,8 @@ def test_outputs_lie_below_the_configuration_and_tell_their_metadata(tmp_path):
     for values in ("", '{"model.bottleneck": 4}'):
         made, call = make(write, tmp_path, model=dsl.Model, report=dsl.HTML, metrics=dsl.Metrics)
         call(parameters={"study": STUDY, "values": values})
-        assert made["model"].metadata == {"type_name": "Model", "score": 0.5}
+        digest = tree_hash(made["model"].path)
+        assert made["model"].metadata == {"type_name": "Model", "score": 0.5, "hash": digest}
         assert made["metrics"].metadata == {"score": 0.5}
         assert made["report"].path.endswith(".html")
         assert (Path(made["model"].path) / "model.keras").read_text() == values

@@ -80,6 +80,13 @@ def test_what_beam_refuses_is_one_line(rows, tmp_path):
         make_graph(str(rows), tmp_path, ["--project=p" if "project" in flag else flag for flag in FLAGS])
 
 
+@pytest.mark.parametrize("temp", ["gs://b/temp", "/tmp/here"])
+def test_a_place_that_is_no_bucket_is_refused_before_beam_makes_one(rows, tmp_path, temp):
+    flags = [f"--temp_location={temp}" if "temp" in flag else flag for flag in FLAGS]
+    with pytest.raises(AetfxError, match=f"temp_location is '{temp}'. Give a bucket"):
+        make_graph(str(rows), tmp_path, flags)
+
+
 def test_the_template_takes_what_the_launcher_takes():
     template = json.loads((ROOT / "deploy" / "dataflow" / "metadata.json").read_text())
     names = {parameter["name"] for parameter in template["parameters"]}

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from aetfx.errors import AetfxError
 from deploy.kubernetes.check import OVERLAYS, VERSIONS, broken_policies, render
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,6 +77,14 @@ def test_each_overlay_is_what_its_name_says():
     assert "--strategy=mirrored" in container["args"]
     (fan,) = by_kind(render(OVERLAYS / "fan-out", KUBECTL), "Job")
     assert fan["spec"]["completionMode"] == "Indexed"
+
+
+@needs_kubectl
+def test_a_job_is_not_tried_again_where_a_user_is_mistaken(objects):
+    for job in by_kind(objects, "Job"):
+        (rule,) = job["spec"]["podFailurePolicy"]["rules"]
+        assert rule["action"] == ("FailIndex" if "completionMode" in job["spec"] else "FailJob")
+        assert rule["onExitCodes"]["values"] == [AetfxError.exit_code]
 
 
 @needs_kubectl

@@ -13,6 +13,8 @@ import kfp
 
 from deploy.kubeflow import submit
 
+pytestmark = pytest.mark.usefixtures("quick_kubeflow")
+
 
 @pytest.fixture
 def client(monkeypatch):
@@ -64,6 +66,11 @@ def test_a_run_is_submitted_with_its_digest_and_image(client, rows, tmp_path, ca
     assert set(re.findall(r"image: (.*)", run["yaml"])) == {"localhost:1/aetfx:0.1.0"}
     assert (run["enable_caching"], run["pipeline_root"]) == (False, str(tmp_path))
     assert capsys.readouterr().out == "http://localhost:1/#/runs/details/r1\n"
+
+
+def test_each_step_is_cached_as_it_was_compiled_and_an_image_may_be_trusted(client, rows, tmp_path):
+    assert submit.main(arguments(rows, tmp_path, "--trust-image")) == 0
+    assert client.asked[-1]["enable_caching"] is None
 
 
 def test_a_host_that_does_not_answer(rows, tmp_path, capsys, monkeypatch):

@@ -14,7 +14,10 @@ import pytest
 pytest.importorskip("kfp")
 
 from aetfx.errors import RunError, StudyError
+from pipelines.__main__ import arguments_of, main, with_digests
 from pipelines.check import check, check_arguments, check_image
+
+pytestmark = pytest.mark.usefixtures("quick_kubeflow")
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -179,17 +182,64 @@ def test_flags_of_beam(rows):
     assert "DataflowRunner needs --region" in found["Beam's flags"]
 
 
-def pipelines(*arguments):
-    command = [sys.executable, "-m", "pipelines", *arguments]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300)
+def test_models_that_a_study_names(rows, tmp_path):
+    study = f"data: {{train: {rows}}}\nmodel: {{path: {tmp_path}/none.keras}}\n"
+    assert "no such model file (model.path)" in wrongs("diagnosis", {"study": study}, cluster=False)["models"]
+    assert "is on this machine, where the steps do not run" in wrongs("diagnosis", {"study": study})["models"]
+    assert "models" not in wrongs("validation", {"study": study}), "only its data are read"
+    study = f"data: {{train: {rows}}}\nmodel: {{factory: 'no_such_module:build'}}\n"
+    assert "there is no module 'no_such_module'" in wrongs("diagnosis", {"study": study}, cluster=False)["models"]
+    assert "models" not in wrongs("diagnosis", {"study": study}), "the image may have it"
+    study = f"data: {{train: {rows}}}\nevaluation: {{thresholds: {{against: {tmp_path}/old.keras}}}}\n"
+    found = wrongs("diagnosis", {"study": study}, cluster=False)["models"]
+    assert found.startswith("evaluation.thresholds.against: ")
+
+
+def test_parameters_of_the_command_line_have_the_type_of_the_pipeline(rows, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    settings = ["digest=1234567890123456", "seeds=3", 'beam_flags=["--x"]', "push_to=serving", "schema="]
+    found = arguments_of("diagnosis", None, str(rows), settings)
+    assert (found["digest"], found["seeds"], found["beam_flags"]) == ("1234567890123456", 3, ["--x"])
+    assert (found["push_to"], found["schema"]) == (str(tmp_path / "serving"), "")
+
+
+def test_what_is_read_is_in_the_parameters_by_content(rows, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "schema.pbtxt").write_text("feature {}")
+    (tmp_path / "some_models.py").write_text("def build(): ...")
+    (tmp_path / "study.yaml").write_text(f"data: {{train: {rows}}}\nmodel: {{factory: 'some_models:build'}}\n")
+
+    def digests():
+        return with_digests(arguments_of("diagnosis", tmp_path / "study.yaml", None, ["schema=schema.pbtxt"]))
+
+    before = digests()
+    assert digests() == before
+    for path, key in (("t.csv", "digest"), ("schema.pbtxt", "schema_digest"), ("some_models.py", "study")):
+        with open(tmp_path / path, "a") as file:
+            file.write("\n")
+        after = digests()
+        assert {name for name in after if after[name] != before[name]} == {key}
+        before = after
+
+
+def command(monkeypatch, capsys, *arguments):
+    """Runs the command line in this process: its exit code and what it said."""
+    monkeypatch.setattr(sys, "argv", ["pipelines", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return ended.value.code, capsys.readouterr()
 
 
 def test_the_command_says_each_check_and_exits_2(rows):
-    done = pipelines("check", "diagnosis", "--data", str(rows), "--set", "seeds=two", "--mounted")
+    asked = ["check", "diagnosis", "--data", str(rows), "--set", "seeds=two", "--mounted"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pipelines", *asked], cwd=ROOT, capture_output=True, text=True, timeout=300
+    )
     assert done.returncode == 2
     assert 'wrong parameters: diagnosis: seeds must be a whole number but got "two".' in done.stdout
     assert "ok    rows" in done.stdout
-    assert done.stderr == "pipelines: error: 1 of 3 checks failed: parameters.\n"
+    assert done.stderr == "pipelines: error: 1 of 4 checks failed: parameters.\n"
 
 
 @pytest.mark.parametrize(
@@ -198,9 +248,11 @@ def test_the_command_says_each_check_and_exits_2(rows):
         (["run", "diagnosis", "--local"], "no rows. Give --study STUDY.yaml, --data DATA, or both."),
         (["run", "validation", "--data", "x.csv"], "Add --local to run on this machine."),
         (["run", "validation", "--local", "--data", "none.csv"], "none.csv: no such file"),
+        (["arguments", "diagnose", "--data", "none.csv"], "no pipeline 'diagnose'. Did you mean 'diagnosis'"),
+        (["compile", "--image", "r/aetfx:latest"], "has the tag latest"),
     ],
 )
-def test_mistakes_are_one_line(arguments, said):
-    done = pipelines(*arguments)
-    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
-    assert said in done.stderr
+def test_mistakes_are_one_line(arguments, said, monkeypatch, capsys):
+    code, told = command(monkeypatch, capsys, *arguments)
+    assert (code, told.out, told.err.count("\n")) == (2, "", 1), told.err
+    assert said in told.err

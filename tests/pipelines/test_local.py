@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import os
 import signal
@@ -14,29 +13,17 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("kfp")
-datasets = pytest.importorskip("sklearn.datasets")
+
+from aetfx.errors import RunError
+from pipelines.local import _alone
+from tests.wine import write_wine
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module")
 def wine(tmp_path_factory):
-    """Thirteen measurements of 178 wines, and a study of them that takes seconds."""
-    folder = tmp_path_factory.mktemp("wine")
-    datasets.load_wine(as_frame=True).data.to_csv(folder / "wine.csv", index=False)
-    tree = {
-        "name": "wine",
-        "data": {"train": "wine.csv"},
-        "preprocessing": {"scaling": "standard"},
-        "model": {"hidden": [16], "bottleneck": 3},
-        "training": {"epochs": 3, "batch_size": 16, "processes": 1},
-        "compare": {"model.bottleneck": [3, 6]},
-        "sweep": {"seeds": 1},
-        "diagnosis": {"experiments": False},
-        "evaluation": {"thresholds": {"score": 1.0}},
-    }
-    (folder / "study.yaml").write_text(json.dumps(tree))
-    return folder
+    return write_wine(tmp_path_factory.mktemp("wine"))
 
 
 def start(*arguments):
@@ -57,7 +44,7 @@ def records(run):
 
 
 def test_a_step_that_was_killed_is_done_again_and_no_other(wine, tmp_path):
-    arguments = (
+    arguments = [
         "validation",
         "--local",
         "--data",
@@ -66,7 +53,7 @@ def test_a_step_that_was_killed_is_done_again_and_no_other(wine, tmp_path):
         str(tmp_path),
         "--set",
         "strict=false",
-    )
+    ]
     killed = start(*arguments)
     end = time.monotonic() + 300
     while not records(tmp_path) and time.monotonic() < end:
@@ -85,6 +72,13 @@ def test_a_step_that_was_killed_is_done_again_and_no_other(wine, tmp_path):
     assert len(json.loads((tmp_path / "lineage.json").read_text())["steps"]) == 4
 
 
+def test_two_runs_in_one_folder_are_refused(tmp_path):
+    with _alone(tmp_path), pytest.raises(RunError, match="another run is using it"), _alone(tmp_path):
+        pass
+    with _alone(tmp_path):
+        pass
+
+
 def test_a_step_that_fails_says_why(tmp_path):
     (tmp_path / "rows.csv").write_text("a,b\n" + "1,2\n" * 200)
     process = start("validation", "--local", "--data", str(tmp_path / "rows.csv"), "--out", str(tmp_path / "run"))
@@ -96,9 +90,9 @@ def test_a_step_that_fails_says_why(tmp_path):
     assert last.startswith("pipelines: error: the pipeline 'validation' stopped: step example-gen failed")
 
 
-@pytest.mark.skipif(importlib.util.find_spec("aetfx.evaluation.api") is None, reason="no evaluator here")
+@pytest.mark.skipif("AETFX_ALL_PIPELINES" not in os.environ, reason="make pipelines-full runs them")
 class TestWholePipelines:
-    """A minute or two each: the diagnosis on a study with nothing but signs, the sweep over two configurations."""
+    """A minute or two each. tests/components/test_whole.py has their components in one process."""
 
     def test_diagnosis_equals_that_of_the_command_line(self, wine, tmp_path):
         study, run, pushed = str(wine / "study.yaml"), tmp_path / "run", tmp_path / "serving"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -38,7 +39,16 @@ def test_a_blessed_model_is_pushed_whole_under_a_number(trained):
     (version,) = (trained / "serving").iterdir()
     assert (told["pushed"], told["destination"]) == (True, str(version))
     assert version.name.isdigit()
-    assert tree_hash(version) == tree_hash(trained / "model" / "Format-Serving") == told["hash"]
+    assert tree_hash(version) == tree_hash(trained / "model" / "Format-Serving") == told["model_hash"]
+
+
+def test_a_model_that_is_the_newest_version_is_not_pushed_again(trained):
+    (trained / "blessing" / "BLESSED").touch()
+    first = push(trained, str(trained / "serving"))["destination"]
+    told = push(trained, str(trained / "serving"))
+    assert (told["pushed"], told["reason"]) == (False, f"it is the newest version already: {first}")
+    (trained / "serving" / "9999999999").mkdir()  # another one since
+    assert push(trained, str(trained / "serving"))["pushed_version"] == "10000000000"
 
 
 @pytest.mark.parametrize(
@@ -79,9 +89,27 @@ def test_a_model_that_was_not_published_is_named(tmp_path):
     for name in ("model.keras", "trial.json"):
         path = tmp_path / "configurations" / first / "seed-0" / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text("{}")
+        path.write_text('{"published": 1}')
     with pytest.raises(DataError, match=r"There 'bottleneck=8' should be: see whether its Trainer failed\."):
         models.evaluator_of_many(str(tmp_path), "examples", STUDY, tmp_path / "e", tmp_path / "b")
+
+
+def test_seeds_of_an_earlier_sweep_at_the_same_place_are_left_out(tmp_path, monkeypatch):
+    from aetfx.steps.configurations import configurations, read
+
+    for one in configurations(read(STUDY)):
+        for seed, published in ((0, 2), (1, 1), (2, 2)):
+            path = tmp_path / "configurations" / one.identity / f"seed-{seed}" / "model.keras"
+            path.parent.mkdir(parents=True)
+            path.write_text("model")
+            path.with_name("trial.json").write_text(json.dumps({"published": published}))
+
+    def seen(folders, *_):
+        return sorted(path.parent.name for path in Path(folders[0]).glob("configurations/*/*/model.keras"))
+
+    monkeypatch.setattr(models, "_evaluate", seen)
+    found = models.evaluator_of_many(str(tmp_path), "examples", STUDY, tmp_path / "e", tmp_path / "b")
+    assert found == ["seed-0", "seed-0", "seed-2", "seed-2"]
 
 
 def test_files_are_copied_and_found_again(tmp_path):

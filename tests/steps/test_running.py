@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_the_same_is_not_done_again(pipeline):
     pipeline.run("abc")
     here, one = pipeline.run("abc")
     assert pipeline.worked == []
-    assert (one.reused, one.metadata) == (True, {"made": {"length": 3}})
+    assert (one.reused, one.metadata) == (True, {"made": {"length": 3, "hash": tree_hash(here / "made")}})
     assert (here / "doubled.txt").read_text() == "ABCABC"
 
 
@@ -77,9 +78,10 @@ def test_what_was_damaged_is_done_again(pipeline):
     assert (again / "made" / "a.txt").read_text() == "ABC"
 
 
-def test_other_code_does_it_again(pipeline, monkeypatch):
+@pytest.mark.parametrize("what", ["code_hash", "versions"])
+def test_other_code_does_it_again(pipeline, monkeypatch, what):
     pipeline.run("abc")
-    monkeypatch.setattr("aetfx.steps.running.code_hash", lambda: "another")
+    monkeypatch.setattr(f"aetfx.steps.running.{what}", lambda: "another")
     pipeline.run("abc")
     assert pipeline.worked == ["first", "second"]
 
@@ -106,6 +108,29 @@ def test_lineage_tells_what_made_a_file_and_what_it_led_to(pipeline):
     code = found["made_by"][0]["code"]
     assert set(code) == {"hash", "versions"}
     assert "numpy" in code["versions"]
+
+
+def test_lineage_knows_a_copy_that_was_made_outside_of_the_run(pipeline):
+    here, _ = pipeline.run("abc")
+    (pipeline.folder / "served").mkdir()
+    shutil.copy(here / "made" / "a.txt", pipeline.folder / "served" / "1.txt")
+    for what in ("served", "served/1.txt"):
+        found = trace(pipeline.lineage, str(pipeline.folder / what))
+        assert [step["step"] for step in found["made_by"]] == ["first"]
+    (pipeline.folder / "empty").mkdir()
+    with pytest.raises(RunError, match="knows nothing of"):
+        trace(pipeline.lineage, str(pipeline.folder / "empty"))
+
+
+def test_of_steps_that_wrote_the_same_the_one_whose_output_was_read_made_it(pipeline):
+    homes = [pipeline.run(text)[0] for text in ("abc", "Abc")]
+    for home, text in zip(homes, ("abc", "Abc"), strict=True):
+        found = trace(pipeline.lineage, str(home / "made"))
+        assert [step["parameters"]["text"] for step in found["made_by"]] == [text]
+    # Doubled was done once, for the first; the second took it over, and reads its own input since.
+    made_by = trace(pipeline.lineage, str(homes[1] / "doubled.txt"))["made_by"]
+    assert {"text": "Abc"} in [step["parameters"] for step in made_by]
+    assert len(made_by) == 2
 
 
 def test_what_is_not_known_is_said(pipeline):

@@ -2,13 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import socket
-import subprocess
-import sys
-import time
-
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -21,6 +14,7 @@ from aetfx.validation.pipeline import compute
 from aetfx.validation.runner import workers
 from aetfx.validation.statistics import QUANTILES
 from tests.data.test_sources import write_tfrecord
+from tests.portable import job_service_flags
 
 RNG = np.random.default_rng(3)
 ROWS = RNG.lognormal(size=(3000, 4)) * [1, 10, 100, 1000]
@@ -110,50 +104,10 @@ def test_threads_and_processes_change_nothing(source, mode, request):
     )
 
 
-@contextlib.contextmanager
-def process(module, *arguments):
-    """Runs a module of Beam's in a process of its own."""
-    path = f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"  # a pool starts its workers as `python`
-    command = [sys.executable, "-m", f"apache_beam.runners.{module}", *arguments]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(command, env={**os.environ, "PATH": path}, **quiet) as started:
-        try:
-            yield started
-        finally:
-            started.terminate()  # not killed: a pool ends its workers
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("localhost", 0))
-        return probe.getsockname()[1]
-
-
-def wait_for(port, deadline=60):
-    end = time.monotonic() + deadline
-    while time.monotonic() < end:
-        with contextlib.suppress(OSError), socket.create_connection(("localhost", port), timeout=1):
-            return
-        time.sleep(0.2)
-    raise TimeoutError(f"nothing listens on port {port}")
-
-
 @pytest.fixture(scope="module")
 def job_service():
-    """Beam's portable way, as on Flink: jobs go to a service, and the service hands the work to a pool of workers."""
-    service, pool = free_port(), free_port()
-    with (
-        process("portability.local_job_service_main", f"--job_port={service}"),
-        process("worker.worker_pool_main", f"--service_port={pool}"),
-    ):
-        wait_for(service)
-        wait_for(pool)
-        yield [
-            "--runner=PortableRunner",
-            f"--job_endpoint=localhost:{service}",
-            "--environment_type=EXTERNAL",
-            f"--environment_config=localhost:{pool}",
-        ]
+    with job_service_flags() as flags:
+        yield flags
 
 
 def test_a_job_service_with_a_worker_process_of_its_own(source, job_service):
