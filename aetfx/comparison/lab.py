@@ -288,13 +288,17 @@ class Lab:
     def rung(self, recipe: Recipe, seed: int, until: int) -> float:
         """Trains a recipe until an epoch, and returns its score on the select rows; infinite where it diverged before.
 
-        What is left of the training goes on from there, in `rung` or in `trial`.
+        What is left of the training goes on from there, in `rung` or in `trial`. A recipe of fewer epochs is trained to
+        its end.
         """
+        until = min(until, recipe.epochs)
         checkpoints = self._checkpoints(recipe, seed, 0)
         begun = checkpoints.latest({until}) if checkpoints is not None else None
         if begun is not None and until in begun.scores:
             return begun.scores[until]
-        trial = self._stored(recipe, seed, 0) or self._trained(recipe, seed, 0, (until,), until)
+        trial = self._stored(recipe, seed, 0)
+        if trial is None or (until not in trial.scores and len(trial.losses) >= until):  # trained without being asked
+            trial = self._trained(recipe, seed, 0, (until,), until)
         return trial.scores.get(until, math.inf)
 
     def do(self, job: Job) -> None:

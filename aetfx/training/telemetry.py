@@ -77,15 +77,14 @@ class Telemetry:
     def __init__(self, bench: Bench, recipe: Recipe, fed: np.ndarray, target: np.ndarray):
         self._model = bench.model
         self._probe = fed[:PROBE_ROWS], target[:PROBE_ROWS]
-        self._own = recipe.step.own
-        # Read off a copy: reading draws other weights for a while.
-        architecture = read_architecture(recipe.source.build(), recipe.source.shape)
-        self._hidden = {facts.last: facts.units for facts in architecture.inner}
-        place = architecture.code_place
-        self._code = None if place is None else architecture.layers[place].last
         self._weights: list[np.ndarray] | None = None
         if bench.reader is None:
-            bench.reader = _compiled(self._model, self._hidden, self._code, own=self._own)
+            with undisturbed(bench.model):  # else the first training of a bench would draw other numbers than the rest
+                # Read off a copy: reading draws other weights for a while.
+                architecture = read_architecture(recipe.source.build(), recipe.source.shape)
+            hidden = {facts.last: facts.units for facts in architecture.inner}
+            code = None if architecture.code is None else architecture.code.last
+            bench.reader = _compiled(self._model, hidden, code, own=recipe.step.own)
         self._read = bench.reader
 
     def begin(self) -> None:

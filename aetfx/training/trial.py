@@ -182,6 +182,7 @@ def train(
                 done=watch.done,
                 replicas=replicas,
                 feeding=recipe.step.feeding,
+                execution=bench.execution,
                 callbacks=[watch],
             )
     except (KeyboardInterrupt, MemoryError, OutOfTime):

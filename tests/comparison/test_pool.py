@@ -146,6 +146,8 @@ def test_a_training_that_breaks_off_says_so_when_it_is_asked_for(tmp_path, alway
         lab.prepare([Job(broken, seed) for seed in range(3)])
         with pytest.raises(ModelError, match="boom"):
             lab.trial(broken)
+        lab.prepare([Job(recipe(), seed) for seed in range(6)])
+        assert len(lab.trials) < 6, "the helper, which is none the worse for it, does its part of what follows"
     finally:
         lab.close()
 
