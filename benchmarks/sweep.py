@@ -25,7 +25,7 @@ The score is the fraction of variance unexplained on the same other 20 %. Exits 
 
 With `--json` each way is kept as soon as it is measured, and not measured again when the same command is given once
 more; times are only compared within one file. The load of the machine before each way is kept beside its time.
-`--small` takes a twentieth of the rows and two seeds, to see that all ways work; speeds are not judged then.
+`--small` takes a tenth of the rows and two seeds, to see that all ways work; speeds are not judged then.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ DATA: dict[str, dict[str, Any]] = {
     "wide": {"rows": 8_192, "columns": 784, "rank": 24, "hidden": 128, "codes": (8, 16, 24), "batch": 64, "epochs": 20},
 }
 BOUNDS = {"compare": 3.0, "halving": 5.0}
-_SMALL = 20
+_SMALL = 10
 _LEAST_ERROR = 0.001  # of the score: a difference that nobody looks at
 
 Scores = dict[str, list[float]]

@@ -1,9 +1,9 @@
 """Kills a sweep again and again: `python -m tests.kill.run --seed 0 --count 30`.
 
 A sweep of dense and variational autoencoders writes a checkpoint after each epoch. It is killed (SIGKILL, the whole
-process group) at random moments and begun anew in the same folder until it ends; every third kill waits for a checkpoint
-that is just being written. Each folder that ends must hold the same `evaluation.parquet` as a sweep that was left alone.
-Prints one line per kill, and exits 1 where a table differs or a rerun fails.
+process group) at random moments and begun anew in the same folder until it ends; every third kill waits for a
+checkpoint that is just being written. Each folder that ends must hold the same `evaluation.parquet` as a sweep that
+was left alone. Prints one line per kill, and exits 1 where a table differs or a rerun fails.
 """
 
 from __future__ import annotations
@@ -103,9 +103,7 @@ def run(folder: Path, *, count: int, seed: int, writing_each: int = 3, epochs: i
             if killed >= count:
                 break
             writing = killed % writing_each == writing_each - 1
-            longest = (
-                0.7 if writing else 1.1
-            )  # of the time that a sweep takes, so that there is still something to write
+            longest = 0.7 if writing else 1.1  # of the whole time: something must be left to be written
             when = kill(start(study, out), out, after=moments.uniform(0.1, longest * seconds), writing=writing)
             if not when:
                 break
