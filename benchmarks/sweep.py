@@ -51,7 +51,7 @@ ROOT = Path(__file__).resolve().parents[1]
 RATES = (3e-4, 1e-3, 3e-3, 1e-2)
 DATA: dict[str, dict[str, Any]] = {
     "tall": {"rows": 60_000, "columns": 64, "rank": 12, "hidden": 64, "codes": (4, 8, 12), "batch": 64, "epochs": 10},
-    "wide": {"rows": 8_192, "columns": 784, "rank": 24, "hidden": 128, "codes": (8, 16, 24), "batch": 64, "epochs": 20},
+    "wide": {"rows": 8_192, "columns": 784, "rank": 24, "hidden": 128, "codes": (8, 16, 24), "batch": 64, "epochs": 10},
 }
 BOUNDS = {"compare": 3.0, "halving": 5.0}
 _SMALL = 10
@@ -60,10 +60,14 @@ _LEAST_ERROR = 0.001  # of the score: a difference that nobody looks at
 Scores = dict[str, list[float]]
 
 
+def n_rows(kind: str, *, small: bool) -> int:
+    return int(DATA[kind]["rows"]) // (_SMALL if small else 1)
+
+
 def write_rows(folder: Path, kind: str, *, small: bool) -> None:
     """Writes bent mixtures of a few factors with noise, float32: `train.npy` and `eval.npy`."""
     about, rng = DATA[kind], np.random.default_rng(0)
-    factors = rng.normal(size=(about["rows"] // (_SMALL if small else 1), about["rank"]))
+    factors = rng.normal(size=(n_rows(kind, small=small), about["rank"]))
     mixed = np.tanh(factors @ rng.normal(size=(about["rank"], about["columns"])) / 2)
     rows = (mixed + 0.1 * rng.normal(size=mixed.shape)).astype("float32")
     held = len(rows) // 5
@@ -291,8 +295,8 @@ def missed(kind: str, judged: dict[str, dict[str, Any]], *, speed: bool) -> list
     return found
 
 
-def show(kind: str, found: dict[str, dict[str, Any]], judged: dict[str, dict[str, Any]], epochs: int) -> None:
-    print(f"\n{kind}: {DATA[kind]['rows']:,} x {DATA[kind]['columns']}, {epochs} epochs")
+def show(title: str, found: dict[str, dict[str, Any]], judged: dict[str, dict[str, Any]]) -> None:
+    print(f"\n{title}")
     for way, item in found.items():
         line = f"  {way:10}{item['seconds']:>8.1f} s"
         if about := judged.get(way):
@@ -365,7 +369,8 @@ def main() -> int:
         judged = judge(found) if "loop" in found else {}
         kept.results[kind]["judged"] = judged
         kept.save()
-        show(kind, found, judged, epochs[kind])
+        size = f"{n_rows(kind, small=given.small):,} x {DATA[kind]['columns']}"
+        show(f"{kind}: {size}, {epochs[kind]} epochs, {seeds} seeds", found, judged)
         wrong += missed(kind, judged, speed=not given.small)
     for line in wrong:
         print(f"MISSED {line}")
