@@ -57,7 +57,7 @@ def test_help_of_each_command_shows_examples_and_options(command):
 def test_help_lists_every_command():
     result = aetfx("--help")
     assert result.returncode == 0
-    assert re.findall(r"^  ([\w-]+)  ", result.stdout, re.MULTILINE) == [
+    assert re.findall(r"^  (\w[\w-]*)  ", result.stdout, re.MULTILINE) == [
         "demo", "validate", "diagnose", "compare", "evaluate", "find-lr", "models", "report",
     ]  # fmt: skip
     commands = result.stdout.split("Commands:")[1]

@@ -372,14 +372,14 @@ class Lab:
 
         def tell(done: dict[int, float]) -> None:
             self._check_time()
-            mean = sum(self.cost(job.recipe) for job in missing) / len(missing)
+            mean = sum(self.cost(job.recipe, job.epochs) for job in missing) / len(missing)
             self._tell(f"{len(missing)} variants", max(self.spent, start + sum(done.values()) * mean))
             if self.on_part is not None:
                 for job in missing:
                     if id(job) in done:
                         self.on_part(job.recipe, job.seed, done[id(job)])
 
-        dearest_first = sorted(missing, key=lambda job: -self.cost(job.recipe))
+        dearest_first = sorted(missing, key=lambda job: -self.cost(job.recipe, job.epochs))
 
         def here(job: Job) -> None:
             with contextlib.suppress(ModelError):

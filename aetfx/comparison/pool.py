@@ -52,6 +52,11 @@ class Job:
     score_at: tuple[int, ...] = ()
     until: int | None = None
 
+    @property
+    def epochs(self) -> int:
+        """How many there are to train, where none is trained yet."""
+        return min(self.until or self.recipe.epochs, self.recipe.epochs)
+
 
 def helpers_for(lab: Lab) -> int:
     """Returns how many helpers pay on this machine: one for each core beside this process's own."""
@@ -64,7 +69,7 @@ def helpers_for(lab: Lab) -> int:
 
 def is_worth_it(lab: Lab, jobs: Sequence[Job]) -> bool:
     """Whether jobs take long enough to share them out."""
-    return len(jobs) > 1 and sum(lab.nominal_seconds(job.recipe) for job in jobs) > 2 * _START_SECONDS
+    return len(jobs) > 1 and sum(lab.nominal_seconds(job.recipe, job.epochs) for job in jobs) > 2 * _START_SECONDS
 
 
 class Pool:

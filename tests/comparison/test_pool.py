@@ -184,3 +184,9 @@ def test_one_core_or_no_run_directory_means_no_helper(tmp_path):
     assert pool.helpers_for(lab) == 1
     assert pool.helpers_for(dataclasses.replace(lab, processes=1)) == 0
     assert pool.helpers_for(dataclasses.replace(lab, store=TrialStore(None))) == 0
+
+
+def test_short_jobs_are_not_worth_a_helper(tmp_path):
+    lab, long = laboratory(tmp_path), recipe().changed(epochs=100_000)
+    assert pool.is_worth_it(lab, [Job(long, seed) for seed in range(2)])
+    assert not pool.is_worth_it(lab, [Job(long, seed, until=1) for seed in range(2)]), "a rung is soon reached"
