@@ -42,7 +42,9 @@ _UNLESS_COMPILED = {"optimizer": "adam", "learning_rate": 1e-3, "loss": "mse"}
 
 
 # What all configurations of a comparison have in common.
-_SHARED = tuple(f"training.{key}" for key in ("seed", "strategy", "replicas", "processes", "checkpoint_seconds"))
+_SHARED = tuple(
+    f"training.{key}" for key in ("seed", "strategy", "replicas", "processes", "checkpoint_seconds", "telemetry")
+)
 
 DATA_PATHS = ("train", "eval", "target", "eval_target", "labels", "eval_labels")  # keys of `data` that hold one
 _NO_TARGET = ("target", "input")
@@ -309,10 +311,7 @@ class Study(_Section, frozen=True, kw_only=True):
         changes = {key: value for key, value in values.items() if plain._differs(key, value)}
         if not changes:
             return "baseline", plain
-        name = ",".join(
-            f"{key.split('.')[-1]}={f'{value:.4g}' if isinstance(value, float) else value}"
-            for key, value in changes.items()
-        )
+        name = ",".join(f"{key.split('.')[-1]}={_short(value)}" for key, value in changes.items())
         return name, plain.with_changes(changes, where=f"{self.name}: compare")
 
     def _differs(self, dotted: str, value: Any) -> bool:
@@ -532,6 +531,16 @@ def _relative_to(study: Study, folder: Path) -> Study:
     limits = replace(limits, against=_each_path(limits.against, resolve))
     evaluation = replace(study.evaluation, thresholds=limits)
     return replace(study, data=data, model=model, compare=compare, evaluation=evaluation)
+
+
+def _short(value: Any) -> str:
+    """Words a compared value: a float with four digits, or all where these make it another.
+
+    >>> _short(0.001), _short(0.00123456), _short([64, 32])
+    ('0.001', '0.00123456', '[64, 32]')
+    """
+    short = f"{value:.4g}" if isinstance(value, float) else str(value)
+    return short if not isinstance(value, float) or float(short) == value else repr(value)
 
 
 def _plain(value: Any) -> Any:

@@ -43,7 +43,7 @@ def assert_one_line(result: subprocess.CompletedProcess[str], *words: str) -> No
         assert word in result.stderr
 
 
-@pytest.mark.parametrize("command", ["demo", "validate", "diagnose", "compare", "evaluate", "report"])
+@pytest.mark.parametrize("command", ["demo", "validate", "diagnose", "compare", "evaluate", "find-lr", "report"])
 def test_help_of_each_command_shows_examples_and_options(command):
     result = aetfx(command, "--help")
     assert result.returncode == 0
@@ -57,8 +57,8 @@ def test_help_of_each_command_shows_examples_and_options(command):
 def test_help_lists_every_command():
     result = aetfx("--help")
     assert result.returncode == 0
-    assert re.findall(r"^  (\w+)  ", result.stdout, re.MULTILINE) == [
-        "demo", "validate", "diagnose", "compare", "evaluate", "models", "report",
+    assert re.findall(r"^  (\w[\w-]*)  ", result.stdout, re.MULTILINE) == [
+        "demo", "validate", "diagnose", "compare", "evaluate", "find-lr", "models", "report",
     ]  # fmt: skip
     commands = result.stdout.split("Commands:")[1]
     assert "..." not in commands, "a short help was cut off"
@@ -130,6 +130,7 @@ def test_wrong_usage_is_short_and_has_no_traceback(arguments, words):
         ("diagnose", "data: {train: a.csv}\ntraining: {epochs: -1}\n", ["training.epochs", "-1"]),
         ("diagnose", "data: {train: a.csv}\ntraining: {loss: msee}\n", ["training.loss", "'mse'"]),
         ("compare", "model: {bottleneck: 3}\n", ["'data' is missing"]),
+        ("find-lr", "data: {train: a.csv}\ntraining: {lr: 1}\n", ["unknown key 'training.lr'"]),
         ("diagnose", "just words\n", ["study.yaml", "data:"]),
         ("diagnose", "", ["study.yaml", "data:"]),
         ("compare", "data: {train: a.csv}\ncompare: {model.botleneck: [1]}\n", ["model.botleneck", "Did you mean"]),

@@ -172,6 +172,7 @@ WRONG_COMPARE = [
         "compare.training.seed cannot be compared: every configuration is trained with the same",
     ),
     ("{training.replicas: [1, 2]}", "compare.training.replicas cannot be compared"),
+    ("{training.telemetry: [true, false]}", "compare.training.telemetry cannot be compared"),
 ]
 
 
@@ -208,6 +209,12 @@ def test_alternatives_are_the_product_named_by_what_differs():
     assert (found["bottleneck=4"].training.learning_rate, found["bottleneck=4"].model.bottleneck) == (0.01, 4)
     assert all(not other.compare for other in found.values())
     assert all(other.data == study.data for other in found.values())
+
+
+def test_rates_that_are_nearly_the_same_are_two_configurations():
+    compare = {"training.learning_rate": [0.0012341, 0.0012342]}
+    names = [name for name, _ in parse_study({**DATA, "compare": compare}).alternatives()]
+    assert names == ["baseline", "learning_rate=0.0012341", "learning_rate=0.0012342"]
 
 
 def test_lists_and_words_can_be_compared():

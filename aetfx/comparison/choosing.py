@@ -70,6 +70,7 @@ class Drawn:
             else optuna.samplers.TPESampler(seed=seed, constant_liar=True)
         )
         self._optuna = optuna.create_study(sampler=sampler)
+        self._compared = study.compare
         self._space = {key: _distribution(values) for key, values in study.compare.items()}
         self._left = study.sweep.configurations
         self._asked: list[Any] = []
@@ -79,7 +80,7 @@ class Drawn:
         count = min(_AT_ONCE, self._left)
         self._left -= count
         self._asked = [self._optuna.ask(self._space) for _ in range(count)]
-        return [dict(trial.params) for trial in self._asked]
+        return [{key: _value(self._compared[key], trial.params[key]) for key in self._space} for trial in self._asked]
 
     def tell(self, scores: Sequence[float | None]) -> None:
         for trial, score in zip(self._asked, scores, strict=True):
@@ -94,7 +95,16 @@ def _distribution(values: list[Any] | Range) -> Any:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if isinstance(values, list):
-        return CategoricalDistribution([tuple(v) if isinstance(v, list) else v for v in values])
+        return CategoricalDistribution(range(len(values)))  # places: Optuna takes no lists for values
     if isinstance(values.low, int) and isinstance(values.high, int):
         return IntDistribution(values.low, values.high, log=values.log)
     return FloatDistribution(float(values.low), float(values.high), log=values.log)
+
+
+def _value(values: list[Any] | Range, drawn: Any) -> Any:
+    """Returns the value that was drawn; of a range with four digits, as many as a name shows."""
+    if isinstance(values, list):
+        return values[drawn]
+    if isinstance(drawn, int):
+        return drawn
+    return min(max(float(f"{drawn:.4g}"), float(values.low)), float(values.high))

@@ -288,14 +288,20 @@ class Lab:
     def rung(self, recipe: Recipe, seed: int, until: int) -> float:
         """Trains a recipe until an epoch, and returns its score on the select rows; infinite where it diverged before.
 
-        What is left of the training goes on from there, in `rung` or in `trial`.
+        Where patience ended it before, that is the score it ended with. What is left of the training goes on from there, in `rung` or in `trial`. A recipe of fewer epochs is trained to
+        its end.
         """
+        until = min(until, recipe.epochs)
         checkpoints = self._checkpoints(recipe, seed, 0)
         begun = checkpoints.latest({until}) if checkpoints is not None else None
         if begun is not None and until in begun.scores:
             return begun.scores[until]
-        trial = self._stored(recipe, seed, 0) or self._trained(recipe, seed, 0, (until,), until)
-        return trial.scores.get(until, math.inf)
+        trial = self._stored(recipe, seed, 0)
+        if trial is None or (until not in trial.scores and len(trial.losses) >= until):  # trained without being asked
+            trial = self._trained(recipe, seed, 0, (until,), until)
+        if until in trial.scores:
+            return trial.scores[until]
+        return math.inf if trial.diverged else self.score(trial, "select").value
 
     def do(self, job: Job) -> None:
         """Trains one job, to its end or to its rung."""
@@ -368,14 +374,14 @@ class Lab:
 
         def tell(done: dict[int, float]) -> None:
             self._check_time()
-            mean = sum(self.cost(job.recipe) for job in missing) / len(missing)
+            mean = sum(self.cost(job.recipe, job.epochs) for job in missing) / len(missing)
             self._tell(f"{len(missing)} variants", max(self.spent, start + sum(done.values()) * mean))
             if self.on_part is not None:
                 for job in missing:
                     if id(job) in done:
                         self.on_part(job.recipe, job.seed, done[id(job)])
 
-        dearest_first = sorted(missing, key=lambda job: -self.cost(job.recipe))
+        dearest_first = sorted(missing, key=lambda job: -self.cost(job.recipe, job.epochs))
 
         def here(job: Job) -> None:
             with contextlib.suppress(ModelError):

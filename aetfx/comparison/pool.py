@@ -15,6 +15,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 import weakref
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -51,6 +52,11 @@ class Job:
     score_at: tuple[int, ...] = ()
     until: int | None = None
 
+    @property
+    def epochs(self) -> int:
+        """How many there are to train, where none is trained yet."""
+        return min(self.until or self.recipe.epochs, self.recipe.epochs)
+
 
 def helpers_for(lab: Lab) -> int:
     """Returns how many helpers pay on this machine: one for each core beside this process's own."""
@@ -63,7 +69,7 @@ def helpers_for(lab: Lab) -> int:
 
 def is_worth_it(lab: Lab, jobs: Sequence[Job]) -> bool:
     """Whether jobs take long enough to share them out."""
-    return len(jobs) > 1 and sum(lab.nominal_seconds(job.recipe) for job in jobs) > 2 * _START_SECONDS
+    return len(jobs) > 1 and sum(lab.nominal_seconds(job.recipe, job.epochs) for job in jobs) > 2 * _START_SECONDS
 
 
 class Pool:
@@ -87,6 +93,7 @@ class Pool:
         self.lost: dict[int, int] = {}
         self._jobs: deque[Job] = deque()
         self._again: deque[Job] = deque()
+        self._here: deque[Job] = deque()
         self._deaths: Counter[int] = Counter()
         self._done: dict[int, float] = {}
         self._changed = threading.Condition()
@@ -114,17 +121,16 @@ class Pool:
         try:
             while True:
                 with self._changed:
-                    if not self._jobs and not self._again and not self._busy:
+                    if not (self._jobs or self._again or self._here or self._busy):
                         return
-                    job = self._jobs.popleft() if self._jobs else None
+                    job = next((queue.popleft() for queue in (self._here, self._jobs) if queue), None)
                     if job is None:
                         self._changed.wait(_POLL_SECONDS)
                 if job is not None:
                     here(job)
                 tell(dict(self._done))
         except stopping.Stopped:
-            for helper in self._helpers:
-                helper.stop()
+            _stop(self._helpers)
             self.close()
             raise
         except BaseException:
@@ -139,8 +145,8 @@ class Pool:
     def close(self) -> None:
         """Ends the helpers at once; the trials that they had finished are in the run directory."""
         with self._changed:
-            self._jobs.clear()
-            self._again.clear()
+            for queue in (self._jobs, self._again, self._here):
+                queue.clear()
             self._changed.notify_all()
         self._finalizer()
 
@@ -155,14 +161,14 @@ class Pool:
                     self._changed.wait(_POLL_SECONDS)
                 job = (self._again or self._jobs).popleft()
                 self._busy += 1
-            finished = False
+            ended = "gone"
             try:
-                finished = helper.train(job, lambda part, job=job: self._done.update({id(job): part}))
+                ended = helper.train(job, lambda part, job=job: self._done.update({id(job): part}))
             finally:
-                killed = 0 if finished else self._killed(helper)
+                killed = self._killed(helper) if ended == "gone" else 0
                 with self._changed:
                     self._busy -= 1
-                    if finished:
+                    if ended == "done":
                         self._done[id(job)] = 1.0
                     elif killed:
                         self._deaths[id(job)] += 1
@@ -172,9 +178,9 @@ class Pool:
                             self.lost[id(job)] = killed
                         self._helpers[place] = helper = _Helper(self._state)
                     elif self._finalizer.alive:
-                        self._jobs.appendleft(job)
+                        self._here.append(job)
                     self._changed.notify_all()
-            if not finished and not killed:
+            if ended == "gone" and not killed:
                 return
 
     def _killed(self, helper: _Helper) -> int:
@@ -204,30 +210,27 @@ class _Helper:
         self._to, self._from = os.fdopen(job_out, "wb"), os.fdopen(news_in, "rb")
         self._state: bytes | None = state
 
-    def train(self, job: Job, told: Callable[[float], Any]) -> bool:
-        """Has a job done; False where the helper cannot do it, or is gone."""
+    def train(self, job: Job, told: Callable[[float], Any]) -> str:
+        """Has a job done; returns "done", "failed" where the helper cannot do it, or "gone" where there is none."""
         from cloudpickle import dumps
 
         _ = job.recipe.identity  # hashed here, where the source of a notebook's classes can be read; it goes along
         try:
+            packed = dumps(job)
+        except Exception:  # something of the user's own that cannot leave this process
+            return "failed"
+        try:
             if self._state is not None:
                 send(self._to, self._state)
                 self._state = None
-            send(self._to, dumps(job))
+            send(self._to, packed)
             while True:
                 kind, part = receive(self._from)
-                if kind == "epoch":
-                    told(part)
-                else:
-                    return bool(kind == "done")
+                if kind != "epoch":
+                    return str(kind)
+                told(part)
         except Exception:
-            return False
-
-    def stop(self) -> None:
-        """Lets the process write a checkpoint of what it is at, and end."""
-        self.process.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.process.wait(_STOP_SECONDS)
+            return "gone"
 
     def close(self) -> None:
         self.process.kill()
@@ -256,6 +259,16 @@ def receive(stream: Any) -> Any:
     if len(head) < 8:
         raise EOFError
     return loads(stream.read(int.from_bytes(head, "little")))
+
+
+def _stop(helpers: list[_Helper]) -> None:
+    """Lets helpers write a checkpoint of what they are at, all at once, and end."""
+    for helper in helpers:
+        helper.process.terminate()
+    latest = time.monotonic() + _STOP_SECONDS
+    for helper in helpers:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            helper.process.wait(max(0.0, latest - time.monotonic()))
 
 
 def _close(helpers: list[_Helper]) -> None:

@@ -89,7 +89,7 @@ class _Standings:
 
     Args:
       board: where.
-      candidates: by name; more may come.
+      candidates: by identity; more may come.
       seeds: of each that is trained to the end.
     """
 
@@ -125,13 +125,14 @@ def rungs(epochs: int) -> list[int]:
 def _add(
     found: dict[str, Candidate], study: Study, values: dict, build: Callable[[str, Study], Recipe], lab: Lab
 ) -> Candidate:
-    """Returns the candidate with some values, making it where it is new."""
+    """Returns the candidate with some values, making it where it is new: values that train the same are one."""
     name, alternative = study.alternative(values)
-    if name not in found:
+    recipe = build(name, alternative)
+    if recipe.identity not in found:
         tree = alternative.to_tree()
         settings = {key: tree[key.split(".")[0]].get(key.split(".")[1]) for key in study.compare}
-        found[name] = Candidate(name, build(name, alternative), settings=settings)
-    return found[name]
+        found[recipe.identity] = Candidate(name, recipe, settings=settings)
+    return found[recipe.identity]
 
 
 def _first_rung(study: Study, candidates: Sequence[Candidate]) -> int | None:
@@ -165,20 +166,20 @@ def _halved(lab: Lab, candidates: list[Candidate], seed: int) -> list[Candidate]
 
 
 def _train(lab: Lab, candidates: Sequence[Candidate], seeds: Sequence[int], until: int | None) -> None:
-    """Trains candidates with some seeds, to an epoch or to the end; one that fails is marked and stops no other."""
+    """Trains candidates to the end, or one seed of each to an epoch; one that fails is marked and stops no other."""
     going = [candidate for candidate in candidates if candidate.finished]
     lab.prepare(Job(candidate.recipe, seed, until=until) for candidate in going for seed in seeds)
     for candidate in going:
         try:
-            scores = []
+            if until is not None:
+                [seed] = seeds
+                candidate.rungs[until] = lab.rung(candidate.recipe, seed, until)
+                continue
+            candidate.scores = []
             for seed in seeds:
-                if until is None or until >= candidate.recipe.epochs:
-                    trial = lab.trial(candidate.recipe, seed=seed)
-                    scores.append(lab.score(trial, "select").value)
-                    if trial.diverged:
-                        candidate.failed = f"its loss became NaN or infinite in epoch {len(trial.losses)}"
-                else:
-                    candidate.rungs[until] = lab.rung(candidate.recipe, seed, until)
-            candidate.scores = scores
+                trial = lab.trial(candidate.recipe, seed=seed)
+                candidate.scores.append(lab.score(trial, "select").value)
+                if trial.diverged:
+                    candidate.failed = f"its loss became NaN or infinite in epoch {len(trial.losses)}"
         except (ModelError, MemoryError) as error:
             candidate.failed = str(error) or "out of memory"

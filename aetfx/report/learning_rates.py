@@ -27,6 +27,8 @@ def verdict(found: dict[str, Any]) -> str:
     '0.001 is among the rates that suit this model (0.0005 to 0.01).'
     >>> verdict({"current": 1e-05, "best": 0.003, "good": [0.0005, 0.01]})
     '1e-05 is too low for so many updates: 0.0005 to 0.01 do better, 0.003 best.'
+    >>> verdict({"current": 0.5, "best": 0.1, "good": [0.1, 0.1]})
+    '0.5 is too high: 0.1 does better.'
     """
     if found["best"] is None:
         return "Every rate diverged, even the lowest: the data or the model are at fault, not the rate."
@@ -34,7 +36,8 @@ def verdict(found: dict[str, Any]) -> str:
     if low <= current <= high:
         return f"{current:.3g} is among the rates that suit this model ({low:.3g} to {high:.3g})."
     kind = "too low for so many updates" if current < low else "too high"
-    return f"{current:.3g} is {kind}: {low:.3g} to {high:.3g} do better, {found['best']:.3g} best."
+    better = f"{low:.3g} to {high:.3g} do better, {found['best']:.3g} best" if low < high else f"{low:.3g} does better"
+    return f"{current:.3g} is {kind}: {better}."
 
 
 def write_page(found: dict[str, Any], directory: Path) -> Path:

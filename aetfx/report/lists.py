@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from aetfx.figures import words
-from aetfx.figures.theme import short
+from aetfx.figures.theme import percent, short
 from aetfx.report.plain import output, plain, say
 
 _MARKS = {"error": ("ERROR", "bold red"), "warning": ("warn", "yellow"), "info": ("info", "dim")}
@@ -61,15 +61,16 @@ def print_comparison(rows: list[dict[str, Any]], *, console: Console | None = No
     """Prints the leaderboard, best score first.
 
     Args:
-      rows: one dictionary per configuration: `name`, `score`, and where known `interval` [low, high], `seeds`,
-        `seconds`; the references (mean, PCA) carry `"kind": "reference"`; `dropped_at` (an
-        epoch) or `failed` (why) of those that were not trained to the end.
+      rows: one dictionary per configuration: `name`, `score`, and where known `interval` [low, high], `gain` over the
+        baseline with `gain_interval`, `seeds`, `seconds`; the references (mean, PCA) carry `"kind": "reference"`;
+        `dropped_at` (an epoch) or `failed` (why) of those that were not trained to the end.
       console: standard output by default.
     """
     console = output(console)
     table = Table(box=box.SIMPLE_HEAD if not console.options.ascii_only else box.ASCII2, pad_edge=False)
     table.add_column("Configuration", overflow="fold")
-    for head in ("Score", "95 % interval", "Seeds", "Time"):
+    has_gain = any(row.get("gain") is not None for row in rows)
+    for head in ("Score", "95 % interval", *(["Gain"] if has_gain else []), "Seeds", "Time"):
         table.add_column(head, justify="right", no_wrap=True)
     ordered = sorted(rows, key=lambda row: float("inf") if row.get("score") is None else row["score"])
     best = next((row for row in ordered if row.get("kind") != "reference"), None)
@@ -81,12 +82,15 @@ def print_comparison(rows: list[dict[str, Any]], *, console: Console | None = No
             plain(row.get("name") or "?"),
             short(row.get("score")),
             words.interval(row.get("interval"), short) or "-",
+            *([_gain(row)] if has_gain else []),
             str(row["seeds"]) if row.get("seeds") else "-",
             words.duration(row["seconds"]) if row.get("seconds") is not None else "-",
             style=style,
         )
     console.print(table)
     console.print(Text("Score: 0 is perfect, 1 is predicting the mean. Held-out rows, original units.", "dim"))
+    if has_gain:
+        console.print(Text("Gain: what part of the baseline's score is gone; ~ where it may be chance (95 %).", "dim"))
     dropped = [row for row in ordered if row.get("dropped_at")]
     if dropped:
         names = [f"{row['name']} (epoch {row['dropped_at']})" for row in dropped[:_MOST]]
@@ -95,6 +99,18 @@ def print_comparison(rows: list[dict[str, Any]], *, console: Console | None = No
     for row in ordered:
         if row.get("failed"):
             say(console, plain(f"Failed: {row['name']}: {row['failed']}", "yellow"))
+
+
+def _gain(row: dict[str, Any]) -> str:
+    """Words the gain over the baseline.
+
+    >>> _gain({"gain": 0.25, "gain_interval": [0.1, 0.4]}), _gain({"gain": -0.5, "gain_interval": [-2.0, 0.1]})
+    ('25 %', '~ -50 %')
+    """
+    if row.get("gain") is None:
+        return "-"
+    low, high = row.get("gain_interval") or (0.0, 0.0)
+    return f"{'~ ' if low <= 0 <= high else ''}{percent(row['gain'])}"
 
 
 def print_families(catalogue: dict[str, Any], *, console: Console | None = None) -> None:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from aetfx.training.disk_feed import READERS, DiskFeed, disk_batches
+from aetfx.training.execution import Execution, executions, shuffled
 
 Feed = np.ndarray | DiskFeed
 
@@ -36,6 +37,7 @@ def run_epochs(
     done: int = 0,
     replicas: int = 1,
     feeding: str = "pairs",
+    execution: Execution | None = None,
     callbacks: Sequence[Any] = (),
 ) -> list[Any]:
     """Fits a model that is compiled with `steps_at_once`, ceil(n / batch_size) updates an epoch.
@@ -46,6 +48,7 @@ def run_epochs(
       epochs: the last one.
       first: epochs that were trained before.
       done: updates of the next epoch that were; a multiple of `steps_at_once`.
+      execution: the model's own programs for rows in memory; None leaves the loop to Keras.
       callbacks: of Keras.
 
     Returns:
@@ -55,6 +58,10 @@ def run_epochs(
     import tensorflow as tf
 
     updates = updates_per_epoch(len(x), batch_size)
+    if execution is not None and isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
+        return _run_programs(
+            model, x, y, execution, callbacks, batch_size=batch_size, seed=seed, first=first, done=done, epochs=epochs
+        )
     settings: dict[str, Any] = {"batch_size": batch_size, "seed": seed, "replicas": replicas, "feeding": feeding}
     if updates <= _MOST_STEPS_AT_ONCE:  # an epoch is one call, and one iterator serves them all
         data = batches(x, y, **settings, first=first)
@@ -70,6 +77,39 @@ def run_epochs(
         first += 1
     if first < epochs and not model.stop_training:
         found.append(_fit(model, batches(x, y, **settings, epoch=number), first, epochs, None, told))
+    return found
+
+
+def _run_programs(
+    model: Any,
+    x: np.ndarray,
+    y: np.ndarray,
+    execution: Execution,
+    callbacks: Sequence[Any],
+    *,
+    batch_size: int,
+    seed: int,
+    first: int,
+    done: int,
+    epochs: int,
+) -> list[Any]:
+    """Fits as `run_epochs` does, with whole executions as programs."""
+    import tensorflow as tf
+
+    updates, at_once = updates_per_epoch(len(x), batch_size), model.steps_per_execution
+    an_epoch = executions(len(x), at_once * batch_size)
+    before, found = model.train_function, []
+    model.train_function = execution.over(x, y, batch_size=batch_size, seed=seed)
+    try:
+        if done:
+            rest = tf.data.Dataset.counter(first * an_epoch + done // at_once)
+            found.append(_fit(model, rest, first, first + 1, updates - done, callbacks))
+            first += 1
+        if first < epochs and not (done and model.stop_training):
+            data = tf.data.Dataset.counter(first * an_epoch)
+            found.append(_fit(model, data, first, epochs, updates, callbacks))
+    finally:
+        model.train_function = before
     return found
 
 
@@ -153,14 +193,13 @@ def _memory_batches(x: np.ndarray, y: np.ndarray, *, batch_size: int, seed: int,
         rows = tf.gather(inputs, index)
         return rows, rows if y is x else tf.gather(targets, index)
 
-    def shuffled(number: Any) -> Any:
-        order = tf.random.experimental.stateless_shuffle(tf.range(len(x)), seed=tf.stack([seed, number]))
-        return tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
+    def of_epoch(number: Any) -> Any:
+        return tf.data.Dataset.from_tensor_slices(shuffled(len(x), seed, number)).batch(batch_size)
 
     # Not `Dataset.shuffle`: its order also depends on how the data set is distributed and on earlier iterators.
     if epoch is None:
-        return tf.data.Dataset.counter(first).flat_map(shuffled).map(gather)
-    return tf.data.Dataset.range(1).flat_map(lambda _: shuffled(epoch.read_value())).map(gather)
+        return tf.data.Dataset.counter(first).flat_map(of_epoch).map(gather)
+    return tf.data.Dataset.range(1).flat_map(lambda _: of_epoch(epoch.read_value())).map(gather)
 
 
 def needs_padding(n_rows: int, batch_size: int, replicas: int) -> bool:

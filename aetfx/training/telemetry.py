@@ -81,11 +81,11 @@ class Telemetry:
         self._probe = fed[:PROBE_ROWS], target[:PROBE_ROWS]
         self._weights: list[np.ndarray] | None = None
         if bench.reader is None:
-            # Read off a copy: reading draws other weights for a while.
-            architecture = read_architecture(recipe.source.build(), recipe.source.shape)
+            with undisturbed(bench.model):  # else the first training of a bench would draw other numbers than the rest
+                # Read off a copy: reading draws other weights for a while.
+                architecture = read_architecture(recipe.source.build(), recipe.source.shape)
             hidden = [facts.last for facts in architecture.inner]
-            place = architecture.code_place
-            code = None if place is None else architecture.layers[place].last
+            code = None if architecture.code is None else architecture.code.last
             bench.reader = _compiled(bench.model, hidden, code, own=recipe.step.own)
 
     def begin(self) -> None:

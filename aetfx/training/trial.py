@@ -183,6 +183,7 @@ def train(
                 done=watch.done,
                 replicas=replicas,
                 feeding=recipe.step.feeding,
+                execution=bench.execution,
                 callbacks=[watch],
             )
     except (KeyboardInterrupt, MemoryError, OutOfTime, RunError):  # none is a fault of this configuration

@@ -19,13 +19,14 @@ import numpy as np
 
 from aetfx.models.serial import ModelSource, dictionaries, leaf_layers
 from aetfx.run import content_hash
+from aetfx.training.execution import Execution
 from aetfx.training.feed import repeats, steps_at_once
 from aetfx.training.objective import apply_objective
 from aetfx.training.recipe import Recipe
 from aetfx.training.step import own_optimizers, track_loss
 
 _MOST_KEPT = 8
-_LOOPS = {"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"}
+_LOOPS = {"LSTM", "GRU", "SimpleRNN", "RNN"}
 
 
 @dataclass
@@ -37,6 +38,7 @@ class Bench:
       state: its variables without those of metrics and optimizer.
       optimizer_start: values of the optimizer's variables before any update.
       constant_rate: whether the learning rate is a plain number that can be set.
+      execution: its programs of many updates each, where XLA compiles them.
       reader: the compiled function of `aetfx.training.telemetry`, once it was asked for.
     """
 
@@ -44,6 +46,7 @@ class Bench:
     state: list[Any]
     optimizer_start: list[np.ndarray]
     constant_rate: bool
+    execution: Execution | None = None
     reader: Any = None
 
     def reset(self, fresh: Any, rate: float) -> None:
@@ -79,14 +82,17 @@ class Workshop:
         return 1 if recipe.one_device else int(self.strategy.num_replicas_in_sync)
 
     def can_jit(self, recipe: Recipe) -> bool:
-        """Whether XLA may compile a recipe's step: Keras's own step and layers on one device, and nothing recurrent.
+        """Whether XLA may compile a recipe's step: Keras's own step and layers, or ours, on one device.
 
-        Recurrent layers are loops, whose compilation takes longer than it saves (measured: benchmarks/sweep.py).
+        Not where it costs more than it saves (measured on a CPU with TensorFlow 2.16): recurrent layers are loops,
+        whose compilation takes long; convolutions run 2 to 6 times slower than TensorFlow's own.
         """
         if recipe.step.own or recipe.step.eager or recipe.objective or recipe.source.factory is not None:
             return False
         kinds = {str(node.get("class_name")) for node in dictionaries(recipe.source.blueprint)}
-        return self.replicas(recipe) == 1 and not recipe.source.objects and not kinds & _LOOPS
+        slow = any(kind in _LOOPS or "Conv" in kind for kind in kinds)
+        ours = all(item.__module__.startswith("aetfx.") for item in recipe.source.objects.values())
+        return self.replicas(recipe) == 1 and ours and not slow
 
     def bench(self, recipe: Recipe, *, n_rows: int, padded: bool, jit: bool = False) -> Bench:
         """Returns a bench whose program fits the recipe, tracing a new one where there is none.
@@ -112,11 +118,13 @@ class Workshop:
                 source = recipe.source if self.replicas(recipe) == 1 else _synchronized(recipe.source)
                 model = source.build()
                 state = list(model.variables)
+                jit = jit and all(getattr(layer, "supports_jit", True) for layer in leaf_layers(model).values())
                 compile_model(model, recipe, padded=padded, n_rows=n_rows, jit=jit)
                 model.optimizer.build(model.trainable_variables)
             start = [np.asarray(variable) for variable in model.optimizer.variables]
             constant = not isinstance(recipe.optimizer["config"].get("learning_rate"), dict)
-            self._benches[key] = Bench(model, state, start, constant)
+            alone = jit and not isinstance(strategy, tf.distribute.MirroredStrategy)  # not even one of one device
+            self._benches[key] = Bench(model, state, start, constant, Execution(model) if alone else None)
             while len(self._benches) > _MOST_KEPT:
                 self._benches.popitem(last=False)
         self._benches.move_to_end(key)

@@ -146,6 +146,8 @@ def test_a_training_that_breaks_off_says_so_when_it_is_asked_for(tmp_path, alway
         lab.prepare([Job(broken, seed) for seed in range(3)])
         with pytest.raises(ModelError, match="boom"):
             lab.trial(broken)
+        lab.prepare([Job(recipe(), seed) for seed in range(6)])
+        assert len(lab.trials) < 6, "the helper, which is none the worse for it, does its part of what follows"
     finally:
         lab.close()
 
@@ -182,3 +184,9 @@ def test_one_core_or_no_run_directory_means_no_helper(tmp_path):
     assert pool.helpers_for(lab) == 1
     assert pool.helpers_for(dataclasses.replace(lab, processes=1)) == 0
     assert pool.helpers_for(dataclasses.replace(lab, store=TrialStore(None))) == 0
+
+
+def test_short_jobs_are_not_worth_a_helper(tmp_path):
+    lab, long = laboratory(tmp_path), recipe().changed(epochs=100_000)
+    assert pool.is_worth_it(lab, [Job(long, seed) for seed in range(2)])
+    assert not pool.is_worth_it(lab, [Job(long, seed, until=1) for seed in range(2)]), "a rung is soon reached"

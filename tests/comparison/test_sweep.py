@@ -35,6 +35,7 @@ def drawn(choose, count=12, seed=0):
         "training.learning_rate": {"low": 1e-4, "high": 1e-1, "log": True},
         "model.bottleneck": {"low": 2, "high": 6},
         "model.activation": ["relu", "tanh"],
+        "model.hidden": [[8], [8, 4]],
     }
     tree = {"data": {"train": "a.npy"}, "compare": compare, "training": {"seed": seed}}
     asked = chooser(parse_study({**tree, "sweep": {"choose": choose, "configurations": count}}))
@@ -62,6 +63,8 @@ def test_what_is_drawn_lies_in_the_ranges_and_depends_on_the_seed_alone(choose):
     assert all(1e-4 <= item["training.learning_rate"] <= 1e-1 for item in found)
     assert all(item["model.bottleneck"] in range(2, 7) for item in found)
     assert {item["model.activation"] for item in found} == {"relu", "tanh"}
+    assert all(item["model.hidden"] in ([8], [8, 4]) for item in found)
+    assert all(f"{item['training.learning_rate']:.4g}" == f"{item['training.learning_rate']:g}" for item in found)
     assert found == drawn(choose)
     assert found != drawn(choose, seed=1)
 
@@ -124,14 +127,42 @@ def test_halving_drops_the_worst_and_trains_no_epoch_twice(tmp_path, monkeypatch
     assert len(epochs) == 6 * 1 + 3 * 2 + len(finished) * (6 + 9) - (0 if "baseline" in finished else 1)
 
 
+def test_a_training_that_patience_ended_before_a_rung_is_ranked_by_its_score(tmp_path, monkeypatch):
+    real, found = lab.Lab.rung, []
+    monkeypatch.setattr(lab.Lab, "rung", lambda *given: found.append(real(*given)) or found[-1])
+    stuck = {"learning_rate": 1e-30, "patience": 1}  # the baseline never moves, and ends after two epochs
+    asked = study(tmp_path, {"training.learning_rate": [0.01]}, {"halving": True, "seeds": 1}, **stuck)
+    compare_study(asked, tmp_path / "run")
+    assert len(found) == 4
+    assert np.isfinite(found).all()
+
+
 def test_a_whole_sweep_gives_the_same_scores_as_the_survivors_of_a_halved_one(tmp_path):
     rates = {"training.learning_rate": [1e-5, 1e-4, 0.01, 0.03]}
     whole = compare_study(study(tmp_path, rates), tmp_path / "whole")
-    halved = compare_study(study(tmp_path, rates, {"halving": True}), tmp_path / "halved")
+    given = study(tmp_path, rates, {"halving": True})
+    halved = compare_study(given, tmp_path / "halved")
+    again = compare_study(given, tmp_path / "whole")
+    for mine, theirs in zip(again["rows"], halved["rows"], strict=True):
+        assert {**mine, "seconds": 0} == {**theirs, "seconds": 0}, "trials that were finished before change no verdict"
     scores = {row["name"]: row["score"] for row in whole["rows"]}
     for row in halved["rows"]:
         if row["score"] is not None:
             assert row["score"] == scores[row["name"]], "bit for bit: a pause changes nothing"
+
+
+def test_a_short_training_is_judged_at_a_later_rung_by_its_end(tmp_path):
+    rates = {"training.epochs": [2, 9], "training.learning_rate": [1e-5, 1e-4, 0.01]}
+    record = compare_study(study(tmp_path, rates, {"halving": True, "seeds": 1}), tmp_path / "run")
+    rows = {row["name"]: row for row in record["rows"]}
+    assert rows["epochs=2,learning_rate=0.01"]["score"] < rows["baseline"]["score"]
+    assert rows["epochs=2,learning_rate=1e-05"]["dropped_at"] == 1
+
+
+def test_values_that_train_the_same_are_one_configuration(tmp_path):
+    given = study(tmp_path, {"model.family": ["dense", "auto"]}, {"seeds": 1}, epochs=1)
+    record = compare_study(given, tmp_path / "run")
+    assert [row["name"] for row in record["rows"] if row.get("kind") != "reference"] == ["baseline"]
 
 
 def test_a_configuration_that_fails_is_told_and_stops_no_other(tmp_path):

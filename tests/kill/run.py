@@ -1,7 +1,7 @@
 """Kills a sweep again and again: `python -m tests.kill.run --seed 0 --count 30`.
 
 A sweep of dense and variational autoencoders writes a checkpoint after each epoch. It is killed (SIGKILL, the whole
-process group) at random moments and begun anew in the same folder until it ends; a part of the kills waits for a
+process group) at random moments and begun anew in the same folder until it ends; every third kill waits for a
 checkpoint that is just being written. Each folder that ends must hold the same `evaluation.parquet` as a sweep that
 was left alone. Prints one line per kill, and exits 1 where a table differs or a rerun fails.
 """
@@ -77,14 +77,14 @@ def kill(process: subprocess.Popen[bytes], out: Path, *, after: float, writing: 
     return ""
 
 
-def run(folder: Path, *, count: int, seed: int, writing_share: float = 0.3, epochs: int = 40) -> list[str]:
+def run(folder: Path, *, count: int, seed: int, writing_each: int = 3, epochs: int = 40) -> list[str]:
     """Kills `count` times; returns what went wrong.
 
     Args:
       folder: for study and runs.
       count: kills.
       seed: of the moments.
-      writing_share: of the kills that wait for a checkpoint that is being written.
+      writing_each: one in so many kills waits for a checkpoint that is being written.
       epochs: of each trial.
     """
     study, moments = write_study(folder, epochs=epochs), random.Random(seed)
@@ -102,8 +102,9 @@ def run(folder: Path, *, count: int, seed: int, writing_share: float = 0.3, epoc
         for _ in range(20):  # a sweep that is killed earlier each time would never end
             if killed >= count:
                 break
-            writing = moments.random() < writing_share
-            when = kill(start(study, out), out, after=moments.uniform(0.1, 1.1 * seconds), writing=writing)
+            writing = killed % writing_each == writing_each - 1
+            longest = 0.7 if writing else 1.1  # of the whole time: something must be left to be written
+            when = kill(start(study, out), out, after=moments.uniform(0.1, longest * seconds), writing=writing)
             if not when:
                 break
             killed += 1

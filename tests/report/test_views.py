@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from aetfx.figures import words
-from aetfx.report.console import print_comparison, print_diagnosis, print_findings
+from aetfx.report.console import print_comparison, print_diagnosis, print_families, print_findings
 from aetfx.report.load import load
 from aetfx.report.markup import json_block, tag
 from aetfx.report.notebook import to_html, to_text
@@ -80,13 +80,35 @@ def test_the_leaderboard_is_sorted_by_score():
     rows = [
         {"name": "baseline", "score": 0.63, "interval": [0.6, 0.66], "seeds": 3, "seconds": 12},
         {"name": "mean", "score": 1.0, "kind": "reference"},
-        {"name": "bottleneck=16", "score": 0.05, "interval": [0.04, 0.06], "seeds": 3, "seconds": 75},
-        {"name": "diverged", "score": None},
-    ]
+        {"name": "bottleneck=16", "score": 0.05, "interval": [0.04, 0.06], "seeds": 3, "seconds": 75,
+         "gain": 0.92, "gain_interval": [0.9, 0.94]},
+        {"name": "epochs=12", "score": 0.6, "seeds": 3, "gain": 0.05, "gain_interval": [-0.1, 0.2]},
+        {"name": "diverged", "score": None, "failed": "its loss became NaN"},
+        {"name": "bottleneck=2", "score": None, "dropped_at": 3},
+    ]  # fmt: skip
     text = printed(print_comparison, rows)
     places = [text.index(name) for name in ("bottleneck=16", "baseline", "mean", "diverged")]
     assert places == sorted(places)
     assert "1 min 15 s" in text
+    assert "92 %" in text
+    assert "~ 5 %" in text, "its interval holds 0"
+    assert "Dropped early: bottleneck=2 (epoch 3)." in text
+    assert "Failed: diverged: its loss became NaN" in text
+    assert max(map(len, text.splitlines())) <= 80
+    assert "Gain" not in printed(print_comparison, rows[:2])
+
+
+def test_families_are_listed_with_what_suits_the_rows():
+    from aetfx.models.families import catalogue
+
+    everything = printed(print_families, {"shape": None, "families": catalogue(None)})
+    assert "free_bits" in everything
+    assert "auto" not in everything
+    suiting = printed(print_families, {"shape": [8, 8], "families": catalogue((8, 8))})
+    assert "One row: 8 x 8." in suiting
+    assert suiting.count("< auto") == 1
+    flat = printed(print_families, {"shape": [5], "families": catalogue((5,))})
+    assert "conv takes images, (height, width) or (height, width, channels)." in flat
 
 
 class Elements(HTMLParser):

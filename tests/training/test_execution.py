@@ -1,0 +1,94 @@
+"""aetfx.training.execution: programs of many updates come to what one update after the other comes to."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from aetfx.preprocessing.fit import fit_rows
+from aetfx.training import stopping
+from aetfx.training.checkpoint import Checkpoints
+
+keras = pytest.importorskip("keras")
+
+from aetfx.models.families import build as build_family  # noqa: E402
+from aetfx.models.serial import describe_model  # noqa: E402
+from aetfx.training import trial as trials  # noqa: E402
+from aetfx.training.recipe import Recipe, plain_optimizer  # noqa: E402
+from aetfx.training.trial import train  # noqa: E402
+from aetfx.training.workshop import Workshop  # noqa: E402
+
+RNG = np.random.default_rng(0)
+ROWS = RNG.normal(size=(607, 2)) @ RNG.normal(size=(2, 5)) + 0.1 * RNG.normal(size=(607, 5))
+DENSE = keras.layers.Dense
+
+
+@keras.saving.register_keras_serializable("test_execution")
+class Own(keras.layers.Layer):
+    def call(self, inputs):
+        return inputs
+
+
+def recipe(*extra, batch_size=2, epochs=2) -> Recipe:
+    layers = [keras.Input((5,)), DENSE(8, "relu"), *extra, DENSE(2), DENSE(5)]
+    return Recipe(describe_model(keras.Sequential(layers), (5,)), plain_optimizer("adam"), "mse", epochs, batch_size)
+
+
+def fit(made, **more):
+    return train(made, ROWS, fit_rows({}, ROWS), seed=3, jit=True, **more)
+
+
+def assert_same(one, other):
+    np.testing.assert_array_equal(one.losses, other.losses)
+    for mine, theirs in zip(one.model.get_weights(), other.model.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+
+
+def noisy(**more) -> Recipe:
+    return recipe(keras.layers.Dropout(0.3), keras.layers.BatchNormalization(), **more)
+
+
+@pytest.mark.parametrize(
+    ("made", "targets"),
+    [
+        (noisy, None),  # 304 updates: two executions an epoch, and one row left over
+        (lambda: recipe(batch_size=607), ROWS + 0.5),
+        (lambda: recipe(batch_size=1000), None),
+    ],
+    ids=["several executions", "one batch", "less than a batch"],
+)
+def test_a_program_comes_to_the_same_bits_as_its_single_updates(made, targets, monkeypatch):
+    workshop = Workshop()
+    whole = fit(made(), targets=targets, workshop=workshop)
+    [bench] = workshop._benches.values()
+    assert bench.execution is not None
+    assert int(bench.model.optimizer.iterations) == 2 * -(-607 // made().batch_size)
+    for _ in range(2):  # the first reads an architecture and compiles, the second finds that done
+        assert_same(fit(made(), targets=targets, workshop=workshop, telemetry=True), whole)
+
+    real = trials.run_epochs
+    monkeypatch.setattr(trials, "run_epochs", lambda *args, **more: real(*args, **{**more, "execution": None}))
+    assert_same(fit(made(), targets=targets, workshop=workshop), whole)
+
+
+def test_a_stop_between_two_programs_goes_on_with_the_second(tmp_path, monkeypatch):
+    workshop = Workshop()
+    whole = fit(noisy(), workshop=workshop)
+    calls = []
+    monkeypatch.setattr(stopping, "asked", lambda: calls.append(1) or len(calls) == 3)
+    with pytest.raises(stopping.Stopped):
+        fit(noisy(), workshop=workshop, checkpoints=Checkpoints(tmp_path, "key", 0.0))
+    assert max(path.stem for path in tmp_path.glob("*.checkpoint")) == "00000001-00000152"
+    monkeypatch.setattr(stopping, "asked", lambda: False)
+    assert_same(fit(noisy(), workshop=workshop, checkpoints=Checkpoints(tmp_path, "key", 0.0)), whole)
+
+
+def test_what_is_compiled():
+    workshop = Workshop()
+    family = {"hidden": [8], "bottleneck": 2}
+    made = Recipe(describe_model(build_family("vae", (5,), family), (5,)), plain_optimizer("adam"), "mse", 1, 8)
+    assert made.source.objects, "layers of ours"
+    assert workshop.can_jit(made)
+    assert not workshop.can_jit(recipe(Own())), "nobody knows whether XLA can"
+    assert not workshop.can_jit(recipe(keras.layers.Reshape((8, 1)), keras.layers.Conv1D(1, 3), keras.layers.Flatten()))
+    assert not workshop.can_jit(recipe(keras.layers.Reshape((8, 1)), keras.layers.LSTM(3)))
