@@ -288,8 +288,8 @@ class Lab:
     def rung(self, recipe: Recipe, seed: int, until: int) -> float:
         """Trains a recipe until an epoch, and returns its score on the select rows; infinite where it diverged before.
 
-        Where patience ended it before, that is the score it ended with. What is left of the training goes on from there, in `rung` or in `trial`. A recipe of fewer epochs is trained to
-        its end.
+        Where patience ended it before, that is the score it ended with. What is left of the training goes on from
+        there, in `rung` or in `trial`. A recipe of fewer epochs is trained to its end.
         """
         until = min(until, recipe.epochs)
         checkpoints = self._checkpoints(recipe, seed, 0)

@@ -97,8 +97,10 @@ def make_watcher(
                     self.histograms += telemetry.histograms(epoch)
             if score is not None and epoch in asked:
                 with undisturbed(bench.model):
-                    self.scores[epoch] = float(score(bench.model))
-                if recipe.early_stopping and self.scores[epoch] <= min(self.scores.values()):
+                    found = float(score(bench.model))
+                better = found < min(self.scores.values(), default=math.inf)  # as good is no reason to go on
+                self.scores[epoch] = found
+                if recipe.early_stopping and better:
                     self.best_epoch, self.best_weights = epoch, bench.model.get_weights()
             if on_epoch is not None:
                 on_epoch(epoch)
