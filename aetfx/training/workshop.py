@@ -24,7 +24,6 @@ from aetfx.training.objective import apply_objective
 from aetfx.training.recipe import Recipe
 from aetfx.training.step import own_optimizers, track_loss
 
-_MOST_KEPT = 8
 _LOOPS = {"LSTM", "GRU", "SimpleRNN", "RNN", "ConvLSTM1D", "ConvLSTM2D", "ConvLSTM3D"}
 
 
@@ -63,7 +62,12 @@ class Workshop:
 
     Args:
       strategy: a `tf.distribute.Strategy`; None for the current one.
+
+    Attributes:
+      most_kept: benches; the one that was used last stays longest.
     """
+
+    most_kept = 8
 
     def __init__(self, strategy: Any = None):
         import tensorflow as tf
@@ -116,7 +120,7 @@ class Workshop:
             start = [np.asarray(variable) for variable in model.optimizer.variables]
             constant = not isinstance(recipe.optimizer["config"].get("learning_rate"), dict)
             self._benches[key] = Bench(model, state, start, constant)
-            while len(self._benches) > _MOST_KEPT:
+            while len(self._benches) > self.most_kept:
                 self._benches.popitem(last=False)
         self._benches.move_to_end(key)
         return self._benches[key]
