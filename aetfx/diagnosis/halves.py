@@ -6,6 +6,7 @@ better, what is missing was lost in the encoder, and no decoder brings it back.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from aetfx.diagnosis.case import Case
 from aetfx.models.reading import layer_outputs
+from aetfx.training.feed import run_epochs, steps_at_once, updates_per_epoch
 
 _UNITS = 128  # of each of two hidden layers: wide for a code, quick to train
 _LEAST_UPDATES = 1500  # so that the fresh decoder is done, however short the user's training was
@@ -99,9 +101,9 @@ def _decoded(codes: np.ndarray, target: np.ndarray, held: np.ndarray, seed: int)
     low, spread = target.mean(axis=0), np.maximum(target.std(axis=0), 1e-6)
     layers: list[Any] = [keras.layers.Dense(_UNITS, "elu") for _ in range(2)]
     decoder = keras.Sequential([keras.Input((codes.shape[1],)), *layers, keras.layers.Dense(target.shape[1])])
-    per_epoch = -(-len(codes) // _BATCH)
-    decoder.compile("adam", "mse", steps_per_execution=per_epoch)
-    epochs = max(1, -(-_LEAST_UPDATES // per_epoch))
-    fed = (codes - center) / scale
-    decoder.fit(fed, (target - low) / spread, epochs=epochs, batch_size=_BATCH, verbose=0)
+    decoder.compile("adam", "mse", steps_per_execution=steps_at_once(len(codes), _BATCH))
+    epochs = max(1, math.ceil(_LEAST_UPDATES / updates_per_epoch(len(codes), _BATCH)))
+    fed, asked = (np.asarray(part, np.float32) for part in ((codes - center) / scale, (target - low) / spread))
+    # Not `fit` of arrays: it opens an iterator for each of some hundred epochs, which takes longer than the training.
+    run_epochs(decoder, fed, asked, batch_size=_BATCH, seed=seed, epochs=epochs)
     return np.asarray(decoder((held - center) / scale, training=False)) * spread + low

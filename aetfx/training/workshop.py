@@ -25,7 +25,6 @@ from aetfx.training.objective import apply_objective
 from aetfx.training.recipe import Recipe
 from aetfx.training.step import own_optimizers, track_loss
 
-_MOST_KEPT = 8
 _LOOPS = {"LSTM", "GRU", "SimpleRNN", "RNN"}
 
 
@@ -66,7 +65,12 @@ class Workshop:
 
     Args:
       strategy: a `tf.distribute.Strategy`; None for the current one.
+
+    Attributes:
+      most_kept: benches; the one that was used last stays longest.
     """
+
+    most_kept = 8
 
     def __init__(self, strategy: Any = None):
         import tensorflow as tf
@@ -125,7 +129,7 @@ class Workshop:
             constant = not isinstance(recipe.optimizer["config"].get("learning_rate"), dict)
             alone = jit and not isinstance(strategy, tf.distribute.MirroredStrategy)  # not even one of one device
             self._benches[key] = Bench(model, state, start, constant, Execution(model) if alone else None)
-            while len(self._benches) > _MOST_KEPT:
+            while len(self._benches) > self.most_kept:
                 self._benches.popitem(last=False)
         self._benches.move_to_end(key)
         return self._benches[key]

@@ -27,7 +27,7 @@ def model():
 
 def test_denoising_is_scored_against_what_is_asked_back():
     before = NOISY.copy(), CLEAN.copy()
-    found = aetfx.diagnose(model, NOISY, y_train=CLEAN, epochs=25)
+    found = aetfx.diagnose(model, NOISY, y_train=CLEAN, epochs=25, budget=3)
     assert found.status == "healthy"
     assert found.record["baseline"]["score"] < 0.1, "the noise is not asked back"
     assert found.record["baseline"]["pca_score"] is None, "PCA of noisy rows is no reference for clean ones"
@@ -37,7 +37,7 @@ def test_denoising_is_scored_against_what_is_asked_back():
 
 def test_targets_of_other_rows_are_the_first_cause(tmp_path):
     mixed = RNG.permutation(NOISY)
-    found = aetfx.diagnose(model, NOISY, y_train=mixed, epochs=25, out=tmp_path)
+    found = aetfx.diagnose(model, NOISY, y_train=mixed, epochs=25, budget=14, out=tmp_path)
     [cause] = found.causes
     assert cause.code == "code.target_mismatch"
     assert "another order" in cause.evidence[0]
@@ -48,7 +48,7 @@ def test_targets_of_other_rows_are_the_first_cause(tmp_path):
 
 def test_code_to_paste_asks_for_the_targets_that_the_user_gave(tmp_path):
     scales = np.array([1, 1, 1, 1, 1, 1, 1, 1, 1, 1000], "float32")
-    found = aetfx.diagnose(model, NOISY * scales, y_train=CLEAN * scales, epochs=25, out=tmp_path)
+    found = aetfx.diagnose(model, NOISY * scales, y_train=CLEAN * scales, epochs=25, budget=14, out=tmp_path)
     [cause] = found.causes
     assert cause.code == "data.scaling"
     assert "y_scaled = (y_train - mean) / sd" in cause.keras
@@ -66,11 +66,12 @@ def test_a_dataset_of_pairs_and_a_study_say_the_same(tmp_path):
         "data": {"train": "noisy.npy", "target": "clean.npy"},
         "model": {"hidden": [32], "bottleneck": 4},
         "training": {"epochs": 25},
+        "diagnosis": {"budget": 3},
     }
     (tmp_path / "study.yaml").write_text(yaml.safe_dump(tree))
     of_study = diagnose_study(load_study(tmp_path / "study.yaml"), tmp_path / "run")
     pairs = tf.data.Dataset.from_tensor_slices((NOISY, CLEAN)).shuffle(700, seed=3).batch(32)
-    of_pairs = aetfx.diagnose(model, pairs, epochs=25)
+    of_pairs = aetfx.diagnose(model, pairs, epochs=25, budget=3)
     assert of_study.status == of_pairs.status == "healthy"
     assert of_study.record["baseline"]["score"] == pytest.approx(of_pairs.record["baseline"]["score"], rel=0.3)
 

@@ -43,7 +43,7 @@ def diagnosed(wine, tmp_path_factory):
     model = _model(13)
     before = (train.copy(), held.copy(), [w.copy() for w in model.get_weights()], json.dumps(model.get_config()))
     directory = tmp_path_factory.mktemp("runs") / "wine"
-    diagnosis = aetfx.diagnose(model, train, held, epochs=40, batch_size=16, budget=24, out=directory)
+    diagnosis = aetfx.diagnose(model, train, held, epochs=40, batch_size=16, budget=14, out=directory)
     return diagnosis, model, before, directory
 
 
@@ -183,7 +183,7 @@ def test_a_column_that_became_nan_by_standardising_is_a_verdict_and_no_error():
     with np.errstate(invalid="ignore"):
         rows = (rows - rows.mean(axis=0)) / rows.std(axis=0)
     assert np.isnan(rows[:, 9]).all()
-    diagnosis = aetfx.diagnose(_model(10), rows, epochs=20, batch_size=16, budget=24)
+    diagnosis = aetfx.diagnose(_model(10), rows, epochs=20, batch_size=16, budget=14)
     assert diagnosis.causes[0].code == "data.constant_features"
     assert diagnosis.causes[0].score_before == 4.0
     assert "NaN or infinite in every row" in " ".join(diagnosis.causes[0].evidence)
@@ -194,7 +194,7 @@ def test_eval_rows_that_were_scaled_otherwise_are_brought_back_without_another_t
     rng = np.random.default_rng(0)
     rows = 0.5 + 0.1 * rng.normal(size=(900, 3)) @ rng.normal(size=(3, 10))
     model = _model(10)
-    diagnosis = aetfx.diagnose(model, rows[:500], rows[500:] / 255, epochs=20, batch_size=16, budget=24)
+    diagnosis = aetfx.diagnose(model, rows[:500], rows[500:] / 255, epochs=20, batch_size=16, budget=14)
     first = diagnosis.causes[0]
     assert (first.code, first.seeds) == ("code.train_eval_preprocessing_mismatch", 5)
     assert "multiply by 255" in first.remedy
