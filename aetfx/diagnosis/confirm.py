@@ -75,7 +75,8 @@ class Confirmation:
         from them.
       target: score that counts as good. Below it a generous change (epochs, width, batch, activations) is an
         improvement and no cause, unless it takes away two thirds of the error: it would help healthy models as well.
-      behind: the baseline is so far behind PCA that a good score excuses nothing; a wider code stays a choice.
+      behind: the baseline is so far behind PCA that a good score excuses nothing, nor that little is left to gain; a
+        wider code stays a choice.
       generous: codes of such changes; by default as the causes declare them.
       dear: those of them that gain by costing more. Of the others, at equal cost or from an unusual setting, no healthy
         model gains much, so that less is asked of them; by default as the causes declare them.
@@ -263,7 +264,7 @@ class Confirmation:
             plain = c.experiment.code not in self.dear and not c.experiment.late
             glaring = self.behind or c.lower >= (t.least_lower_bound_plain if plain else t.least_lower_bound_good)
             chosen = good and (c.experiment.late or not glaring)
-            least_drop = t.least_drop if generous else t.least_drop_strict
+            least_drop = t.least_drop if generous and not self.behind else t.least_drop_strict
             enough = c.gain.gain >= t.least_gain and drop >= least_drop
             c.close = enough and (plain or not chosen) and (chosen or c.lower < bounds[id(c)])
             if enough and not chosen:

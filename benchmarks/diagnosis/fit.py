@@ -75,7 +75,7 @@ class Run:
 
 def _verified(item: Told, values: Values, target: float) -> bool:
     bound = values["least_lower_bound_dear" if item.dear else "least_lower_bound"]
-    drop = values["least_drop" if item.generous else "least_drop_strict"]
+    drop = values["least_drop" if item.generous and not item.behind else "least_drop_strict"]
     excused = values["least_lower_bound_good"] if item.dear else _PLAIN
     if item.generous and item.before <= target and not item.behind and item.lower < excused:
         return False
