@@ -250,7 +250,7 @@ def test_make_alone_lists_the_targets():
     result = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert re.findall(r"^  make ([\w-]+)", result.stdout, re.MULTILINE) == [
         "help", "setup", "demo", "test", "fuzz", "kill", "replicas", "lint", "examples", "bench-diagnosis", "pipelines",
-        "dashboard", "wheel", "lock", "clean",
+        "pipelines-full", "dashboard", "wheel", "lock", "clean",
     ]  # fmt: skip
 
 

@@ -33,7 +33,7 @@ _MOST_BYTES = 1 << 30  # of rows: each helper holds a copy
 # A helper's start costs about this much processor time (importing TensorFlow, building the laboratory).
 _START_SECONDS = 5.0
 _STOP_SECONDS = 20.0  # machines that are taken away give thirty
-_END_SECONDS = 2.0  # for a helper that has closed its pipe to be gone
+_END_SECONDS = 20.0  # for a helper that has closed its pipe to be gone: gigabytes are given back first
 _MOST_DEATHS = 2  # of helpers by one job
 
 

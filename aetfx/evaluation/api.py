@@ -151,14 +151,16 @@ def evaluate(
             from aetfx.data.files import set_remote_options
 
             set_remote_options(beam_flags)
+        from aetfx.data.rows import Rows
         from aetfx.validation.api import opened
 
         rows, train_rows = _joined(data, "data"), _joined(train, "train")
-        parts = getattr(rows, "parts", None)
+        # Not `getattr`: a `pathlib.Path` has parts of its own.
+        parts, train_parts = (side.parts if isinstance(side, Rows) else None for side in (rows, train_rows))
         with opened(rows, features, "data") as source:
             same = source.column_selection if features == "auto" else None
             with opened(train_rows, features if same is None else same, "train") as train_source:
-                _check_alike(source, train_source, parts, getattr(train_rows, "parts", None))
+                _check_alike(source, train_source, parts, train_parts)
                 asked = [*slices, *(limits.slices if limits is not None else ())]
                 work = _Work(
                     entries, source, train_source, asked, seed, extremes, random_rows, beam_flags, report,
