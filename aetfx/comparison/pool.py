@@ -109,8 +109,8 @@ class Pool:
         Args:
           jobs: dearest first.
           here: trains one in this process; also those that failed in a helper, so that the error is raised here. One
-            whose helper was killed is given to a fresh helper and never trained here, because what killed the one may
-            kill the other (memory that runs out); the second time it is `lost`.
+            whose helper came to an end is given to a fresh helper. Where that one is killed too it is `lost`, and never
+            trained here, because what killed them may kill the other (memory that runs out).
           tell: called now and then with the part of each job (by its `id`) that a helper has done; may raise.
         """
         with self._changed:
@@ -168,19 +168,24 @@ class Pool:
                 killed = self._killed(helper) if ended == "gone" else 0
                 with self._changed:
                     self._busy -= 1
+                    given_up = not self._finalizer.alive
                     if ended == "done":
                         self._done[id(job)] = 1.0
-                    elif killed:
+                    elif ended == "gone" and not given_up:
                         self._deaths[id(job)] += 1
                         if self._deaths[id(job)] < _MOST_DEATHS:
                             self._again.append(job)
-                        else:
+                        elif killed:
                             self.lost[id(job)] = killed
-                        self._helpers[place] = helper = _Helper(self._state)
-                    elif self._finalizer.alive:
+                        else:  # helpers do not even start
+                            self._here.append(job)
+                            given_up = True
+                        if not given_up:
+                            self._helpers[place] = helper = _Helper(self._state)
+                    elif not given_up:
                         self._here.append(job)
                     self._changed.notify_all()
-            if ended == "gone" and not killed:
+            if given_up:
                 return
 
     def _killed(self, helper: _Helper) -> int:
