@@ -6,6 +6,7 @@ every score, row error and code in the files is a true figure of those data. Onl
 
 from __future__ import annotations
 
+import functools
 import json
 from pathlib import Path
 from typing import Any
@@ -75,11 +76,17 @@ def _project(rows: np.ndarray, rank: int, *, scaled: bool) -> dict[str, np.ndarr
     mean = rows.mean(0)
     spread = np.where(rows.std(0) > 0, rows.std(0), 1) if scaled else np.ones(rows.shape[1])
     fed = (rows - mean) / spread
-    _, values, directions = np.linalg.svd(fed, full_matrices=False)
+    values, directions = _directions(fed.tobytes(), fed.shape)
     codes = fed @ directions[:rank].T
     share = values**2 / np.sum(values**2)
     out = codes @ directions[:rank] * spread + mean
     return {"out": out, "codes": codes[:, :2], "share": share[:2] / share[:rank].sum(), "fed": fed if scaled else rows}
+
+
+@functools.cache
+def _directions(rows: bytes, shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """Singular values and directions, once for all runs of a process that show these rows."""
+    return np.linalg.svd(np.frombuffer(rows).reshape(shape), full_matrices=False)[1:]
 
 
 def _columns(rows: np.ndarray, out: np.ndarray) -> np.ndarray:
