@@ -8,7 +8,11 @@ import shutil
 import pytest
 
 # These train; whichever came last would keep one core busy while the others wait.
-_LONG = ("test_same_again.py", "test_notebook.py", "diagnosis", "test_pytest_plugin.py", "test_demo.py", "test_cli.py")
+_LONG = (
+    *("test_repro.py", "test_causes.py", "test_local.py", "test_ending.py", "test_kill.py", "test_diagnose.py"),
+    *("test_same_again.py", "test_notebook.py", "diagnosis", "comparison", "tensorboard_plugin", "test_examples.py"),
+    *("test_pytest_plugin.py", "test_benchmarks_evaluation.py", "test_bad_input.py", "test_demo.py", "test_cli.py"),
+)
 
 _ARGUMENTS = [
     "--no-sandbox",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import keras
 import numpy as np
 import pytest
@@ -57,6 +59,20 @@ def test_weights_are_equal_for_equal_seeds_and_differ_otherwise(described, name)
     for a, b, c in zip(one, same, other, strict=True):
         np.testing.assert_array_equal(a, b)
         assert not np.array_equal(a, c)
+
+
+@pytest.mark.parametrize("name", ["sequential", "conv", "bidirectional"])
+def test_a_stack_is_built_once_and_has_the_weights_that_keras_draws(described, name, monkeypatch):
+    _, source, _ = described[name]
+    keras.utils.set_random_seed(1)
+    theirs = keras.saving.deserialize_keras_object(copy.deepcopy(source.blueprint), safe_mode=False)
+    usual, shapes = keras.Sequential.build, []
+    monkeypatch.setattr(keras.Sequential, "build", lambda self, shape=None: (shapes.append(shape), usual(self, shape)))
+    mine = build(source, 1)
+    assert len(shapes) == 1
+    assert mine.get_config() == theirs.get_config()
+    for a, b in zip(mine.get_weights(), theirs.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
 
 
 def test_two_architectures_share_weights_where_shapes_agree():

@@ -25,7 +25,7 @@ from tests.models import vaes
 RNG = np.random.default_rng(0)
 TABLE = RNG.normal(size=(300, 2)) @ RNG.normal(size=(2, 6)) + 0.1 * RNG.normal(size=(300, 6))
 IMAGES = RNG.normal(size=(200, 2)) @ RNG.normal(size=(2, 16))
-STUDY = parse_study({"data": {"train": "x.npy"}, "training": {"epochs": 30, "batch_size": 16}})
+STUDY = parse_study({"data": {"train": "x.npy"}, "training": {"epochs": 15, "batch_size": 16}})
 
 
 class Narrow(keras.Model):
@@ -118,7 +118,7 @@ def scores(text):
 def test_scaling_by_each_kind(tmp_path):
     rows = TABLE * [1, 1, 1, 1000, 1, 0.01]
     for kind in ("minmax", "robust"):
-        found = scores(script(dense, rows, {"scaling": kind}, tmp_path))
+        found = scores(script(dense, rows, {"scaling": kind}, tmp_path, epochs=30))
         assert found["repaired"] < 0.6 * found["as_it_is"], kind
 
 
@@ -164,9 +164,9 @@ def test_images_are_scaled_as_a_whole(tmp_path):
 def test_training_settings_and_early_stopping(tmp_path):
     optimizer = {**recipe_from_model(_compiled(), STUDY, (6,))[0].optimizer}
     optimizer = {**optimizer, "config": {**optimizer["config"], "learning_rate": 0.02}}
-    text = script(dense, TABLE, {}, tmp_path, optimizer=optimizer, loss="huber", early_stopping=True, epochs=40)
+    text = script(dense, TABLE, {}, tmp_path, optimizer=optimizer, loss="huber", early_stopping=True, epochs=20)
     assert 'model.compile(keras.optimizers.Adam(learning_rate=0.02), loss="huber")' in text
-    assert "epochs=40, batch_size=16" in text
+    assert "epochs=20, batch_size=16" in text
     assert set(scores(text)) == {"as_it_is", "repaired"}
 
 
@@ -229,7 +229,7 @@ def test_targets_of_their_own_are_asked_back_and_scored(tmp_path):
     noisy = clean + 0.3 * clean.std(axis=0) * RNG.normal(size=clean.shape)
     np.save(tmp_path / "clean.npy", clean)
     facts = {"targets": {"train": str(tmp_path / "clean.npy"), "eval": None, "scored": True}}
-    text = script(dense, noisy, {"scaling": "standard"}, tmp_path, facts=facts, epochs=60)
+    text = script(dense, noisy, {"scaling": "standard"}, tmp_path, facts=facts, epochs=30)
     found = scores(text)
     assert "model.fit(x, y, " in text
     assert found["repaired"] < 0.6 * found["as_it_is"]
@@ -276,7 +276,7 @@ def test_padded_steps_are_neither_scaled_nor_scored(tmp_path):
         )  # fmt: skip
 
     facts = {"padding": 0.0, "features": "tensor"}
-    text = script(sequences, rows, {"scaling": "standard"}, tmp_path, facts=facts, epochs=60)
+    text = script(sequences, rows, {"scaling": "standard"}, tmp_path, facts=facts, epochs=30)
     assert "unpadded(train)" in text
     names: dict = {"__name__": "__main__"}
     with contextlib.redirect_stdout(io.StringIO()):
@@ -306,7 +306,7 @@ def test_models_that_train_themselves(tmp_path):
 
 def test_a_number_that_the_objective_holds_is_set(tmp_path):
     make = lambda: vaes.keras_example(vaes.Weighted, rate=0.01, kl_weight=50.0)  # noqa: E731
-    text = script(make, TABLE, {}, tmp_path, compiled=True, objective={"attributes": {"0.kl_weight": 0.05}}, epochs=60)
+    text = script(make, TABLE, {}, tmp_path, compiled=True, objective={"attributes": {"0.kl_weight": 0.05}}, epochs=30)
     assert "model.kl_weight = 0.05" in text
     found = scores(text)
     assert found["repaired"] < 0.7 * found["as_it_is"]
