@@ -292,6 +292,8 @@ def compare(
             result = compare_study(request, out, progress=LiveBoard(progress, out, request.name))
         update_dashboard(out)
         show(result, lambda: _console().print_comparison(result["rows"]))
+        if all(row["score"] is None for row in result["rows"] if row.get("kind") != "reference"):
+            _fail("no configuration could be trained; the reasons stand above, and in comparison.json.", 2)
         from aetfx.report.evaluation import refusal_of_run
 
         _refuse(refusal_of_run(out))

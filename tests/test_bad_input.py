@@ -451,6 +451,19 @@ def test_no_space_in_the_middle_and_going_on_after(here, capfd, monkeypatch):
     assert_complete(here / "run")
 
 
+def test_a_sweep_in_which_every_configuration_fails_is_no_success(here, capfd, monkeypatch):
+    path = study(more="compare: {training.batch_size: [16]}\n")
+    text = (
+        Path(path).read_text().replace("{epochs: 2}", "{epochs: 2, optimizer: sgd, loss: mse, learning_rate: 1.0e+30}")
+    )
+    Path(path).write_text(text)
+    code, out, said = main(["compare", path, "--out", "run", "--quiet"], capfd, monkeypatch)
+    assert code == 2
+    assert out.count("NaN or infinite") == 2
+    assert "no configuration could be trained" in said
+    assert all(row["failed"] for row in json.loads(Path("run/comparison.json").read_text())["rows"][:2])
+
+
 def test_a_run_directory_that_cannot_be_made(refused):
     Path("taken").write_text("a file, not a folder")
     said = refused("diagnose", study(), "--out", "taken")

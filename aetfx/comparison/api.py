@@ -79,12 +79,8 @@ def compare_study(
         slicer = open_slices(study, lab)
         lab.telemetry, lab.jit_from_seconds = study.training.telemetry, _JIT_FROM_SECONDS
         write_text(run.path("study.yaml"), study.to_yaml())
-
-        def plan(recipes: list[Recipe]) -> None:
-            lab.planned = sum(lab.cost(recipe) for recipe in recipes) * study.sweep.seeds
-
         try:
-            candidates = sweep(study, lab, build, on_plan=plan)
+            candidates = sweep(study, lab, build)
         finally:
             lab.close()
         record = _record(request, lab, candidates)
@@ -172,7 +168,7 @@ def _unfinished(candidate: Candidate) -> dict[str, Any]:
     """Words a configuration that was dropped or failed; its score at the rung is one of select rows."""
     return {
         "name": candidate.name,
-        "configuration": candidate.recipe.identity,
+        "configuration": candidate.identity,
         "score": None,
         "dropped_at": candidate.dropped_at,
         "rungs": [{"epoch": epoch, "score": score} for epoch, score in sorted(candidate.rungs.items())],

@@ -68,7 +68,7 @@ def evaluate_candidates(
     trials: list[list[Trial]] = []
     answers: list[Answers] = []
     for candidate in candidates:
-        entered = Configuration(candidate.recipe.identity, candidate.name, candidate.settings, seeds)
+        entered = Configuration(candidate.identity, candidate.name, candidate.settings, seeds)
         if not candidate.finished:
             reason = candidate.failed or f"dropped at epoch {candidate.dropped_at}"
             configurations.append(dataclasses.replace(entered, failed=reason))

@@ -113,6 +113,7 @@ class Lab:
     _hashes: dict[tuple[int, str, str], str] = field(default_factory=dict)
     trials: dict[tuple[str, int, int], Trial] = field(default_factory=dict)
     lost: dict[tuple[str, int, int], int] = field(default_factory=dict)
+    _paid: dict[tuple[str, int, int], float] = field(default_factory=dict)  # of `spent`, for rungs
     _pool: Pool | None = None
 
     @property
@@ -280,7 +281,7 @@ class Lab:
             trial = stored
         else:
             trial = self._trained(recipe, seed, index, score_at, None)
-        self.spent += self.cost(recipe)
+        self.spent += self.cost(recipe) - self._paid.pop(key, 0.0)
         self._tell(recipe.name, self.spent)
         self.trials[key] = trial
         return trial
@@ -292,6 +293,14 @@ class Lab:
         there, in `rung` or in `trial`. A recipe of fewer epochs is trained to its end.
         """
         until = min(until, recipe.epochs)
+        score = self._at_rung(recipe, seed, until)
+        key, cost = (recipe.identity, seed, 0), self.cost(recipe, until)
+        self.spent += max(0.0, cost - self._paid.get(key, 0.0))
+        self._paid[key] = max(cost, self._paid.get(key, 0.0))
+        self._tell(recipe.name, self.spent)
+        return score
+
+    def _at_rung(self, recipe: Recipe, seed: int, until: int) -> float:
         checkpoints = self._checkpoints(recipe, seed, 0)
         begun = checkpoints.latest({until}) if checkpoints is not None else None
         if begun is not None and until in begun.scores:
@@ -402,7 +411,7 @@ class Lab:
         """Returns a laboratory for another process: the same rows and score, nothing that lives in this one."""
         return dataclasses.replace(
             self, workshop=None, progress=None, on_part=None, deadline=None, processes=1, trials={}, _pool=None,
-            _splits={}, _scorers={}, _fitted={}, _hashes={},
+            _splits={}, _scorers={}, _fitted={}, _hashes={}, _paid={},
         )  # fmt: skip
 
     def _is_stored(self, job: Job) -> bool:

@@ -29,7 +29,8 @@ class Candidate:
     """One configuration of a sweep.
 
     Attributes:
-      name, recipe: see `Recipe`; the baseline comes first.
+      name: see `Recipe`; the baseline comes first.
+      recipe: None where no model could be built.
       rungs: epoch to score on the select rows.
       failed: why it could not be trained; "" where it could.
       dropped_at: the rung behind which it was not trained on; None where it was.
@@ -38,7 +39,7 @@ class Candidate:
     """
 
     name: str
-    recipe: Recipe
+    recipe: Recipe | None
     rungs: dict[int, float] = field(default_factory=dict)
     failed: str = ""
     dropped_at: int | None = None
@@ -49,17 +50,18 @@ class Candidate:
     def finished(self) -> bool:
         return not self.failed and self.dropped_at is None
 
+    @property
+    def identity(self) -> str:
+        return self.name if self.recipe is None else self.recipe.identity
 
-def sweep(
-    study: Study, lab: Lab, build: Callable[[str, Study], Recipe], *, on_plan: Callable[[list[Recipe]], None]
-) -> list[Candidate]:
+
+def sweep(study: Study, lab: Lab, build: Callable[[str, Study], Recipe]) -> list[Candidate]:
     """Chooses and trains the configurations of a study; those that are not dropped with all seeds.
 
     Args:
       study: with `compare` and `sweep`.
       lab: trains.
       build: makes the recipe of one configuration.
-      on_plan: told the recipes that will be trained, as far as they are known.
 
     Returns:
       All of them, the baseline first.
@@ -72,16 +74,35 @@ def sweep(
     seeds = [lab.seed + i for i in range(study.sweep.seeds)]
     while values := asked.ask():
         batch = [_add(found, study, given, build, lab) for given in values]
-        on_plan([candidate.recipe for candidate in found.values()])
+        lab.planned = _cost(lab, study, [c.recipe for c in found.values() if c.recipe is not None])
         if study.sweep.choose != "grid":
-            first = list({id(candidate): candidate for candidate in batch}.values())
-            _train(lab, first, seeds[:1], _first_rung(study, first))
+            first = list({id(candidate): candidate for candidate in batch if candidate.recipe is not None}.values())
+            if first:
+                _train(lab, first, seeds[:1], _first_rung(study, first))
         asked.tell([_score(lab, candidate, study) for candidate in batch])
     left = list(found.values())
     if study.sweep.halving:
         left = _halved(lab, left, seeds[0])
     _train(lab, left, seeds, None)
     return list(found.values())
+
+
+def _cost(lab: Lab, study: Study, recipes: Sequence[Recipe]) -> float:
+    """Returns what a sweep will cost, where configurations that are not yet drawn cost as much as those that are."""
+    count = len(recipes) if study.sweep.choose == "grid" else max(len(recipes), study.sweep.configurations + 1)
+    each = sum(map(lab.cost, recipes)) / len(recipes)
+    if not study.sweep.halving:
+        return count * study.sweep.seeds * each
+    epochs = max(recipe.epochs for recipe in recipes)
+    total, before = 0.0, 0
+    for epoch in rungs(epochs):
+        total += count * (epoch - before) / epochs * each
+        count, before = min(count, _n_kept(count) + 1), epoch  # the baseline beside those that are kept
+    return total + count * (study.sweep.seeds - before / epochs) * each
+
+
+def _n_kept(count: int) -> int:
+    return max(_LEAST_LEFT, math.ceil(count / _KEEP))
 
 
 class _Standings:
@@ -102,7 +123,7 @@ class _Standings:
         self.board.show([self._standing(candidate) for candidate in self.candidates.values()])
 
     def _standing(self, candidate: Candidate) -> Standing:
-        done = sum(self.parts.get(candidate.recipe.identity, {}).values()) / self.seeds
+        done = sum(self.parts.get(candidate.identity, {}).values()) / self.seeds
         if candidate.scores:
             done = max(done, len(candidate.scores) / self.seeds)
         known = [*candidate.rungs.values()][-1:] if not candidate.scores else candidate.scores
@@ -127,24 +148,31 @@ def _add(
 ) -> Candidate:
     """Returns the candidate with some values, making it where it is new: values that train the same are one."""
     name, alternative = study.alternative(values)
-    recipe = build(name, alternative)
-    if recipe.identity not in found:
-        tree = alternative.to_tree()
-        settings = {key: tree[key.split(".")[0]].get(key.split(".")[1]) for key in study.compare}
-        found[recipe.identity] = Candidate(name, recipe, settings=settings)
-    return found[recipe.identity]
+    tree = alternative.to_tree()
+    settings = {key: tree[key.split(".")[0]].get(key.split(".")[1]) for key in study.compare}
+    try:
+        candidate = Candidate(name, build(name, alternative), settings=settings)
+    except ModelError as error:
+        if study.sweep.choose == "grid":  # all are known before the first is trained, so that the study can be mended
+            raise ModelError(f"{name}: {error}") from error
+        candidate = Candidate(name, None, failed=str(error), settings=settings)
+    return found.setdefault(candidate.identity, candidate)
 
 
 def _first_rung(study: Study, candidates: Sequence[Candidate]) -> int | None:
     """Returns the epoch until which all are trained at first; None for to the end."""
     if not study.sweep.halving:
         return None
-    return min((rungs(candidate.recipe.epochs) or [candidate.recipe.epochs])[0] for candidate in candidates)
+    return min((rungs(epochs) or [epochs])[0] for epochs in _epochs(candidates))
+
+
+def _epochs(candidates: Sequence[Candidate]) -> list[int]:
+    return [candidate.recipe.epochs for candidate in candidates if candidate.recipe is not None]
 
 
 def _score(lab: Lab, candidate: Candidate, study: Study) -> float | None:
     """Returns the score by which a chooser learns."""
-    if study.sweep.choose == "grid" or candidate.failed:
+    if study.sweep.choose == "grid" or candidate.failed or candidate.recipe is None:
         return None
     if candidate.rungs:
         return candidate.rungs[min(candidate.rungs)]
@@ -154,10 +182,10 @@ def _score(lab: Lab, candidate: Candidate, study: Study) -> float | None:
 def _halved(lab: Lab, candidates: list[Candidate], seed: int) -> list[Candidate]:
     """Trains to each rung and drops; returns who is left. The baseline always is."""
     baseline, left = candidates[0], list(candidates)
-    for epoch in rungs(max(candidate.recipe.epochs for candidate in candidates)):
+    for epoch in rungs(max(_epochs(candidates))):
         _train(lab, left, [seed], epoch)
         ranked = sorted((c for c in left if not c.failed), key=lambda candidate: candidate.rungs.get(epoch, math.inf))
-        kept = ranked[: max(_LEAST_LEFT, math.ceil(len(left) / _KEEP))]
+        kept = ranked[: _n_kept(len(left))]
         for candidate in ranked:
             if candidate not in kept and candidate is not baseline:
                 candidate.dropped_at = epoch
@@ -167,17 +195,17 @@ def _halved(lab: Lab, candidates: list[Candidate], seed: int) -> list[Candidate]
 
 def _train(lab: Lab, candidates: Sequence[Candidate], seeds: Sequence[int], until: int | None) -> None:
     """Trains candidates to the end, or one seed of each to an epoch; one that fails is marked and stops no other."""
-    going = [candidate for candidate in candidates if candidate.finished]
-    lab.prepare(Job(candidate.recipe, seed, until=until) for candidate in going for seed in seeds)
-    for candidate in going:
+    going = [(candidate, candidate.recipe) for candidate in candidates if candidate.finished and candidate.recipe]
+    lab.prepare(Job(recipe, seed, until=until) for _, recipe in going for seed in seeds)
+    for candidate, recipe in going:
         try:
             if until is not None:
                 [seed] = seeds
-                candidate.rungs[until] = lab.rung(candidate.recipe, seed, until)
+                candidate.rungs[until] = lab.rung(recipe, seed, until)
                 continue
             candidate.scores = []
             for seed in seeds:
-                trial = lab.trial(candidate.recipe, seed=seed)
+                trial = lab.trial(recipe, seed=seed)
                 candidate.scores.append(lab.score(trial, "select").value)
                 if trial.diverged:
                     candidate.failed = f"its loss became NaN or infinite in epoch {len(trial.losses)}"

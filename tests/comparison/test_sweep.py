@@ -11,7 +11,7 @@ from aetfx.comparison import lab
 from aetfx.comparison.api import compare_study
 from aetfx.comparison.choosing import chooser
 from aetfx.comparison.sweep import rungs
-from aetfx.errors import StudyError
+from aetfx.errors import ModelError, StudyError
 from aetfx.study import parse_study
 
 RNG = np.random.default_rng(0)
@@ -173,6 +173,41 @@ def test_a_configuration_that_fails_is_told_and_stops_no_other(tmp_path):
     assert rows["learning_rate=1e+30"]["score"] is None
     assert rows["baseline"]["score"] < 1.5
     json.dumps(record, allow_nan=False)
+
+
+@pytest.mark.parametrize("choose", ["random", "tpe"])
+def test_a_drawn_configuration_that_cannot_be_built_is_told_and_stops_no_other(choose, tmp_path):
+    compare = {"model.family": ["dense", "lstm"], "training.learning_rate": {"low": 1e-3, "high": 1e-2}}
+    sweep = {"choose": choose, "configurations": 6, "seeds": 1}
+    record = compare_study(study(tmp_path, compare, sweep, epochs=1), tmp_path / "run")
+    rows = {row["name"]: row for row in record["rows"] if row.get("kind") != "reference"}
+    failed = {name for name, row in rows.items() if row.get("failed")}
+    assert failed == {name for name in rows if name.startswith("family=lstm")}
+    assert 0 < len(failed) < len(rows)
+    assert all("takes sequences" in rows[name]["failed"] for name in failed)
+
+
+def test_a_listed_configuration_that_cannot_be_built_is_named_before_anything_is_trained(tmp_path, monkeypatch):
+    epochs = trained_epochs(monkeypatch)
+    with pytest.raises(ModelError, match="^family=lstm: .* takes sequences"):
+        compare_study(study(tmp_path, {"model.family": ["dense", "lstm"]}), tmp_path / "run")
+    assert not epochs
+
+
+@pytest.mark.parametrize("sweep", [{}, {"halving": True}, {"choose": "tpe", "configurations": 6, "halving": True}])
+def test_what_is_left_to_do_is_known_from_the_start(sweep, tmp_path):
+    seen = []
+
+    class Watching:
+        def update(self, doing, done, total):
+            if total:
+                seen.append((done, total))
+
+    rates = [1e-5, 1e-4, 0.003, 0.01, 0.03]
+    compare = {"training.learning_rate": rates if sweep.get("choose") != "tpe" else {"low": 1e-5, "high": 0.1}}
+    compare_study(study(tmp_path, compare, sweep, epochs=18), tmp_path / "run", progress=Watching())
+    trained = [(done, total) for done, total in seen if total > 1]
+    assert trained[0][1] == pytest.approx(trained[-1][0], rel=0.1)
 
 
 def test_a_board_is_told_how_all_configurations_stand(tmp_path):

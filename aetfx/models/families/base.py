@@ -120,6 +120,15 @@ def n_values(shape: Shape) -> int:
     return math.prod(shape)
 
 
+def code_width(shape: Shape, most: int) -> int:
+    """Returns how wide a code to give rows of a shape, so that it is a bottleneck: at most half of their values.
+
+    >>> code_width((30,), 8), code_width((5,), 8), code_width((1,), 8)
+    (8, 2, 1)
+    """
+    return min(most, max(1, n_values(shape) // 2))
+
+
 def catalogue(shape: Shape | None = None) -> list[dict[str, Any]]:
     """Returns what `aetfx models` tells of each family, in alphabetical order.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from aetfx.models.families.base import Family, Settings, Shape, is_image
+from aetfx.models.families.base import Family, Settings, Shape, code_width, is_image
 
 _KERNEL = 3
 
@@ -26,7 +26,12 @@ class Conv(Family):
         deeper = max(0, math.ceil(math.log2(side / 96)))
         filters = [16] if side < 6 else [16, 32] if side < 48 else [16, 32, 64, *[64] * deeper]
         bottleneck = 16 if side < 16 else 32 if side < 48 else 64
-        return {"filters": filters, "bottleneck": bottleneck, "activation": "relu", "output_activation": "linear"}
+        return {
+            "filters": filters,
+            "bottleneck": code_width(shape, bottleneck),
+            "activation": "relu",
+            "output_activation": "linear",
+        }
 
     def build(self, shape: Shape, settings: Settings) -> Any:
         import keras

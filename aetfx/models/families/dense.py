@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aetfx.models.families.base import Family, Settings, Shape, n_values
+from aetfx.models.families.base import Family, Settings, Shape, code_width, n_values
 
 _NARROW, _WIDE = 128, 1024  # values of a row
 
@@ -21,7 +21,8 @@ class Dense(Family):
         hidden, bottleneck = (
             ([64, 32], 8) if wide <= _NARROW else ([256, 64], 32) if wide <= _WIDE else ([512, 128], 64)
         )
-        return {"hidden": hidden, "bottleneck": bottleneck, "activation": "relu", "output_activation": "linear"}
+        settings = {"hidden": hidden, "bottleneck": code_width(shape, bottleneck)}
+        return {**settings, "activation": "relu", "output_activation": "linear"}
 
     def build(self, shape: Shape, settings: Settings) -> Any:
         import keras

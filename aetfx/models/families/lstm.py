@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aetfx.models.families.base import Family, Settings, Shape
+from aetfx.models.families.base import Family, Settings, Shape, code_width
 
 
 class Lstm(Family):
@@ -18,7 +18,7 @@ class Lstm(Family):
         return "" if len(shape) == 2 else "takes sequences, (steps, channels)"
 
     def defaults(self, shape: Shape) -> dict[str, Any]:
-        return {"units": 64, "bottleneck": 16, "output_activation": "linear"}
+        return {"units": 64, "bottleneck": code_width(shape, 16), "output_activation": "linear"}
 
     def build(self, shape: Shape, settings: Settings) -> Any:
         import keras

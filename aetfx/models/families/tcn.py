@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from aetfx.models.families.base import Family, Settings, Shape
+from aetfx.models.families.base import Family, Settings, Shape, code_width
 
 _KERNEL = 3
 
@@ -21,7 +21,12 @@ class Tcn(Family):
 
     def defaults(self, shape: Shape) -> dict[str, Any]:
         filters = [32, 32] if shape[0] < 64 else [32, 32, 32]
-        return {"filters": filters, "bottleneck": 16, "activation": "relu", "output_activation": "linear"}
+        return {
+            "filters": filters,
+            "bottleneck": code_width(shape, 16),
+            "activation": "relu",
+            "output_activation": "linear",
+        }
 
     def build(self, shape: Shape, settings: Settings) -> Any:
         import keras
