@@ -30,7 +30,7 @@ class Candidate:
 
     Attributes:
       name: see `Recipe`; the baseline comes first.
-      recipe: None where no model could be built.
+      built: its recipe; None where no model could be built, which has then failed.
       rungs: epoch to score on the select rows.
       failed: why it could not be trained; "" where it could.
       dropped_at: the rung behind which it was not trained on; None where it was.
@@ -39,7 +39,7 @@ class Candidate:
     """
 
     name: str
-    recipe: Recipe | None
+    built: Recipe | None
     rungs: dict[int, float] = field(default_factory=dict)
     failed: str = ""
     dropped_at: int | None = None
@@ -52,7 +52,12 @@ class Candidate:
 
     @property
     def identity(self) -> str:
-        return self.name if self.recipe is None else self.recipe.identity
+        return self.name if self.built is None else self.built.identity
+
+    @property
+    def recipe(self) -> Recipe:
+        assert self.built is not None
+        return self.built
 
 
 def sweep(study: Study, lab: Lab, build: Callable[[str, Study], Recipe]) -> list[Candidate]:
@@ -74,9 +79,9 @@ def sweep(study: Study, lab: Lab, build: Callable[[str, Study], Recipe]) -> list
     seeds = [lab.seed + i for i in range(study.sweep.seeds)]
     while values := asked.ask():
         batch = [_add(found, study, given, build, lab) for given in values]
-        lab.planned = _cost(lab, study, [c.recipe for c in found.values() if c.recipe is not None])
+        lab.planned = _cost(lab, study, [c.built for c in found.values() if c.built is not None])
         if study.sweep.choose != "grid":
-            first = list({id(candidate): candidate for candidate in batch if candidate.recipe is not None}.values())
+            first = list({id(candidate): candidate for candidate in batch if candidate.built is not None}.values())
             if first:
                 _train(lab, first, seeds[:1], _first_rung(study, first))
         asked.tell([_score(lab, candidate, study) for candidate in batch])
@@ -167,12 +172,12 @@ def _first_rung(study: Study, candidates: Sequence[Candidate]) -> int | None:
 
 
 def _epochs(candidates: Sequence[Candidate]) -> list[int]:
-    return [candidate.recipe.epochs for candidate in candidates if candidate.recipe is not None]
+    return [candidate.built.epochs for candidate in candidates if candidate.built is not None]
 
 
 def _score(lab: Lab, candidate: Candidate, study: Study) -> float | None:
     """Returns the score by which a chooser learns."""
-    if study.sweep.choose == "grid" or candidate.failed or candidate.recipe is None:
+    if study.sweep.choose == "grid" or candidate.failed:
         return None
     if candidate.rungs:
         return candidate.rungs[min(candidate.rungs)]
@@ -195,17 +200,17 @@ def _halved(lab: Lab, candidates: list[Candidate], seed: int) -> list[Candidate]
 
 def _train(lab: Lab, candidates: Sequence[Candidate], seeds: Sequence[int], until: int | None) -> None:
     """Trains candidates to the end, or one seed of each to an epoch; one that fails is marked and stops no other."""
-    going = [(candidate, candidate.recipe) for candidate in candidates if candidate.finished and candidate.recipe]
-    lab.prepare(Job(recipe, seed, until=until) for _, recipe in going for seed in seeds)
-    for candidate, recipe in going:
+    going = [candidate for candidate in candidates if candidate.finished]
+    lab.prepare(Job(candidate.recipe, seed, until=until) for candidate in going for seed in seeds)
+    for candidate in going:
         try:
             if until is not None:
                 [seed] = seeds
-                candidate.rungs[until] = lab.rung(recipe, seed, until)
+                candidate.rungs[until] = lab.rung(candidate.recipe, seed, until)
                 continue
             candidate.scores = []
             for seed in seeds:
-                trial = lab.trial(recipe, seed=seed)
+                trial = lab.trial(candidate.recipe, seed=seed)
                 candidate.scores.append(lab.score(trial, "select").value)
                 if trial.diverged:
                     candidate.failed = f"its loss became NaN or infinite in epoch {len(trial.losses)}"
