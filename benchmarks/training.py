@@ -1,6 +1,6 @@
 """What telemetry, a strategy of one replica and rows from disk cost, and how memory grows with the rows.
 
-    python -m benchmarks.training [--parts telemetry strategy input memory] [--repeats 7] [--rows 60000]
+    python -m benchmarks.training [--parts telemetry strategy input memory] [--repeats 15] [--rows 60000]
                                   [--gigabytes 1 2 4 8] [--json FILE]
 
   telemetry   a training with its figures read after each epoch, against the same training without
@@ -10,9 +10,11 @@
   memory      peak memory of `aetfx compare` on 1, 2, 4 and 8 GB of rows in one `.npy` file, a process each; the
               folder for temporary files (TMPDIR) needs twice the largest size, and must lie on a disk
 
-The first three train a dense autoencoder on 60,000 x 784 rows, batch 256, both ways in turn in one process; told is
-the median of the ratios of neighbouring trainings. The file is written after each part. Exits 1 where telemetry or the
-strategy costs more than 3 %, rows from disk come at less than 90 % of the speed from memory, or 8 GB take more than
+The first three train a dense autoencoder on 60,000 x 784 rows, batch 256, both ways in turn in one process. The time of
+a training is the median of its epochs; told is the median of the ratios of neighbouring trainings, and between which of
+them that median lies in 95 % of cases (order statistics): the speed of a shared machine changes from one to the next.
+
+The file is written after each part. Exits 1 where telemetry or the strategy costs more than 3 %, rows from disk come at less than 90 % of the speed from memory, or 8 GB take more than
 1.15 times the memory of 1 GB.
 """
 
@@ -20,6 +22,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import platform
 import resource
@@ -35,7 +38,7 @@ from typing import Any
 import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
-ROWS, COLUMNS, BATCH, EPOCHS = 60_000, 784, 256, 3
+ROWS, COLUMNS, BATCH, EPOCHS = 60_000, 784, 256, 9
 GIGABYTES = (1, 2, 4, 8)
 PARTS = ("telemetry", "strategy", "input", "memory")
 MOST_OVERHEAD, LEAST_SPEED, MOST_GROWTH = 0.03, 0.90, 1.15
@@ -71,7 +74,7 @@ class Bench:
         self.disk = stream(source, folder / "data", key="", fraction=0.0, seed=0, most_bytes=1 << 20).train
 
     def seconds(self, workshop: Any, *, telemetry: bool = False, disk: bool = False) -> float:
-        """Trains once; returns the seconds of each epoch but the first, which may compile something."""
+        """Trains once; returns the median seconds of its epochs but the first, which may compile something."""
         from aetfx.training.trial import train
 
         ends: list[float] = []
@@ -84,11 +87,11 @@ class Bench:
             telemetry=telemetry,
             on_epoch=lambda _: ends.append(time.perf_counter()),
         )
-        return ends[-1] - ends[0]
+        return float(np.median(np.diff(ends)))
 
 
 def in_turn(first: Callable[[], float], second: Callable[[], float], repeats: int) -> tuple[float, list[float]]:
-    """Returns the median of second / first, each measured beside the other, and all ratios."""
+    """Returns the median of second / first, each measured beside the other, and all ratios in order of size."""
     first(), second()
     ratios = []
     for number in range(repeats):
@@ -97,7 +100,20 @@ def in_turn(first: Callable[[], float], second: Callable[[], float], repeats: in
         else:
             before, after = first(), second()
         ratios.append(after / before)
-    return statistics.median(ratios), ratios
+    return statistics.median(ratios), sorted(ratios)
+
+
+def between(ratios: list[float]) -> tuple[float, float]:
+    """Returns the 95 % interval of the median of sorted ratios, from the binomial distribution.
+
+    >>> between([float(i) for i in range(1, 16)])
+    (4.0, 12.0)
+    """
+    n, below, rank = len(ratios), 0.0, 0
+    while rank < (n - 1) // 2 and below + math.comb(n, rank) / 2**n <= 0.025:
+        below += math.comb(n, rank) / 2**n
+        rank += 1
+    return ratios[max(rank - 1, 0)], ratios[n - max(rank, 1)]
 
 
 def overheads(parts: list[str], repeats: int, n_rows: int) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -117,7 +133,7 @@ def overheads(parts: list[str], repeats: int, n_rows: int) -> Iterator[tuple[str
             yield "strategy", {"overhead": ratio - 1, "ratios": ratios}
         if "input" in parts:
             ratio, ratios = in_turn(lambda: bench.seconds(plain), lambda: bench.seconds(plain, disk=True), repeats)
-            rate = (EPOCHS - 1) * n_rows / bench.seconds(plain, disk=True)
+            rate = n_rows / bench.seconds(plain, disk=True)
             yield "input", {"speed": 1 / ratio, "ratios": ratios, "rows_per_second": round(rate)}
 
 
@@ -175,11 +191,13 @@ def memory(sizes: list[float]) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def verdict(name: str, item: dict[str, Any]) -> str:
     """Prints what was found of one part but memory; returns which bound it misses, or ""."""
+    low, high = between(item["ratios"])
     if name == "input":
-        print(f"  input     {100 * item['speed']:>7.0f} % of the speed from memory, {item['rows_per_second']:,} rows/s")
+        range_ = f"({100 / high:.0f} to {100 / low:.0f}), {item['rows_per_second']:,} rows/s"
+        print(f"  input     {100 * item['speed']:>7.0f} % of the speed from memory {range_}")
         missed = f"rows from disk come at {100 * item['speed']:.0f} %, not {100 * LEAST_SPEED:.0f} % at least"
         return missed if item["speed"] < LEAST_SPEED else ""
-    print(f"  {name:10}{100 * item['overhead']:>+7.1f} %")
+    print(f"  {name:10}{100 * item['overhead']:>+7.1f} % ({100 * (low - 1):+.1f} to {100 * (high - 1):+.1f})")
     missed = f"{name} costs {100 * item['overhead']:.1f} %, not {100 * MOST_OVERHEAD:.0f} % at most"
     return missed if item["overhead"] > MOST_OVERHEAD else ""
 
@@ -187,7 +205,7 @@ def verdict(name: str, item: dict[str, Any]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--parts", nargs="+", choices=PARTS, default=list(PARTS))
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--repeats", type=int, default=15)
     parser.add_argument("--rows", type=int, default=ROWS)
     parser.add_argument("--gigabytes", nargs="+", type=float, default=list(GIGABYTES))
     parser.add_argument("--json", type=Path)
