@@ -14,8 +14,8 @@ The first three train a dense autoencoder on 60,000 x 784 rows, batch 256, both 
 a training is the median of its epochs; told is the median of the ratios of neighbouring trainings, and between which of
 them that median lies in 95 % of cases (order statistics): the speed of a shared machine changes from one to the next.
 
-The file is written after each part. Exits 1 where telemetry or the strategy costs more than 3 %, rows from disk come at less than 90 % of the speed from memory, or 8 GB take more than
-1.15 times the memory of 1 GB.
+The file is written after each part. Exits 1 where telemetry or the strategy costs more than 3 %, rows from disk come at
+less than 90 % of the speed from memory, or 8 GB take more than 1.15 times the memory of 1 GB.
 """
 
 from __future__ import annotations
