@@ -15,6 +15,15 @@ def percent(share: float, digits: int = 0) -> str:
     return f"{100 * share:.{digits}f} %"
 
 
+def components(count: int) -> str:
+    """Names a reference: what so many principal components give back.
+
+    >>> components(1), components(8)
+    ('PCA, 1 number', 'PCA, 8 numbers')
+    """
+    return f"PCA, {count} number{'' if count == 1 else 's'}"
+
+
 def listed(items: Sequence[Any], most: int, word: Callable[[Any], str] = str) -> str:
     """Lists the first few of many.
 

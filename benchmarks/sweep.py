@@ -96,21 +96,25 @@ class ByHand:
 
 
 def loop(folder: Path, kind: str, seeds: int, epochs: int) -> Scores:
-    """Trains as a person would."""
+    """Trains as a person would.
+
+    The seed is that of the initial weights alone: after `keras.utils.set_random_seed`, `fit` puts the rows in the same
+    order in every epoch (Keras 3.15, TensorFlow 2.16), which made scores up to 3 % worse.
+    """
     import keras
 
     about, rows = DATA[kind], ByHand(folder)
     found: Scores = {}
     for code, rate in configurations(kind):
         for seed in range(seeds):
-            keras.utils.set_random_seed(seed)
+            start = [keras.initializers.GlorotUniform(4 * seed + layer) for layer in range(4)]
             model = keras.Sequential(
                 [
                     keras.Input((about["columns"],)),
-                    keras.layers.Dense(about["hidden"], "relu"),
-                    keras.layers.Dense(code),
-                    keras.layers.Dense(about["hidden"], "relu"),
-                    keras.layers.Dense(about["columns"]),
+                    keras.layers.Dense(about["hidden"], "relu", kernel_initializer=start[0]),
+                    keras.layers.Dense(code, kernel_initializer=start[1]),
+                    keras.layers.Dense(about["hidden"], "relu", kernel_initializer=start[2]),
+                    keras.layers.Dense(about["columns"], kernel_initializer=start[3]),
                 ]
             )
             model.compile(keras.optimizers.Adam(rate), "mse")

@@ -13,20 +13,23 @@ import numpy as np
 from aetfx.comparison.evaluating import evaluate_candidates, open_slices
 from aetfx.comparison.evaluation_table import trial_records
 from aetfx.comparison.lab import Lab
-from aetfx.comparison.reference import fed_cells, pca_score
+from aetfx.comparison.reference import fed_cells, pca_scores
 from aetfx.comparison.request import Request, open_request
 from aetfx.comparison.session import open_lab, prepare_model
 from aetfx.comparison.sweep import Candidate, sweep
 from aetfx.errors import StudyError
+from aetfx.evaluation.baselines import MEAN_SCORE
 from aetfx.evaluation.interval import score_interval
 from aetfx.evaluation.paired import gain_over_seeds, pooled_log_variance
 from aetfx.evaluation.table import as_table, join
 from aetfx.models.reading import read_architecture
-from aetfx.run import Run, read_json, write_json, write_text
+from aetfx.preprocessing.fit import Preprocessing
+from aetfx.run import Run, content_hash, read_json, write_json, write_text
 from aetfx.study import Study
 from aetfx.training.build import recipe_from_study
 from aetfx.training.progress import Progress
 from aetfx.training.recipe import Recipe
+from aetfx.words import components
 
 # Compiling the programs of a dense autoencoder takes up to a second more of processor time than TensorFlow's own
 # tracing, and saves nine tenths of a small model's updates; configurations that differ in rate or seed share it.
@@ -178,17 +181,21 @@ def _unfinished(candidate: Candidate) -> dict[str, Any]:
 
 def _references(lab: Lab, recipes: list[Recipe]) -> list[dict[str, Any]]:
     """Returns the mean predictor, and PCA at each code width and preprocessing that was compared."""
-    found: dict[str, dict[str, Any]] = {}
+    widths: dict[str, set[int]] = {}
+    preprocessed: dict[str, tuple[str, Preprocessing]] = {}
     for recipe in recipes:
         trial = lab.trial(recipe)
         architecture = read_architecture(trial.model, lab.shape)
-        width = architecture.code_width
-        if width is None or (architecture.over_time and architecture.is_recurrent):
+        if architecture.code_width is None or (architecture.over_time and architecture.is_recurrent):
             continue
-        cells = fed_cells(lab, trial.preprocessing)
-        score = pca_score(lab, trial.preprocessing, width, cells=cells, on="held_out")
+        key = content_hash(trial.preprocessing.to_config())
         scaling = recipe.preprocessing.get("scaling", "none")
-        name = f"PCA, {width} numbers" + (f", scaling={scaling}" if scaling != "none" else "")
-        if score is not None:
-            found[name] = {"name": name, "kind": "reference", "score": score}
-    return [*found.values(), {"name": "mean of the train rows", "kind": "reference", "score": 1.0}]
+        preprocessed[key] = f", scaling={scaling}" if scaling != "none" else "", trial.preprocessing
+        widths.setdefault(key, set()).add(architecture.code_width)
+    found: dict[str, float] = {}
+    for key, (more, preprocessing) in preprocessed.items():
+        cells = fed_cells(lab, preprocessing)
+        for width, score in pca_scores(lab, preprocessing, widths[key], cells=cells, on="held_out").items():
+            found[components(width) + more] = score
+    found["mean of the train rows"] = MEAN_SCORE
+    return [{"name": name, "kind": "reference", "score": score} for name, score in found.items()]

@@ -16,6 +16,7 @@ import numpy as np
 from aetfx.evaluation.baselines import MEAN_SCORE, entropy_floor, pca
 from aetfx.evaluation.predictors import KerasPredictor, PcaPredictor
 from aetfx.evaluation.score import Scorer
+from aetfx.words import components
 
 MEAN_NAME = "mean of the train rows"
 MEAN = (MEAN_NAME, MEAN_SCORE)
@@ -51,7 +52,7 @@ def fit_pca(scorer: Scorer, train: np.ndarray, widths: Iterable[int]) -> dict[st
     fed = np.where(scored, (flat - mean) / unit, 0.0)
     middle, directions = pca(fed, max(widths))
     mean = mean + middle * unit
-    return {f"PCA, {k} numbers": PcaPredictor(mean, unit, directions[:k]) for k in widths}
+    return {components(k): PcaPredictor(mean, unit, directions[:k]) for k in widths}
 
 
 def cross_entropy_floor(train: np.ndarray, scorer: Scorer, paths: Iterable[str]) -> tuple[str, float] | None:

@@ -18,6 +18,7 @@ from aetfx.run import read_arrays, read_json
 from aetfx.tensorboard_plugin.payload import BEST, MEDIAN, RANDOM, STAGES, WORST
 from aetfx.validation.files import ValidationFiles
 from aetfx.validation.files import load as load_validation
+from aetfx.words import components
 
 SOURCES = (
     "evaluation.json",
@@ -247,7 +248,7 @@ def from_diagnosis(diagnosis: dict[str, Any], samples: dict[str, np.ndarray]) ->
     references = [{"name": "mean of the train rows", "score": baseline.get("mean_score", 1.0)}]
     pca = (fixed or baseline).get("pca_score")
     if pca is not None:
-        references.insert(0, {"name": f"PCA, {baseline.get('bottleneck')} numbers", "score": pca})
+        references.insert(0, {"name": components(baseline.get("bottleneck")), "score": pca})
     return {
         "study_name": diagnosis.get("study_name"),
         "metric": diagnosis.get("score_metric", "fvu"),

@@ -134,9 +134,9 @@ def test_pca_is_a_reference_at_the_code_width(found):
     values = {reference["name"]: reference["score"] for reference in found.record["references"]}
     mean = TRAIN.mean(axis=0)
     _, _, directions = np.linalg.svd(TRAIN - mean, full_matrices=False)
-    assert set(values) == {"mean of the train rows", "PCA, 1 numbers"}  # 3 of 5 compress nothing
+    assert set(values) == {"mean of the train rows", "PCA, 1 number"}  # 3 of 5 compress nothing
     rebuilt = (EVAL - mean) @ directions[:1].T @ directions[:1] + mean
-    assert values["PCA, 1 numbers"] == pytest.approx(fvu(rebuilt), rel=1e-6)
+    assert values["PCA, 1 number"] == pytest.approx(fvu(rebuilt), rel=1e-6)
 
 
 def test_pca_of_a_table_is_in_the_spread_of_its_columns():
