@@ -22,7 +22,7 @@ from aetfx.data.parts import Parts
 from aetfx.data.rows import check_columns, load_parts
 from aetfx.data.shards import DiskRows, read_sample, rows_bytes, stream
 from aetfx.data.split import halve, held_out
-from aetfx.errors import DataError
+from aetfx.errors import DataError, ModelError
 from aetfx.models.load import check_model_request, resolved
 from aetfx.run import content_hash, file_hash, stream_hash, versions
 from aetfx.study import DATA_PATHS, Study
@@ -194,8 +194,11 @@ def open_request(study: Study) -> Request:
         paths = [*study.data.train.values(), *(study.data.eval.values() if isinstance(study.data.eval, dict) else ())]
         return Request(study, "", None, _inputs(study, [*map(open_source, paths), *labels]))
     source = open_source(study.data.train, study.data.features)
-    for _, alternative in study.alternatives():
-        resolved(alternative.model, source.shape)
+    for name, alternative in study.alternatives():
+        try:
+            resolved(alternative.model, source.shape)
+        except ModelError as error:
+            raise error if name == "baseline" else ModelError(f"{name}: {error}") from None
     if "model.family" not in study.compare:  # else what suits one family would be asked of the others
         study = replace(study, model=resolved(study.model, source.shape))
     eval_source = None

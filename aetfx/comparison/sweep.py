@@ -95,15 +95,12 @@ def sweep(study: Study, lab: Lab, build: Callable[[str, Study], Recipe]) -> list
 def _cost(lab: Lab, study: Study, recipes: Sequence[Recipe]) -> float:
     """Returns what a sweep will cost, where configurations that are not yet drawn cost as much as those that are."""
     count = len(recipes) if study.sweep.choose == "grid" else max(len(recipes), study.sweep.configurations + 1)
-    each = sum(map(lab.cost, recipes)) / len(recipes)
-    if not study.sweep.halving:
-        return count * study.sweep.seeds * each
-    epochs = max(recipe.epochs for recipe in recipes)
-    total, before = 0.0, 0
-    for epoch in rungs(epochs):
-        total += count * (epoch - before) / epochs * each
-        count, before = min(count, _n_kept(count) + 1), epoch  # the baseline beside those that are kept
-    return total + count * (study.sweep.seeds - before / epochs) * each
+    each, total, before = sum(map(lab.cost, recipes)) / len(recipes), 0.0, 0.0
+    for epoch in rungs(max(recipe.epochs for recipe in recipes)) if study.sweep.halving else ():
+        until = sum(lab.cost(recipe, min(epoch, recipe.epochs)) for recipe in recipes) / len(recipes)
+        total += count * (until - before)
+        count, before = min(count, _n_kept(count) + 1), until  # the baseline beside those that are kept
+    return total + count * (study.sweep.seeds * each - before)
 
 
 def _n_kept(count: int) -> int:

@@ -30,6 +30,18 @@ def study(tmp_path, compare, sweep=None, **training):
     return parse_study(tree)
 
 
+def narrow():
+    import keras
+
+    model = keras.Sequential([keras.Input((5,)), keras.layers.Dense(2), keras.layers.Dense(5)])
+    model.compile("adam", "mse")
+    return model
+
+
+def broken():
+    raise RuntimeError("no weights today")
+
+
 def drawn(choose, count=12, seed=0):
     compare = {
         "training.learning_rate": {"low": 1e-4, "high": 1e-1, "log": True},
@@ -177,14 +189,21 @@ def test_a_configuration_that_fails_is_told_and_stops_no_other(tmp_path):
 
 @pytest.mark.parametrize("choose", ["random", "tpe"])
 def test_a_drawn_configuration_that_cannot_be_built_is_told_and_stops_no_other(choose, tmp_path):
-    compare = {"model.family": ["dense", "lstm"], "training.learning_rate": {"low": 1e-3, "high": 1e-2}}
-    sweep = {"choose": choose, "configurations": 6, "seeds": 1}
-    record = compare_study(study(tmp_path, compare, sweep, epochs=1), tmp_path / "run")
+    np.save(tmp_path / "rows.npy", ROWS)
+    factories = [f"{__name__}:narrow", f"{__name__}:broken"]
+    tree = {
+        "data": {"train": str(tmp_path / "rows.npy")},
+        "model": {"factory": factories[0]},
+        "training": {"epochs": 1, "processes": 1},
+        "compare": {"model.factory": factories, "training.learning_rate": {"low": 1e-3, "high": 1e-2}},
+        "sweep": {"choose": choose, "configurations": 6, "seeds": 1},
+    }
+    record = compare_study(parse_study(tree), tmp_path / "run")
     rows = {row["name"]: row for row in record["rows"] if row.get("kind") != "reference"}
     failed = {name for name, row in rows.items() if row.get("failed")}
-    assert failed == {name for name in rows if name.startswith("family=lstm")}
+    assert failed == {name for name in rows if "broken" in name}
     assert 0 < len(failed) < len(rows)
-    assert all("takes sequences" in rows[name]["failed"] for name in failed)
+    assert all("no weights today" in rows[name]["failed"] for name in failed)
 
 
 def test_a_listed_configuration_that_cannot_be_built_is_named_before_anything_is_trained(tmp_path, monkeypatch):
