@@ -25,7 +25,6 @@ import json
 import math
 import os
 import platform
-import resource
 import statistics
 import subprocess
 import sys
@@ -36,6 +35,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from benchmarks.validation import peak_mb
 
 ROOT = Path(__file__).resolve().parents[1]
 ROWS, COLUMNS, BATCH, EPOCHS = 60_000, 784, 256, 9
@@ -162,9 +163,7 @@ def compare_once(path: Path, out: Path) -> None:
     }
     begun = time.perf_counter()
     record = compare_study(parse_study(tree, where="benchmark"), out)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-    helpers = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
-    print(json.dumps({"peak": peak, "helpers": helpers, "seconds": time.perf_counter() - begun,
+    print(json.dumps({"peak": peak_mb() * 2**20, "seconds": time.perf_counter() - begun,
                       "train_rows": record["train_rows"], "score": record["rows"][0]["score"]}))  # fmt: skip
 
 
