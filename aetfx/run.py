@@ -200,6 +200,31 @@ class Run:
         write_json(self.lineage_path, self._lineage)
 
 
+@contextlib.contextmanager
+def folder_lock(folder: Path, name: str = ".lock", *, busy: str | None = None) -> Iterator[None]:
+    """Holds a folder against other processes, making it where it is missing; the lock goes with the process.
+
+    Args:
+      folder: to be held.
+      name: of the lock file in it, which stays.
+      busy: what to say where another process holds it; None waits for its turn.
+
+    Raises:
+      RunError: the folder cannot be written, or is held and must not be waited for.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = open(folder / name, "a")  # noqa: SIM115 (closed below)
+    except OSError as error:
+        raise cannot_write(folder, error) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy is not None else 0))
+        except BlockingIOError:
+            raise RunError(f"{folder}: {busy}") from None
+        yield
+
+
 def _locked(path: Path) -> Any:
     """Opens and locks a file that whoever held it last may be deleting at the same moment."""
     while True:

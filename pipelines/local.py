@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import io
 import logging
 import os
@@ -16,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from aetfx.errors import RunError
-from aetfx.run import cannot_write, read_json
+from aetfx.run import folder_lock, read_json
 from aetfx.steps.running import LINEAGE
 from components.base import SAID
 from pipelines.compiling import define
@@ -72,20 +71,9 @@ def run_local(name: str, arguments: dict[str, Any], out: Path) -> Path:
     return now
 
 
-@contextlib.contextmanager
-def _alone(out: Path) -> Iterator[None]:
-    """Keeps a second run out of the folder; the lock goes with the process that holds it."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock = open(out / ".running", "a")  # noqa: SIM115 (closed below)
-    except OSError as error:
-        raise cannot_write(out, error) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RunError(f"{out}: another run is using it. Wait for it to end, or choose another --out.") from None
-        yield
+def _alone(out: Path) -> contextlib.AbstractContextManager[None]:
+    """Keeps a second run out of the folder."""
+    return folder_lock(out, ".running", busy="another run is using it. Wait for it to end, or choose another --out.")
 
 
 def _runs(out: Path) -> list[Path]:

@@ -18,9 +18,9 @@ from aetfx.comparison.request import Request, open_request
 from aetfx.comparison.session import open_lab, prepare_model
 from aetfx.comparison.sweep import Candidate, sweep
 from aetfx.errors import StudyError
-from aetfx.evaluation.baselines import MEAN_SCORE
 from aetfx.evaluation.interval import score_interval
 from aetfx.evaluation.paired import gain_over_seeds, pooled_log_variance
+from aetfx.evaluation.references import MEAN
 from aetfx.evaluation.table import as_table, join
 from aetfx.models.reading import read_architecture
 from aetfx.preprocessing.fit import Preprocessing
@@ -197,5 +197,4 @@ def _references(lab: Lab, recipes: list[Recipe]) -> list[dict[str, Any]]:
         cells = fed_cells(lab, preprocessing)
         for width, score in pca_scores(lab, preprocessing, widths[key], cells=cells, on="held_out").items():
             found[components(width) + more] = score
-    found["mean of the train rows"] = MEAN_SCORE
-    return [{"name": name, "kind": "reference", "score": score} for name, score in found.items()]
+    return [{"name": name, "kind": "reference", "score": score} for name, score in [*found.items(), MEAN]]

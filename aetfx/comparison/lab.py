@@ -295,8 +295,8 @@ class Lab:
         until = min(until, recipe.epochs)
         score = self._at_rung(recipe, seed, until)
         key, cost = (recipe.identity, seed, 0), self.cost(recipe, until)
-        self.spent += max(0.0, cost - self._paid.get(key, 0.0))
-        self._paid[key] = max(cost, self._paid.get(key, 0.0))
+        if (more := cost - self._paid.get(key, 0.0)) > 0:
+            self.spent, self._paid[key] = self.spent + more, cost
         self._tell(recipe.name, self.spent)
         return score
 

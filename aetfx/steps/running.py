@@ -9,19 +9,17 @@ that was done, and `lineage.json` with all of them, in the order in which they e
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 from aetfx.errors import RunError
-from aetfx.run import cannot_write, content_hash, file_hash, read_json, versions, write_json
+from aetfx.run import cannot_write, content_hash, file_hash, folder_lock, read_json, versions, write_json
 from aetfx.steps.places import hashed, tree_hash
 
 LINEAGE = "AETFX_LINEAGE"  # the environment variable that names the folder
@@ -235,24 +233,11 @@ def _link(source: str, target: str) -> None:
 
 def _keep(lineage: Path, record: dict[str, Any]) -> None:
     """Writes the record of a step, and all of them together."""
-    with _locked(lineage):
+    with folder_lock(lineage):  # steps of one run may end at the same time
         write_json(lineage / "steps" / f"{record['key']}.json", record)
         steps = [read_json(path) for path in sorted((lineage / "steps").glob("*.json"))]
         steps.sort(key=lambda step: (step["finished"], step["key"]))
         write_json(lineage / "lineage.json", {"schema_version": 1, "steps": steps})
-
-
-@contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Waits for its turn: steps of one run may end at the same time."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = open(folder / ".lock", "a")  # noqa: SIM115 (closed below)
-    except OSError as error:
-        raise cannot_write(folder, error) from error
-    with lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def _now() -> str:
