@@ -113,7 +113,7 @@ def test_a_wider_code_widens_mean_and_spread_and_what_decodes_them():
 def test_a_vae_that_takes_the_mean_over_64_columns_is_told_so():
     model = vaes.keras_example(vaes.MeanReduced, 64, 4, rate=0.01)
     before = [np.array(weight) for weight in model.variables]
-    diagnosis = aetfx.diagnose(model, WIDE[:300], WIDE[300:], epochs=25, batch_size=32, budget=7)
+    diagnosis = aetfx.diagnose(model, WIDE[:300], WIDE[300:], epochs=25, batch_size=32, budget=9)
     first = diagnosis.causes[0]
     assert (first.code, first.verdict) == ("model.regularization", "verified")
     assert first.experiment_name.startswith("elbo")

@@ -25,7 +25,7 @@ def study(tmp_path, **diagnosis):
         "data": {"train": str(tmp_path / "rows.npy")},
         "model": {"hidden": [16], "bottleneck": 3, "output_activation": "sigmoid"},
         "training": {"epochs": 30},
-        "diagnosis": {"budget": 64, **diagnosis},
+        "diagnosis": diagnosis,
     }
     return parse_study(tree)
 

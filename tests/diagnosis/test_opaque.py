@@ -55,7 +55,7 @@ def opaque():
 
 
 def test_a_model_that_only_its_function_can_build_is_diagnosed(tmp_path):
-    diagnosis = aetfx.diagnose(opaque, ROWS, epochs=8, batch_size=16, budget=14, out=tmp_path / "run")
+    diagnosis = aetfx.diagnose(opaque, ROWS, epochs=8, batch_size=16, budget=20, out=tmp_path / "run")
     assert diagnosis.causes[0].code.startswith("optimizer.")
     [said] = [s for s in diagnosis.record["statements"] if "cannot be rewritten" in s]
     assert said.startswith("This model's layers cannot be rewritten, because the model cannot describe itself")

@@ -120,7 +120,7 @@ def test_a_study_names_a_file_for_each_input(tmp_path):
     tree = {
         "data": {"train": paths},
         "model": {"factory": "tests.diagnosis.test_parts:multi"},
-        "training": {"epochs": 3, "batch_size": 16},
+        "training": {"epochs": 8, "batch_size": 16},
         "diagnosis": {"budget": 1.0},
     }
 
@@ -129,7 +129,7 @@ def test_a_study_names_a_file_for_each_input(tmp_path):
         return load_study(tmp_path / "study.yaml")
 
     of_study = diagnose_study(study(), tmp_path / "run")
-    of_arrays = aetfx.diagnose(model(), rows, epochs=3, batch_size=16, budget=1.0)
+    of_arrays = aetfx.diagnose(model(), rows, epochs=8, batch_size=16, budget=1.0)
     for name in ("pixels", "table"):
         mine, theirs = ({p["name"]: p["score"] for p in found.record["parts"]}[name] for found in (of_study, of_arrays))
         assert mine == pytest.approx(theirs, rel=1e-6)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from aetfx.diagnosis import session
 from aetfx.diagnosis.api import diagnose_study, plan_study
 from aetfx.diagnosis.causes import REGISTRY
 from aetfx.report.console import print_plan
@@ -16,7 +15,7 @@ pytest.importorskip("keras")
 
 @pytest.fixture(scope="module")
 def planned(tmp_path_factory):
-    return plan_study(study(tmp_path_factory.mktemp("plan"), budget=None))
+    return plan_study(study(tmp_path_factory.mktemp("plan")))
 
 
 def states(planned):
@@ -46,10 +45,8 @@ def test_a_plan_trains_nothing_and_keeps_nothing(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["rows.npy"]
 
 
-def test_the_diagnosis_keeps_to_its_plan(tmp_path, monkeypatch):
-    monkeypatch.setattr(session, "_LEAST_BUDGET_SECONDS", 12.0)  # which both spend where no budget is asked for
-    asked = study(tmp_path, budget=None)
-    planned, found = plan_study(asked), diagnose_study(asked, tmp_path / "run")
+def test_the_diagnosis_keeps_to_its_plan(planned, tmp_path):
+    found = diagnose_study(study(tmp_path), tmp_path / "run")
     tried = {item["code"] for item in found.record["experiments"]}
     assert tried <= {code for code, state in states(planned).items() if state != "ruled out"}
     assert found.record["cost"]["training_multiple"] <= planned["budget"]
