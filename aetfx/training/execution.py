@@ -1,4 +1,4 @@
-"""Many updates in one program: XLA compiles Keras's own training step together with the loop over the batches.
+"""Many updates in one program: Keras's own training step together with the loop over the batches, with XLA.
 
 Where only `steps_per_execution` is set, TensorFlow starts a program for each update and `tf.data` hands over each
 batch; of small models that is most of the time. Here the data set only counts executions, and the program takes the
@@ -6,16 +6,26 @@ rows out of memory itself. Measured for a dense 64-64-4-64-64 model and batches 
 per update): plain `fit` 1.3 ms, `steps_per_execution` 0.64 ms, with XLA for each step 0.43 ms, in one program 0.08 ms;
 the last two come to the same weights, to the last bit.
 
+On a CPU XLA's matrix products are slower than TensorFlow's. Where they are most of the work, XLA compiles the
+optimizer's part alone, which TensorFlow would take through memory a dozen times: 784-128-16-128-784, batches of 64,
+one process for each core: 2.0 ms in one program, 1.1 ms so (`docs/decisions/021-many-updates-in-one-program.md`).
+
 Terms: an *execution* is one call into TensorFlow, of `steps_at_once` updates or what is left of an epoch.
 """
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+
+# Multiplications of kernels in one pass of a batch from which TensorFlow's products are worth what it costs to start
+# them. Of 35 dense models and batches the smaller ones took up to a third of the time in one program; from 3 to 4
+# million on XLA shares its products among threads, which costs more than it brings beside other trainings.
+_LARGE_PRODUCTS = 4_000_000
 
 
 class Execution:
@@ -23,14 +33,18 @@ class Execution:
 
     Args:
       model: compiled with `steps_per_execution`, its optimizer built; of one device, fed with pairs.
+      multiplications: of its kernels, in one pass of a whole batch (`aetfx.models.work`).
     """
 
-    def __init__(self, model: Any):
+    def __init__(self, model: Any, multiplications: int):
         import tensorflow as tf
+
+        whole = multiplications < _LARGE_PRODUCTS
 
         def update(inputs: Any, targets: Any, index: Any) -> None:
             rows = tf.gather(inputs, index)
-            model.train_step((rows, rows if targets is None else tf.gather(targets, index)))
+            with contextlib.nullcontext() if whole else _compiled(model.optimizer):
+                model.train_step((rows, rows if targets is None else tf.gather(targets, index)))
 
         def many(inputs: Any, targets: Any, order: Any, count: Any) -> None:
             def body(number: Any) -> list[Any]:
@@ -40,8 +54,8 @@ class Execution:
             tf.while_loop(lambda number: number < count, body, [0])
 
         self._model = model
-        self._many = tf.function(many, jit_compile=True, autograph=False)
-        self._one = tf.function(update, jit_compile=True, autograph=False)
+        self._many = tf.function(many, jit_compile=whole or None, autograph=False)
+        self._one = tf.function(update, jit_compile=whole or None, autograph=False)
 
     def over(self, x: np.ndarray, y: np.ndarray, *, batch_size: int, seed: int) -> Callable[[Any], dict[str, Any]]:
         """Returns what takes the place of a model's `train_function`, for an iterator over the numbers of executions.
@@ -76,6 +90,23 @@ class Execution:
             return dict(self._model.get_metrics_result())
 
         return execute
+
+
+@contextlib.contextmanager
+def _compiled(optimizer: Any) -> Iterator[None]:
+    """While a training step is traced: lets XLA compile the optimizer's part of it."""
+    import tensorflow as tf
+
+    plain = optimizer.apply
+
+    def apply(gradients: Any, variables: Any) -> None:
+        tf.function(lambda given: plain(given, variables), jit_compile=True, autograph=False)(list(gradients))
+
+    optimizer.apply = apply
+    try:
+        yield
+    finally:
+        del optimizer.apply
 
 
 def executions(n_rows: int, rows_at_once: int) -> int:

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from aetfx.models.serial import ModelSource, dictionaries, leaf_layers
+from aetfx.models.work import multiplications
 from aetfx.run import content_hash
 from aetfx.training.execution import Execution
 from aetfx.training.feed import repeats, steps_at_once
@@ -128,7 +129,11 @@ class Workshop:
             start = [np.asarray(variable) for variable in model.optimizer.variables]
             constant = not isinstance(recipe.optimizer["config"].get("learning_rate"), dict)
             alone = jit and not isinstance(strategy, tf.distribute.MirroredStrategy)  # not even one of one device
-            self._benches[key] = Bench(model, state, start, constant, Execution(model) if alone else None)
+            execution = None
+            if alone:
+                each, _ = multiplications(model, recipe.source.shape)
+                execution = Execution(model, each * min(recipe.batch_size, n_rows))
+            self._benches[key] = Bench(model, state, start, constant, execution)
             while len(self._benches) > self.most_kept:
                 self._benches.popitem(last=False)
         self._benches.move_to_end(key)

@@ -13,6 +13,7 @@ keras = pytest.importorskip("keras")
 
 from aetfx.models.families import build as build_family  # noqa: E402
 from aetfx.models.serial import describe_model  # noqa: E402
+from aetfx.training import execution  # noqa: E402
 from aetfx.training import trial as trials  # noqa: E402
 from aetfx.training.recipe import Recipe, plain_optimizer  # noqa: E402
 from aetfx.training.trial import train  # noqa: E402
@@ -71,7 +72,30 @@ def test_a_program_comes_to_the_same_bits_as_its_single_updates(made, targets, m
     assert_same(fit(made(), targets=targets, workshop=workshop), whole)
 
 
-def test_a_stop_between_two_programs_goes_on_with_the_second(tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        "adam",
+        keras.optimizers.SGD(0.1, clipnorm=0.01),
+        keras.optimizers.AdamW(keras.optimizers.schedules.CosineDecay(0.001, 400), weight_decay=0.1),
+    ],
+    ids=["plain", "clipped", "decayed and scheduled"],
+)
+def test_where_products_are_large_only_the_optimizer_is_compiled(optimizer, monkeypatch):
+    monkeypatch.setattr(execution, "_LARGE_PRODUCTS", 0)
+    made = recipe(keras.layers.BatchNormalization()).changed(optimizer=plain_optimizer(optimizer))
+    workshop = Workshop()
+    ours = fit(made, workshop=workshop)
+    assert_same(fit(made, workshop=workshop), ours)
+    plain = train(made, ROWS, fit_rows({}, ROWS), seed=3)
+    np.testing.assert_allclose(ours.losses, plain.losses, rtol=1e-5)
+    for mine, theirs in zip(ours.model.get_weights(), plain.model.get_weights(), strict=True):
+        np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("large", [execution._LARGE_PRODUCTS, 0], ids=["one program", "optimizer compiled"])
+def test_a_stop_between_two_programs_goes_on_with_the_second(tmp_path, monkeypatch, large):
+    monkeypatch.setattr(execution, "_LARGE_PRODUCTS", large)
     workshop = Workshop()
     whole = fit(noisy(), workshop=workshop)
     calls = []
