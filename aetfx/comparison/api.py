@@ -22,7 +22,6 @@ from aetfx.evaluation.interval import score_interval
 from aetfx.evaluation.paired import gain_over_seeds, pooled_log_variance
 from aetfx.evaluation.references import MEAN
 from aetfx.evaluation.table import as_table, join
-from aetfx.models.reading import read_architecture
 from aetfx.preprocessing.fit import Preprocessing
 from aetfx.run import Run, content_hash, read_json, write_json, write_text
 from aetfx.study import Study
@@ -185,7 +184,7 @@ def _references(lab: Lab, recipes: list[Recipe]) -> list[dict[str, Any]]:
     preprocessed: dict[str, tuple[str, Preprocessing]] = {}
     for recipe in recipes:
         trial = lab.trial(recipe)
-        architecture = read_architecture(trial.model, lab.shape)
+        architecture = lab.architecture(trial)
         if architecture.code_width is None or (architecture.over_time and architecture.is_recurrent):
             continue
         key = content_hash(trial.preprocessing.to_config())

@@ -74,9 +74,9 @@ def evaluate_candidates(
             configurations.append(dataclasses.replace(entered, failed=reason))
             continue
         mine = [lab.trial(candidate.recipe, seed=seed) for seed in seeds]
-        architecture = read_architecture(mine[0].model, lab.shape)
         places = tuple(range(len(answers), len(answers) + len(mine)))
-        configurations.append(dataclasses.replace(entered, predictors=places, codes=architecture.code_width))
+        codes = lab.architecture(mine[0]).code_width
+        configurations.append(dataclasses.replace(entered, predictors=places, codes=codes))
         trials.append(mine)
         answers += [_of_trial(lab, trial) for trial in mine]
     limits = study.evaluation.thresholds
@@ -108,7 +108,7 @@ def evaluate_candidates(
         n_outside=n_outside,
         references=references,
     )
-    architectures = [read_architecture(mine[0].model, lab.shape) for mine in trials]
+    architectures = [read_architecture(mine[0].model, lab.shape) for mine in trials]  # with each model's own names
 
     def answer(truth: np.ndarray, number: int) -> tuple[np.ndarray | None, np.ndarray | None]:
         fed = inputs_of(truth)

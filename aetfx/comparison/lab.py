@@ -27,6 +27,7 @@ from aetfx.errors import ModelError
 from aetfx.evaluation.alignment import Alignment
 from aetfx.evaluation.score import Score, Scorer, mean_score
 from aetfx.evaluation.separation import Separation
+from aetfx.models.reading import Architecture, read_architecture
 from aetfx.preprocessing.fit import Preprocessing, fit_rows
 from aetfx.training.checkpoint import Checkpoints
 from aetfx.training.feed import updates_per_epoch
@@ -113,6 +114,7 @@ class Lab:
     _hashes: dict[tuple[int, str, str], str] = field(default_factory=dict)
     trials: dict[tuple[str, int, int], Trial] = field(default_factory=dict)
     lost: dict[tuple[str, int, int], int] = field(default_factory=dict)
+    _architectures: dict[str, Architecture] = field(default_factory=dict)
     _paid: dict[tuple[str, int, int], float] = field(default_factory=dict)  # of `spent`, for rungs
     _pool: Pool | None = None
 
@@ -412,6 +414,7 @@ class Lab:
         return dataclasses.replace(
             self, workshop=None, progress=None, on_part=None, deadline=None, processes=1, trials={}, _pool=None,
             _splits={}, _scorers={}, _fitted={}, _hashes={}, _paid={},
+            _architectures={},
         )  # fmt: skip
 
     def _is_stored(self, job: Job) -> bool:
@@ -458,6 +461,16 @@ class Lab:
         flops = 6.0 * multiplications * min(recipe.batch_size, n_rows)
         each = _UPDATE_SECONDS + steps * _STEP_SECONDS + flops / _FLOPS_PER_SECOND
         return _START_SECONDS + (epochs or recipe.epochs) * _EPOCH_SECONDS + updates * each
+
+    def architecture(self, trial: Trial) -> Architecture:
+        """Returns what a trial's model is made of, read once for all trials of one model.
+
+        Of a subclass each copy names its layers anew: the names are those of the first trial that was asked about.
+        """
+        key = trial.recipe.source.identity
+        if key not in self._architectures:
+            self._architectures[key] = read_architecture(trial.model, self.shape)
+        return self._architectures[key]
 
     def score(self, trial: Trial, on: str = "select", index: int = 0) -> Score:
         """Scores a trial on the `train`, `select`, `confirm` or `held_out` rows of a split.
