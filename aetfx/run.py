@@ -96,7 +96,7 @@ def read_json(path: Path) -> Any:
     """
     try:
         return json.loads(Path(path).read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         raise RunError(f"{path}: no such file. Is '{Path(path).parent}' a finished aetfx run?") from None
     except (OSError, ValueError) as error:
         raise RunError(f"{path}: cannot be read as JSON ({error}). Delete that file and run again.") from None

@@ -147,23 +147,26 @@ def arguments_(name: Name, study: Study = None, data: Data = None, settings: Set
 @app.command()
 def lineage(
     run_directory: Annotated[Path, typer.Argument(metavar="RUN", help="Run directory of a local run.")],
-    what: Annotated[str, typer.Argument(metavar="WHAT", help="A path of the run, a hash, a step, or the rows.")],
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="A path, hash, step or output of the run, or the rows.")],
     as_json: Annotated[bool, typer.Option("--json", help="Whole records, as JSON.")] = False,
 ) -> None:
     """Tell which data, code and configuration made something, and what was made from it."""
     from aetfx.steps.running import trace
 
-    found = trace(run_directory, what)
+    inside = run_directory / what  # as they are printed below
+    found = trace(run_directory, str(inside) if inside.exists() else what)
     if as_json:
         typer.echo(json.dumps(found, indent=2))
         return
+    root = str(run_directory.resolve())
     for title, side in (("made by", "made_by"), ("led to", "led_to")):
-        typer.echo(title)
+        typer.echo(title if found[side] else f"{title} nothing in this run")
         for step in found[side]:
             typer.echo(f"  {step['step']}  {step['finished']}  code {step['code']['hash']}")
             for kind in ("inputs", "outputs"):
                 for each, item in step[kind].items():
-                    typer.echo(f"    {kind[:-1]:7}{each}  {item['hash']}  {item['path']}")
+                    path = item["path"].removeprefix(f"{root}/")
+                    typer.echo(f"    {kind[:-1]:7}{each}  {item['hash']}  {path}")
             for key in ("digest", "values"):
                 if step["parameters"].get(key):
                     typer.echo(f"    {key:7}{step['parameters'][key]}")

@@ -114,7 +114,7 @@ def trace(lineage: Path, what: str) -> dict[str, Any]:
     Args:
       lineage: folder of a run.
       what: a hash, the path of a file or folder of the run, or of a copy such as a model that was pushed or published,
-        the path of rows that a study named, or a step's name.
+        the path of rows that a study named, or the name of a step or of an output.
 
     Returns:
       `made_by`: the steps that led to it, the first one first; `led_to`: the steps that used it or what came of it.
@@ -129,9 +129,9 @@ def trace(lineage: Path, what: str) -> dict[str, Any]:
         content = set(hashed(what)[1].values())
         starts = [step for step in steps if content and _has(step, content)]
     if not starts and not users:
-        known = ", ".join(step["step"] for step in steps)
+        known = ", ".join(dict.fromkeys(name for step in steps for name in (step["step"], *step["outputs"])))
         raise RunError(
-            f"{lineage / 'lineage.json'}: knows nothing of '{what}'. Name a path of the run, or a step: {known}."
+            f"{lineage / 'lineage.json'}: knows nothing of '{what}'. Name a path of the run, or one of {known}."
         )
     makers = {step["key"]: _makers(step, steps) for step in steps}
     followers = {key: {other for other, made_by in makers.items() if key in made_by} for key in makers}
@@ -168,8 +168,8 @@ def _makers(step: dict[str, Any], steps: list[dict[str, Any]]) -> set[str]:
 
 
 def _made(step: dict[str, Any], what: str) -> bool:
-    """Whether a step wrote it: by its hash, its folder, a file in that, or the step's name."""
-    if what == step["step"]:
+    """Whether a step wrote it: by its hash, its folder, a file in that, its name or the step's."""
+    if what == step["step"] or what in step["outputs"]:
         return True
     for output in step["outputs"].values():
         if what == output["hash"] or what in output["files"].values():

@@ -105,6 +105,7 @@ def test_lineage_tells_what_made_a_file_and_what_it_led_to(pipeline):
     found = trace(pipeline.lineage, tree_hash(here / "doubled.txt"))
     assert [step["step"] for step in found["made_by"]] == ["first", "second"]
     assert found["led_to"] == []
+    assert trace(pipeline.lineage, "doubled") == trace(pipeline.lineage, "second")
     code = found["made_by"][0]["code"]
     assert set(code) == {"hash", "versions"}
     assert "numpy" in code["versions"]
