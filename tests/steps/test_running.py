@@ -137,7 +137,7 @@ def test_of_steps_that_wrote_the_same_the_one_whose_output_was_read_made_it(pipe
 
 def test_what_is_not_known_is_said(pipeline):
     pipeline.run("abc")
-    known = "Name a path of the run, or a step or output: first, made, second, doubled."
+    known = "Name a path of the run, or one of first, made, second, doubled."
     with pytest.raises(RunError, match=re.escape(f"knows nothing of 'x'. {known}")):
         trace(pipeline.lineage, "x")
 
