@@ -1,7 +1,7 @@
 # `make` alone lists the targets. Each calls setup when it is needed; after setup only `dashboard` and `lock` touch the network.
 .DEFAULT_GOAL := help
-.PHONY: help setup lock demo test fuzz kill replicas lint examples bench-diagnosis pipelines pipelines-full dashboard \
-	wheel clean
+.PHONY: help setup lock demo test slow fuzz kill replicas lint examples bench-diagnosis pipelines pipelines-full \
+	dashboard wheel clean
 
 BIN := .venv/bin
 # TensorFlow's start-up notices say nothing about us and hide what matters in a test log.
@@ -16,8 +16,11 @@ setup: ## Make .venv from requirements.lock (3.6 GB; does nothing when it is up 
 demo: setup ## Diagnose a real autoencoder on real data: runs/demo
 	@$(BIN)/aetfx demo
 
-test: lint ## Lint, types, layers and all tests, as many at once as there are cores
-	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+test: lint ## Lint, types, layers and tests, as many at once as there are cores
+	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow"
+
+slow: setup ## Test what `make test` leaves out: more whole diagnoses (10 minutes)
+	@$(BIN)/python -m pytest -n auto -m slow tests
 
 fuzz: setup ## Read 300 damaged files: each must end in success or one clear error (a minute)
 	@$(BIN)/python -m tests.fuzz.run --seed 0 --count 300

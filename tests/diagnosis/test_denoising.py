@@ -46,6 +46,7 @@ def test_targets_of_other_rows_are_the_first_cause(tmp_path):
     assert "model.fit(x_train, x_train" in cause.keras
 
 
+@pytest.mark.slow
 def test_code_to_paste_asks_for_the_targets_that_the_user_gave(tmp_path):
     scales = np.array([1, 1, 1, 1, 1, 1, 1, 1, 1, 1000], "float32")
     found = aetfx.diagnose(model, NOISY * scales, y_train=CLEAN * scales, epochs=25, budget=14, out=tmp_path)
@@ -57,6 +58,7 @@ def test_code_to_paste_asks_for_the_targets_that_the_user_gave(tmp_path):
     assert str(tmp_path / "data" / "targets.npy") in (tmp_path / "study.yaml").read_text()
 
 
+@pytest.mark.slow
 def test_a_dataset_of_pairs_and_a_study_say_the_same(tmp_path):
     import tensorflow as tf
 

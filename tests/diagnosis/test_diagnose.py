@@ -163,6 +163,7 @@ def test_a_finished_run_is_read_back(diagnosed):
     assert [cause.code for cause in again.causes] == [cause.code for cause in diagnosis.causes]
 
 
+@pytest.mark.slow
 def test_nothing_is_kept_without_out(wine, tmp_path, monkeypatch):
     monkeypatch.setenv("TMPDIR", str(tmp_path))
     monkeypatch.chdir(tmp_path)
@@ -190,6 +191,7 @@ def test_a_column_that_became_nan_by_standardising_is_a_verdict_and_no_error():
     assert np.isfinite(diagnosis.fixed_model.predict(rows, verbose=0)).all()
 
 
+@pytest.mark.slow
 def test_eval_rows_that_were_scaled_otherwise_are_brought_back_without_another_training():
     rng = np.random.default_rng(0)
     rows = 0.5 + 0.1 * rng.normal(size=(900, 3)) @ rng.normal(size=(3, 10))

@@ -110,6 +110,7 @@ def test_a_wider_code_widens_mean_and_spread_and_what_decodes_them():
 # End to end: real validation, real training, the verdict as a user gets it.
 
 
+@pytest.mark.slow
 def test_a_vae_that_takes_the_mean_over_64_columns_is_told_so():
     model = vaes.keras_example(vaes.MeanReduced, 64, 4, rate=0.01)
     before = [np.array(weight) for weight in model.variables]

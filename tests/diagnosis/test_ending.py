@@ -71,6 +71,7 @@ def test_too_little_time_for_one_training_is_an_error_that_says_so(tmp_path):
         diagnose_study(study(tmp_path, max_seconds=0.001), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_the_clock_ends_a_diagnosis_and_more_time_completes_it(tmp_path):
     """The first trials are kept, so that the second time begins where the first ended."""
     started = time.monotonic()

@@ -134,6 +134,7 @@ def test_anomalies_are_found_by_their_error():
     assert "AUC of anomalies found by their error: 0." in repr(diagnosis)
 
 
+@pytest.mark.slow
 def test_a_study_names_files_of_labels_and_what_is_wrong_with_them(tmp_path):
     hidden = RNG.normal(size=(500, 2))
     np.save(tmp_path / "rows.npy", hidden @ RNG.normal(size=(2, 6)) + 0.05 * RNG.normal(size=(500, 6)))

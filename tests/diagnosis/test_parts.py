@@ -111,6 +111,7 @@ def multi():
     return model()
 
 
+@pytest.mark.slow
 def test_a_study_names_a_file_for_each_input(tmp_path):
     rows = data()
     for name, values in rows.items():

@@ -45,6 +45,7 @@ def test_a_plan_trains_nothing_and_keeps_nothing(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["rows.npy"]
 
 
+@pytest.mark.slow
 def test_the_diagnosis_keeps_to_its_plan(planned, tmp_path):
     found = diagnose_study(study(tmp_path), tmp_path / "run")
     tried = {item["code"] for item in found.record["experiments"]}

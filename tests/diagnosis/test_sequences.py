@@ -81,6 +81,7 @@ def test_the_repaired_model_gives_padding_back(found):
     assert np.square(restored - rows)[there].mean() < rows[there].var()
 
 
+@pytest.mark.slow
 def test_a_padding_that_no_layer_masks_is_named(tmp_path):
     """Here by a model that is no recurrent one, so that nothing is said about repeated values either."""
     layers = [keras.layers.Flatten(), keras.layers.Dense(3), keras.layers.Dense(2 * STEPS)]

@@ -137,6 +137,7 @@ def test_missing_cells_and_sentinels_stay_out_of_loss_and_score(tmp_path):
     assert scores(with_scaling)["repaired"] < 0.7
 
 
+@pytest.mark.slow
 def test_outliers_are_clipped_and_rows_inside_are_scored(tmp_path):
     rows = TABLE.copy()
     rows[::40, 2] = 1e4
@@ -153,6 +154,7 @@ def test_outliers_are_clipped_and_rows_inside_are_scored(tmp_path):
     assert set(scores(text)) == {"as_it_is", "repaired"}
 
 
+@pytest.mark.slow
 def test_images_are_scaled_as_a_whole(tmp_path):
     rows = (IMAGES.reshape(-1, 4, 4, 1) * 300 + 900).astype("float32")
     text = script(conv, rows, {"scaling": "standard", "scope": "pooled"}, tmp_path, facts={"features": "tensor"})
@@ -194,6 +196,7 @@ def test_a_subclass_is_imported_from_its_module(tmp_path, monkeypatch):
     assert scores(text)["repaired"] < 0.7
 
 
+@pytest.mark.slow
 def test_a_subclass_with_a_description_of_its_own_is_read_by_keras(tmp_path, monkeypatch):
     text = script(lambda: subclass(Halved), TABLE, {"scaling": "standard"}, tmp_path)
     assert "deserialize_keras_object" in text
@@ -243,6 +246,7 @@ def test_targets_of_their_own_are_asked_back_and_scored(tmp_path):
     assert found["repaired"] < 0.7 * found["as_it_is"]
 
 
+@pytest.mark.slow
 def test_targets_of_held_out_rows_that_have_a_file_of_their_own(tmp_path):
     for name in ("asked", "eval", "eval_asked"):
         np.save(tmp_path / f"{name}.npy", TABLE[:50] if name.startswith("eval") else TABLE)
@@ -264,6 +268,7 @@ def test_columns_that_hardly_change_are_left_out_of_the_loss(tmp_path):
     assert found["repaired"] < 0.5 * found["as_it_is"]
 
 
+@pytest.mark.slow
 def test_padded_steps_are_neither_scaled_nor_scored(tmp_path):
     rows = 500 + 100 * RNG.normal(size=(120, 1, 3)) + RNG.normal(size=(120, 6, 3))
     for i, row in enumerate(rows):
@@ -289,6 +294,7 @@ def test_padded_steps_are_neither_scaled_nor_scored(tmp_path):
     assert found["repaired"] < 0.5 * found["as_it_is"]
 
 
+@pytest.mark.slow
 def test_models_that_train_themselves(tmp_path):
     for kind, fed, said in (
         (vaes.VAE, "model.fit(x, epochs", "model.decoder(codes["),
@@ -304,6 +310,7 @@ def test_models_that_train_themselves(tmp_path):
         assert found["repaired"] < 1.0
 
 
+@pytest.mark.slow
 def test_a_number_that_the_objective_holds_is_set(tmp_path):
     make = lambda: vaes.keras_example(vaes.Weighted, rate=0.01, kl_weight=50.0)  # noqa: E731
     text = script(make, TABLE, {}, tmp_path, compiled=True, objective={"attributes": {"0.kl_weight": 0.05}}, epochs=30)
