@@ -29,6 +29,7 @@ from aetfx.run import atomic, read_json, write_json
 
 BLOCK_BYTES = 1 << 20
 _FILE_BYTES = 64 << 20
+_SLACK = 1.25  # times the rows of a sample are held before those beyond are let go
 _ABOUT = "about.json"
 
 
@@ -401,7 +402,7 @@ class _Sample:
             return
         self.parts.append((hashes[chosen], rows[chosen], None if asked is None else asked[chosen]))
         self.held += int(chosen.sum())
-        if self.held > 2 * self.most:
+        if self.held > _SLACK * self.most:
             self._cut()
 
     def rows(self) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -410,18 +411,44 @@ class _Sample:
             self._cut()
         if not self.parts:
             return None, None
-        _, rows, asked = zip(*self.parts, strict=True)
-        return np.concatenate(rows), None if asked[0] is None else np.concatenate([a for a in asked if a is not None])
+        if len(self.parts) > 1:
+            self._join([np.ones(len(hashes), bool) for hashes, _, _ in self.parts])
+        _, rows, asked = self.parts[0]
+        return rows, asked
 
     def _cut(self) -> None:
-        hashes, rows, asked = zip(*self.parts, strict=True)
-        every = np.concatenate(hashes)
+        every = np.concatenate([hashes for hashes, _, _ in self.parts])
         self.bound = np.partition(every, self.most - 1)[self.most - 1]
         keep = every <= self.bound
         # Rows of one value have one hash: of those at the bound only as many stay as there is room for.
         at_bound = np.flatnonzero(every == self.bound)
         room = self.most - int((every < self.bound).sum())
         keep[at_bound[room:]] = False
-        targets = None if asked[0] is None else np.concatenate([a for a in asked if a is not None])[keep]
-        self.parts = [(every[keep], np.concatenate(rows)[keep], targets)]
-        self.held = int(keep.sum())
+        self._join(np.split(keep, np.cumsum([len(hashes) for hashes, _, _ in self.parts])[:-1]))
+
+    def _join(self, keep: list[np.ndarray]) -> None:
+        """Puts the rows that are kept, bool for each part, into one part.
+
+        Small arrays left in place would leave holes between them that no later array fits into.
+        """
+        hashes, rows, asked = (list(side) for side in zip(*self.parts, strict=True))
+        self.parts = []
+        targets = [values for values in asked if values is not None]
+        asked.clear()
+        joined = _picked(hashes, keep)
+        self.parts = [(joined, _picked(rows, keep), _picked(targets, keep) if targets else None)]
+        self.held = len(joined)
+
+
+def _picked(parts: list[np.ndarray], keep: list[np.ndarray]) -> np.ndarray:
+    """Joins the rows of each part that its bool array names; empties the list, so that each part goes once copied."""
+    held = sum(int(chosen.sum()) for chosen in keep)
+    whole = np.empty((held, *parts[0].shape[1:]), np.result_type(*parts))
+    parts.reverse()
+    start = 0
+    for chosen in keep:
+        places, values = np.flatnonzero(chosen), parts.pop().astype(whole.dtype, copy=False)
+        # `values[chosen]` would be one copy more, and so would be mode "raise", which buffers `out`.
+        np.take(values, places, axis=0, out=whole[start : start + len(places)], mode="clip")
+        start += len(places)
+    return whole

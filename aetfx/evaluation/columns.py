@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,6 +14,7 @@ from aetfx.validation.statistics import range_ratio
 
 SQUEEZED = 3.0  # times narrower than the others are columns whose scale was set by gross cells of their own
 UNLIKE = 30.0  # range ratio above which columns (or channels) count as being in unlike units; METHOD §1
+_BLOCK_CELLS = 1 << 18  # 2 MB of float64 at a time: all rows at once would take several times what they are held in
 _QUANTILE_ROWS = 20_000  # rows that ranges are estimated from: their ratio is compared with 30, two digits are plenty
 
 
@@ -38,29 +40,39 @@ class ColumnFacts:
     range_ratio: float
 
     @classmethod
-    def of(cls, flat: np.ndarray, kept: np.ndarray) -> ColumnFacts:
-        """Computes the facts of float64 (n, D) rows for the cells where `kept` (n, D) holds."""
-        count = kept.sum(axis=0)
-        full = bool(kept.all())
+    def of(cls, rows: np.ndarray, kept: np.ndarray) -> ColumnFacts:
+        """Computes the facts of (n, D) rows of any numeric dtype for the cells where `kept` (n, D) holds."""
+        n_columns = rows.shape[1]
+        count, total = kept.sum(axis=0), np.zeros(n_columns)
+        low, high = np.full(n_columns, np.inf), np.full(n_columns, -np.inf)
+        only_bits = np.ones(n_columns, dtype=bool)
+        for block in blocks(rows):
+            flat, there = flatten(rows[block]), kept[block]
+            full = bool(there.all())
+            with np.errstate(invalid="ignore", over="ignore"):
+                total += (flat if full else np.where(there, flat, 0.0)).sum(axis=0)
+            low = np.minimum(low, (flat if full else np.where(there, flat, np.inf)).min(axis=0))
+            high = np.maximum(high, (flat if full else np.where(there, flat, -np.inf)).max(axis=0))
+            only_bits &= ((flat == 0) | (flat == 1) | ~there).all(axis=0)
         with np.errstate(divide="ignore", invalid="ignore"):
-            values = flat if full else np.where(kept, flat, 0.0)
-            mean = values.sum(axis=0) / count
-            deviation = flat - mean if full else np.where(kept, flat - mean, 0.0)
-            variance = np.square(deviation).sum(axis=0) / count
-        low = (flat if full else np.where(kept, flat, np.inf)).min(axis=0)
-        high = (flat if full else np.where(kept, flat, -np.inf)).max(axis=0)
-        middle, ranges = _middle_and_ranges(flat, kept, low, high)
-        with np.errstate(invalid="ignore"):
-            differs = np.abs(flat - middle) > SAME * np.abs(middle)
-        bits = (flat == 0) | (flat == 1) | ~kept
+            mean = total / count
+        middle, ranges = _middle_and_ranges(rows, kept, low, high)
+        squares, differs = np.zeros(n_columns), np.zeros(n_columns, np.int64)
+        for block in blocks(rows):
+            flat, there = flatten(rows[block]), kept[block]
+            with np.errstate(invalid="ignore", over="ignore"):
+                squares += np.square(np.where(there, flat - mean, 0.0)).sum(axis=0)
+                differs += ((np.abs(flat - middle) > SAME * np.abs(middle)) & there).sum(axis=0)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            variance = squares / count
         # Ones and zeros are of one scale, however rare the ones: the 99 % quantile of 1 % ones lies anywhere between.
-        ranges = np.where(bits.all(axis=0) & (high > low), 1.0, ranges)
+        ranges = np.where(only_bits & (high > low), 1.0, ranges)
         return cls(
             mean=mean,
             variance=variance,
             varies=(count > 0) & (high > low),
-            often_differs=(differs & kept).sum(axis=0) >= LEAST_DIFFERING * np.maximum(count, 1),
-            only_bits=bits.all(axis=0),
+            often_differs=differs >= LEAST_DIFFERING * np.maximum(count, 1),
+            only_bits=only_bits,
             ranges=ranges,
             range_ratio=range_ratio(ranges),
         )
@@ -82,12 +94,44 @@ class ColumnFacts:
         return bool(self.varies.any() and self.only_bits[self.varies].all())
 
 
-def flatten(x: np.ndarray) -> np.ndarray:
-    """Returns float64 rows of shape (n, D)."""
+def as_rows(x: np.ndarray) -> np.ndarray:
+    """Returns rows of shape (n, D) in the dtype that they have, without a copy where there need be none."""
     x = np.asarray(x)
     if x.dtype == object or x.dtype.kind not in "fiub":
         raise DataError(f"rows must be numbers but have dtype {x.dtype}. Convert or leave out text columns.")
-    return x.astype(np.float64, copy=False).reshape(len(x), int(np.prod(x.shape[1:])))
+    return x.reshape(len(x), int(np.prod(x.shape[1:])))
+
+
+def flatten(x: np.ndarray) -> np.ndarray:
+    """Returns float64 rows of shape (n, D)."""
+    return as_rows(x).astype(np.float64, copy=False)
+
+
+def blocks(rows: np.ndarray) -> Iterator[slice]:
+    """Yields runs of neighbouring (n, D) rows that are small in float64."""
+    step = max(1, _BLOCK_CELLS // max(1, rows.shape[1]))
+    return (slice(start, start + step) for start in range(0, len(rows), step))
+
+
+def kept_cells(
+    rows: np.ndarray,
+    shape: tuple[int, ...],
+    sentinels: dict[int, tuple[float, ...]],
+    padding: float | None,
+    fences: tuple[np.ndarray, np.ndarray] | None,
+) -> np.ndarray:
+    """Returns which cells of (n, D) rows are scored, no padding and inside the fences, bool (n, D)."""
+    kept = np.empty(rows.shape, dtype=bool)
+    for block in blocks(rows):
+        flat = flatten(rows[block])
+        here = scored_cells(flat, sentinels)
+        present = there(flat, padding, shape)
+        if present is not None:
+            here &= present
+        if fences is not None:
+            here &= inside(flat, fences)
+        kept[block] = here
+    return kept
 
 
 def scored_cells(flat: np.ndarray, sentinels: dict[int, tuple[float, ...]]) -> np.ndarray:
@@ -121,7 +165,7 @@ def inside(flat: np.ndarray, fences: tuple[np.ndarray, np.ndarray]) -> np.ndarra
         return (flat >= fences[0]) & (flat <= fences[1])
 
 
-def unlike_channels(flat: np.ndarray, kept: np.ndarray, included: np.ndarray, shape: tuple[int, ...]) -> bool:
+def unlike_channels(rows: np.ndarray, kept: np.ndarray, included: np.ndarray, shape: tuple[int, ...]) -> bool:
     """Whether the channels (last axis) of a tensor are in unlike units (METHOD §1).
 
     The ranges of channels are few, so the 10th and 90th percentile are taken as the nearest channel outside, not
@@ -133,8 +177,8 @@ def unlike_channels(flat: np.ndarray, kept: np.ndarray, included: np.ndarray, sh
         return False
     inner, whole = [], []
     for channel in range(shape[-1]):
-        member = np.arange(flat.shape[1]) % shape[-1] == channel
-        part, keep = flat[:, member & included], kept[:, member & included]
+        member = np.arange(rows.shape[1]) % shape[-1] == channel
+        part, keep = flatten(rows[:, member & included]), kept[:, member & included]
         values = part[keep][:: max(1, keep.sum() // 200_000)] if keep.any() else np.zeros(1)
         low, high = np.quantile(values, [0.01, 0.99])
         full = np.ptp(part[keep]) if keep.any() else 0.0
@@ -153,12 +197,13 @@ def _nearest_ratio(ranges: np.ndarray) -> float:
 
 
 def _middle_and_ranges(
-    flat: np.ndarray, kept: np.ndarray, low: np.ndarray, high: np.ndarray
+    rows: np.ndarray, kept: np.ndarray, low: np.ndarray, high: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """Returns the median and the 1-99 % range (the full range where that is 0) of each column."""
-    if len(flat) > _QUANTILE_ROWS:
-        chosen = np.linspace(0, len(flat) - 1, _QUANTILE_ROWS).astype(np.int64)
-        flat, kept = flat[chosen], kept[chosen]
+    if len(rows) > _QUANTILE_ROWS:
+        chosen = np.linspace(0, len(rows) - 1, _QUANTILE_ROWS).astype(np.int64)
+        rows, kept = rows[chosen], kept[chosen]
+    flat = flatten(rows)
     middle, ranges = np.full(flat.shape[1], np.nan), np.zeros(flat.shape[1])
     whole = kept.all(axis=0)
     if whole.any():

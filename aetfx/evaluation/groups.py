@@ -36,7 +36,7 @@ def group_columns(
     """Forms the groups of columns.
 
     Args:
-      flat: float64 (n, D).
+      flat: (n, D), of any numeric dtype.
       kept: bool (n, D), cells that count.
       facts: of these cells.
       shape: of one row.

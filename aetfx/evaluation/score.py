@@ -166,18 +166,13 @@ class Scorer:
         if len(x_train) == 0:
             raise DataError("train: no rows to choose a score from. Give at least two rows.")
         shape = tuple(int(size) for size in x_train.shape[1:])
-        flat = columns.flatten(x_train)
+        flat = columns.as_rows(x_train)
         names = tuple(names) if names is not None else tuple(str(j) for j in range(flat.shape[1]))
         fences = columns.as_fences(fences)
         sentinels = {int(j): tuple(float(v) for v in values) for j, values in (sentinels or {}).items() if len(values)}
-        kept = columns.scored_cells(flat, sentinels)
-        present = columns.there(flat, padding, shape)
-        if present is not None:
-            kept &= present
-        if fences is not None:
-            kept &= columns.inside(flat, fences)
+        kept = columns.kept_cells(flat, shape, sentinels, padding, fences)
         facts = columns.ColumnFacts.of(flat, kept)
-        columnar = len(shape) == 1 and not declared_shape and parts is None and present is None
+        columnar = len(shape) == 1 and not declared_shape and parts is None  # such rows have no padding
         squeezed = columnar and facts.squeezed((np.isfinite(flat) & ~kept).any(axis=0))
         if squeezed and features == "auto":
             features = "table"

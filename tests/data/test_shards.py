@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
 
 from aetfx.data import open_source, shards
 from aetfx.data.shards import read_sample, stream
-from aetfx.data.split import held_out
+from aetfx.data.split import held_out, row_hash
 from aetfx.errors import DataError, RunError
 
 ROWS = np.random.default_rng(0).normal(size=(5000, 6)).astype("float32")
@@ -140,6 +141,39 @@ def test_equal_rows_do_not_fill_a_sample_beyond_its_size(tmp_path):
     np.save(tmp_path / "rows.npy", np.repeat(ROWS[:3], 2000, axis=0))
     rows, _ = read_sample(open_source(str(tmp_path / "rows.npy")), 1000 * 24, 0)
     assert len(rows) == 1000
+
+
+def test_a_sample_holds_the_rows_with_the_smallest_hashes_in_their_order(tmp_path):
+    rows = np.concatenate([ROWS, ROWS[:2000]])  # some twice, far apart
+    np.save(tmp_path / "rows.npy", rows)
+    source = open_source(str(tmp_path / "rows.npy"))
+    sample = shards._Sample(700 * 24, source)
+    for start in range(0, len(rows), 130):
+        part = rows[start : start + 130]
+        sample.add(row_hash(part, 3, purpose=b"sample"), part, part + 1)
+        assert sample.held == sum(len(hashes) for hashes, _, _ in sample.parts) <= 1.25 * 700
+    kept, asked = sample.rows()
+    order = np.argsort(row_hash(rows, 3, purpose=b"sample"), kind="stable")[:700]
+    np.testing.assert_array_equal(kept, rows[np.sort(order)])
+    np.testing.assert_array_equal(asked, kept + 1)
+
+
+def test_a_sample_takes_no_third_of_itself(tmp_path):
+    """It holds a quarter more than it keeps, and for a moment one copy."""
+    np.save(tmp_path / "rows.npy", ROWS.reshape(1000, 30))
+    rng, sample = np.random.default_rng(0), shards._Sample(8 << 20, open_source(str(tmp_path / "rows.npy")))
+    part = np.zeros((1000, 30), np.float32)
+    tracemalloc.start()
+    try:
+        for _ in range(300):
+            sample.add(rng.integers(2**63, size=len(part)).astype(np.uint64), part, None)
+        rows, _ = sample.rows()
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sample.seen == 300_000
+    assert len(rows) == sample.most
+    assert peak < 2.6 * rows.nbytes
 
 
 def test_a_disk_without_room_is_said_before_anything_is_written(source, tmp_path, monkeypatch):

@@ -1,10 +1,13 @@
 """Tests of aetfx.evaluation.score against direct NumPy, scikit-learn and figures worked out by hand."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_wine
 from sklearn.metrics import log_loss, r2_score
 
+from aetfx.data.padding import padded_steps
 from aetfx.errors import DataError, ModelError
 from aetfx.evaluation.score import CAP, Scorer, mean_score
 
@@ -276,6 +279,47 @@ def test_blocks_of_rows_do_not_change_the_score(monkeypatch):
     parts = scorer.score(data, guess)
     assert parts.value == pytest.approx(whole.value, rel=1e-12)
     assert parts.sums.error.shape == (len(data), 1)
+
+
+@pytest.mark.parametrize("holed", [False, True])
+def test_blocks_of_train_rows_do_not_change_what_is_scored(monkeypatch, holed):
+    """Neither do sentinels, fences, padding and bits, wherever a block ends."""
+    rows = RNG.normal(size=(500, 6, 2)).astype(np.float32)
+    rows[RNG.random(rows.shape) < 0.01] *= 50
+    rows[:, :, 1] = rows[:, :, 1] > 0.3
+    rows[::3, 4:] = -7.0  # padding
+    rows[1, 4:] = -7.0
+    if holed:
+        rows[RNG.random(rows.shape) < 0.1] = np.nan
+    rows[5, 0, 0] = -999.0
+    fences = (np.full(12, -1000.0), np.full(12, 20.0))
+
+    def fitted():
+        return Scorer.fit(rows, declared_shape=True, sentinels={0: (-999.0,)}, fences=fences, padding=-7.0)
+
+    whole = fitted()
+    monkeypatch.setattr("aetfx.evaluation.columns._BLOCK_CELLS", 12 * 7)
+    parts = fitted()
+    assert (parts.included == whole.included).all()
+    assert (parts.group == whole.group).all()
+    assert parts.train_mean == pytest.approx(whole.train_mean, rel=1e-12)
+    assert parts.train_spread == pytest.approx(whole.train_spread, rel=1e-12)
+    assert parts.range_ratio == whole.range_ratio
+    flat = rows.astype(float).reshape(500, 12)
+    there = np.isfinite(flat) & (flat != -999) & (flat < 20) & ~np.repeat(padded_steps(rows, -7.0), 2, axis=1)
+    assert whole.train_mean == pytest.approx(np.ma.array(flat, mask=~there).mean(axis=0).data, rel=1e-12)
+    assert whole.train_spread == pytest.approx(np.ma.array(flat, mask=~there).var(axis=0).data, rel=1e-12)
+
+
+def test_a_score_is_chosen_without_copies_of_all_rows():
+    rows = np.random.default_rng(0).normal(size=(400_000, 20)).astype(np.float32)
+    tracemalloc.start()
+    try:
+        Scorer.fit(rows)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 1.8 * rows.nbytes, "masks, and blocks in float64; one float64 copy would be twice the rows"
 
 
 def test_what_cannot_be_scored_is_said_in_one_line():

@@ -118,6 +118,15 @@ def test_the_variance_of_a_shifted_column_keeps_its_digits():
     np.testing.assert_allclose(sd, (noise + 1e9 - 1e9).std(), rtol=1e-6)
 
 
+@given(table=TABLES)
+@settings(max_examples=30, deadline=None)
+def test_moments_are_the_same_in_blocks(table):
+    whole = fed(Moments, [table], table.shape[1])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("aetfx.validation.combiners.moments._BLOCK_CELLS", 3 * table.shape[1])
+        same(whole, fed(Moments, [table], table.shape[1]))
+
+
 def test_sums_that_overflow_are_no_harm():
     found = summarize(np.array([[1e308, 1.0], [1e308, 2.0]]))
     assert not found.n_infinite.any()

@@ -10,6 +10,8 @@ import numpy as np
 
 from aetfx.validation.combiners.base import Accumulator, Cells, column_counts, column_sums, subtract_row
 
+_BLOCK_CELLS = 1 << 20  # 8 MB of float64 at a time: rows in memory may come as one batch of any size
+
 
 class Moments(Accumulator[tuple[np.ndarray, np.ndarray]]):
     """count, mean and m2 (sum of squared deviations) per column, shape (D,)."""
@@ -18,21 +20,26 @@ class Moments(Accumulator[tuple[np.ndarray, np.ndarray]]):
         super().__init__(n_columns)
         self.count, self.mean, self.m2 = np.zeros((3, n_columns))
 
-    @np.errstate(over="ignore", invalid="ignore")  # sums of values near 1e308: mean and sd become inf or NaN
     def add(self, cells: Cells) -> Moments:
-        values = cells.values.astype(np.float64)
-        if cells.all_finite:
-            count = np.full(self.n_columns, float(cells.n_rows))
+        step = max(1, _BLOCK_CELLS // max(1, self.n_columns))
+        for start in range(0, cells.n_rows, step):
+            self._add(cells.values[start : start + step].astype(np.float64), cells.all_finite)
+        return self
+
+    @np.errstate(over="ignore", invalid="ignore")  # sums of values near 1e308: mean and sd become inf or NaN
+    def _add(self, values: np.ndarray, all_finite: bool) -> None:
+        """Takes in a float64 block, which is changed."""
+        if all_finite:
+            count = np.full(self.n_columns, float(len(values)))
         else:
             use = np.isfinite(values)
             count = column_counts(use).astype(np.float64)
             values[~use] = 0.0
         mean = column_sums(values) / np.maximum(count, 1.0)
         subtract_row(values, mean)
-        if not cells.all_finite:
+        if not all_finite:
             values[~use] = 0.0
-        m2 = np.einsum("ij,ij->j", values, values)
-        return self._merge(count, mean, m2)
+        self._merge(count, mean, np.einsum("ij,ij->j", values, values))
 
     def merge(self, other: Moments) -> Moments:
         return self._merge(other.count, other.mean, other.m2)
