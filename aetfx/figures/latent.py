@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import html
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from aetfx.figures.errors import LEAST
-from aetfx.figures.theme import LIGHT, POINTS, decades, figure, numbers, percent, text, worded
+from aetfx.figures.theme import LIGHT, POINTS, decades, figure, fixed_margin, numbers, percent, text, wide, worded
 
 _POINTS = 1200
 
@@ -106,10 +108,26 @@ def plane(
         title=title,
         caption="",
         height=380,
-        margin={"l": 8, "r": 8, "t": 10, "b": 44},
-        xaxis={"title": {"text": titles[0], "standoff": 8}, "nticks": 5, "tickangle": 0},
-        yaxis={"title": {"text": titles[1], "standoff": 6}, "nticks": 6},
+        margin=fixed_margin(_axis_words(points[:, 1]), r=_room_of(marker.get("colorbar")), t=10, b=44),
+        xaxis={"title": {"text": titles[0], "standoff": 8}, "nticks": 5, "tickangle": 0, "automargin": False},
+        yaxis={"title": {"text": titles[1], "standoff": 6}, "nticks": 6, "automargin": False},
     )
+
+
+def _axis_words(values: np.ndarray) -> list[str]:
+    """Returns labels as long as those of an axis over some values; Plotly shortens long numbers, as in 20k and 3μ."""
+    finite = values[np.isfinite(values)]
+    low, high = (1.1 * float(end) for end in (finite.min(initial=0), finite.max(initial=0)))
+    digits = math.ceil(-math.log10((high - low) / 6)) if high > low else 1
+    return [f"{end:.{max(digits, 0)}f}"[:8] for end in (low, high)]
+
+
+def _room_of(colorbar: dict[str, Any] | None) -> int:
+    """Returns the pixels that colours, their labels and their title take on the right."""
+    if colorbar is None:
+        return 12
+    labels = colorbar["thickness"] + 6 + wide(colorbar["ticktext"], 10)
+    return 22 + max(labels, wide([html.unescape(colorbar["title"]["text"])], 11))
 
 
 def _middle(values: np.ndarray) -> tuple[float, float]:

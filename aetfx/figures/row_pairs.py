@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from aetfx.figures.errors import LEAST
-from aetfx.figures.theme import LIGHT, decades, figure, numbers, percent, text, worded
+from aetfx.figures.theme import LIGHT, decades, figure, fixed_margin, numbers, percent, text, worded
 
 
 def row_pairs(
@@ -29,7 +29,8 @@ def row_pairs(
     ticks = decades(float(low), float(high))
     better = y < x
     words = [worded(tick) for tick in ticks]
-    axis = {"type": "log", "range": [float(low), float(high)], "tickvals": ticks, "ticktext": words}
+    axis: dict[str, Any] = {"type": "log", "range": [float(low), float(high)], "tickvals": ticks, "ticktext": words}
+    axis["automargin"] = False
     traces = []
     # One colour per trace: a browser takes three times as long where each point brings its own.
     for side, role in ((~better, "before"), (better, "after")):
@@ -50,7 +51,7 @@ def row_pairs(
         title="Error of each row",
         caption=f"Below the line {names[1]} is better: {percent(float(better.mean()))} of these rows.",
         height=262,
-        margin={"l": 8, "r": 12, "t": 6, "b": 38},
+        margin=fixed_margin(words, r=12, t=6, b=38),
         xaxis=axis | {"title": title | {"text": text(names[0], 40), "standoff": 6}},
         yaxis=axis | {"title": title | {"text": text(names[1], 28), "standoff": 4}},
         shapes=[

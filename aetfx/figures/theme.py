@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import html
 import math
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -154,6 +155,28 @@ def axis() -> dict[str, Any]:
         "fixedrange": True,
         "ticks": "",
     }
+
+
+def fixed_margin(axis_words: Iterable[str], **sides: int) -> dict[str, Any]:
+    """Returns margins that hold the labels and the title of a y axis whatever they turn out to be.
+
+    Plotly could measure them, but draws a figure twice to do so: with fixed margins and axes without `automargin` a
+    scatter of 700 points took 37 ms in Chromium instead of 95.
+
+    Args:
+      axis_words: the longest labels of the y axis, about.
+      **sides: pixels of the others: "r", "t" and "b".
+    """
+    return {"l": 26 + wide(axis_words), "autoexpand": False} | sides
+
+
+def wide(words: Iterable[str], size: int = 12) -> int:
+    """Returns how many pixels the longest of some words takes in the widest of our fonts, about.
+
+    >>> wide(["0.3", "1,000"])
+    39
+    """
+    return math.ceil(0.65 * size * max(map(len, words), default=0))
 
 
 def text(value: Any, limit: int = 0) -> str:

@@ -26,7 +26,7 @@ MOST_PICKS = len(PICKED)
 MOST_ROWS = 48  # of one page of rows
 _MOST_CELLS = 400_000  # of one page of rows and one configuration
 _FEATURES = 12  # named in lists
-_POINTS = 700  # of a scatter: a browser draws 10 in a millisecond
+_POINTS = 700  # of a scatter that plotly.js draws: 10 take it a millisecond
 
 
 def board(report: Report, read: Read) -> dict[str, Any]:
@@ -286,8 +286,7 @@ def latent(report: Report, picks: Sequence[int], slice_place: int, colour: str, 
     if about is None:
         raise NotThereError("no rows are kept in this run")
     planes, kept = read(payload.PLANES), read(payload.ERRORS)
-    everyone = np.flatnonzero(_member(about, slice_place))
-    member = everyone[_thinned(np.array(about["why"])[everyone])]
+    member = np.flatnonzero(_member(about, slice_place))
     values, words_, log = _colour(about, colour, read)
     made, sentence = [], ""
     for number, place in enumerate(picks[:2]):
@@ -308,11 +307,10 @@ def latent(report: Report, picks: Sequence[int], slice_place: int, colour: str, 
         }
         trace = {"customdata": [int(i) for i in member], "text": labels, "hovertemplate": hover}
         figure = figures.plane(points, own[member], **about_points, **trace)
-        made.append({"pick": number, "figure": figure})
+        made.append({"pick": number, "figure": figure, "words": words_})
     return {
         "answer": sentence or "None of these configurations has a code of the kept rows.",
         "figures": made,
-        "shown": _shown(member, len(everyone)),
     }
 
 

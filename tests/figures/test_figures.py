@@ -221,6 +221,25 @@ def test_row_pairs_mark_who_is_better_row_by_row():
     assert figures.row_pairs(first[:1], second[:1], ("a", "b")) is None
 
 
+def test_scatters_leave_room_for_their_labels_and_need_no_second_drawing():
+    rng = np.random.default_rng(0)
+    rows = figures.row_pairs(rng.lognormal(0, 3, 90), rng.lognormal(0, 3, 90), ("a", "b"))
+    planes = [
+        figures.plane(unit * rng.normal(size=(50, 2)), np.ones(50), title="t", words=words, role="after", log=True)
+        for unit, words in ((1.0, "e"), (1e-3, "a name of many letters"), (1e9, "<b>"), (0.0, "e"))
+    ]
+    for made in (rows, *planes):
+        layout = made["layout"]
+        assert layout["margin"]["autoexpand"] is False
+        assert not layout["xaxis"]["automargin"]
+        assert not layout["yaxis"]["automargin"]
+        assert 30 < layout["margin"]["l"] < 100
+    narrow, wide, escaped, _ = (made["layout"]["margin"] for made in planes)
+    assert narrow["l"] < wide["l"]
+    assert narrow["r"] < wide["r"]
+    assert escaped["r"] == narrow["r"], "of what is seen, not of how it is written"
+
+
 def test_overlaid_distributions_hold_each_its_own_rows():
     rng = np.random.default_rng(0)
     sides = [(f"n{i}", rng.lognormal(i, 1, 300), theme.PICKED[i]) for i in range(4)]

@@ -7,6 +7,9 @@ let roles = { light: {}, dark: {} };
 export const setRoles = (light, dark) => { roles = { light, dark }; };
 export const role = (name) => (isDark() ? roles.dark : roles.light)[name];
 
+// The colour that takes the place of one of the light theme's in the theme that is shown.
+export const inTheme = (colour) => role(Object.keys(roles.light).find((name) => roles.light[name] === colour)) || colour;
+
 const parse = (colour) => [1, 3, 5].map((place) => parseInt(colour.slice(place, place + 2), 16));
 
 // A table of 256 colours between the given ones.
@@ -22,6 +25,7 @@ const table = (names) => {
 };
 export const heat = () => table(["heat0", "heat1", "heat2", "heat3", "heat4"]);
 export const diverging = () => table(["low2", "low1", "middle", "high1", "high2"]);
+export const points = () => table(["point0", "point1", "point2", "point3", "point4"]);
 export const bad = () => parse(role("before"));
 export const css = (colours, share) => {
   const i = 3 * Math.max(0, Math.min(255, Math.round(255 * share)));
