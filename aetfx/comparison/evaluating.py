@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 
 from aetfx.comparison.lab import Lab
 from aetfx.comparison.sweep import Candidate
+from aetfx.data.padding import without_padding
 from aetfx.data.split import row_hash
 from aetfx.evaluation.api import Evaluation
 from aetfx.evaluation.blessing import bless
@@ -21,6 +22,7 @@ from aetfx.evaluation.tally import Plan, Tally
 from aetfx.models.reading import Architecture, layer_outputs, read_architecture
 from aetfx.study import Study, Thresholds
 from aetfx.training.trial import Trial
+from aetfx.validation.statistics import QUANTILES, summarize
 
 SPLIT = "held_out"
 _MOST_ROWS = 1 << 16  # taken in at a time: their bootstrap weights take 100 MB
@@ -119,11 +121,32 @@ def evaluate_candidates(
 
     going = [i for i, c in enumerate(configurations) if c.failed is None]
     samples = collect(tally, going, len(configurations), answer, _RANDOM)
+    first = next((mine[0] for mine in trials if mine[0].recipe is candidates[0].built), None)
+    samples |= column_quantiles(lab, {} if first is None else {"before": first})
     blessing = None
     if limits != Thresholds():
         blessing = bless(figures, limits, against)
         record["thresholds"] = {"blessed": blessing["blessed"], "reasons": blessing["reasons"]}
     return Evaluation(record, make_table(figures, SPLIT), samples, blessing)
+
+
+def column_quantiles(lab: Lab, trials: Mapping[str, Trial]) -> dict[str, np.ndarray]:
+    """Returns how the columns of the train rows are spread before and after preprocessing, to be looked at.
+
+    Args:
+      lab: has the rows.
+      trials: those that got them, by the word that their arrays end in.
+
+    Returns:
+      `quantile_levels` (Q,), `quantiles_raw` and one `quantiles_fed_...` for each trial (Q, D); padding is left out.
+    """
+    rows = lab.split().train
+    fed = {"raw": rows} | {f"fed_{when}": trial.preprocessing.apply(rows) for when, trial in trials.items()}
+    found = {"quantile_levels": np.array(QUANTILES)}
+    for stage, values in fed.items():
+        there = without_padding(values.reshape(len(values), -1), lab.padding, lab.shape)
+        found[f"quantiles_{stage}"] = summarize(there, lab.names).quantiles
+    return found
 
 
 def _of_trial(lab: Lab, trial: Trial) -> Answers:

@@ -10,14 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from aetfx.comparison.lab import Lab
-from aetfx.data.padding import without_padding
+from aetfx.comparison.evaluating import column_quantiles
 from aetfx.diagnosis.case import Case
 from aetfx.evaluation.baselines import pca
 from aetfx.models.reading import layer_outputs
 from aetfx.run import atomic
 from aetfx.training.trial import Trial
-from aetfx.validation.statistics import QUANTILES, summarize
 
 _EACH = 5  # worst, median and best rows
 _MOST_LATENT = 600
@@ -54,9 +52,8 @@ def collect_samples(case: Case, fixed: Trial | None) -> dict[str, Any]:
         "rows": rows[chosen].reshape(len(chosen), -1),
         "row_kind": np.array([kind for kind, index in picks.items() for _ in index]),
         "row_index": chosen,
-        "quantile_levels": np.array(QUANTILES),
-        "quantiles_raw": summarize(_there(lab, lab.split().train), lab.names).quantiles,
     }
+    found |= column_quantiles(lab, trials)
     few = rng.permutation(len(rows))[:_MOST_LATENT]
     random = few[: max(1, min(_MOST_KEPT, _MOST_CELLS // max(1, rows[0].size)))]
     kept = np.union1d(chosen, random)
@@ -68,8 +65,6 @@ def collect_samples(case: Case, fixed: Trial | None) -> dict[str, Any]:
         found[f"kept_reconstruction_{when}"] = _flat(predictions[when][kept])
         found[f"kept_error_{when}"] = errors[when][kept]
         found[f"feature_score_{when}"] = scorer.score(rows, predictions[when], rows=lab.judge).per_feature
-        fed = _there(lab, trial.preprocessing.apply(lab.split().train))
-        found[f"quantiles_fed_{when}"] = summarize(fed).quantiles
         latent = _latent(case, trial, lab.judged_on(trial.recipe, "held_out")[0][few])
         if latent is not None:
             found[f"latent_{when}"], found[f"latent_explained_{when}"] = latent
@@ -89,11 +84,6 @@ def write_samples(path: Path, samples: dict[str, Any]) -> None:
 def _flat(rows: np.ndarray) -> np.ndarray:
     """Returns rows as (n, D) in half the space: they are looked at, not computed with."""
     return rows.reshape(len(rows), -1).astype(np.float32)
-
-
-def _there(lab: Lab, rows: np.ndarray) -> np.ndarray:
-    """Returns rows flattened to (n, D), with NaN in place of padding."""
-    return without_padding(rows.reshape(len(rows), -1), lab.padding, lab.shape)
 
 
 def _latent(case: Case, trial: Trial, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:

@@ -110,7 +110,7 @@ def read_found(directory: Path) -> Found:
 
 
 def read_quantiles(samples: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Returns what `Found.quantiles` holds; {} where `samples.npz` has none (an evaluation's)."""
+    """Returns what `Found.quantiles` holds; {} where `samples.npz` has none (of models that were only evaluated)."""
     levels = np.ravel(samples.get("quantile_levels", []))
     stages = {
         stage: np.asarray(samples[f"quantiles_{stage}"], float).reshape(len(levels), -1)

@@ -12,6 +12,7 @@ from aetfx.data.split import held_out
 from aetfx.errors import ModelError, StudyError
 from aetfx.run import read_json
 from aetfx.study import load_study
+from aetfx.tensorboard_plugin.reading import read_found
 
 STUDY = """
 data: {train: rows.csv, eval: 0.3}
@@ -54,6 +55,19 @@ def test_it_tells_the_same_as_the_leaderboard(folder):
     assert pair["gain"] == pytest.approx(ranked[pair["b"]]["gain"], rel=1e-9)
     assert evaluation["thresholds"]["blessed"] is False
     assert read_json(folder / "run" / "blessing.json")["name"] == "learning_rate=0.05"
+
+
+def test_columns_of_the_train_rows_before_and_after_preprocessing(folder):
+    rows = np.loadtxt(folder / "rows.csv", delimiter=",", skiprows=1)
+    train = rows[~held_out(rows, 0.3, 0)]
+    with np.load(folder / "run" / "samples.npz", allow_pickle=False) as samples:
+        levels, raw, fed = (samples[f"quantile{name}"] for name in ("_levels", "s_raw", "s_fed_before"))
+    middle = int(np.argmin(np.abs(levels - 0.5)))
+    assert levels[middle] == 0.5
+    assert raw[middle] == pytest.approx(np.median(train, axis=0), abs=0.02)
+    scaled = (train - train.mean(axis=0)) / train.std(axis=0)
+    assert fed[middle] == pytest.approx(np.median(scaled, axis=0), abs=0.02)
+    assert read_found(folder / "run").quantiles.keys() == {"levels", "raw", "fed_before"}
 
 
 def test_slices_and_samples_are_of_the_held_out_rows(folder):
