@@ -18,6 +18,7 @@ Its own error is infinite, and such rows are counted.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -86,16 +87,23 @@ class Plan:
         return self.n_slices if size <= _DRAW_BYTES else 1
 
     def check(self) -> None:
-        """Checks that the sums fit in memory.
+        """Checks that the sums fit in memory, and tells where intervals of slices do not.
 
         Raises:
-          StudyError: they do not.
+          StudyError: the sums do not.
         """
         size = 8 * 4 * len(self.configuration) * self.n_slices * self.n_columns
         if size > _SUM_BYTES:
             raise StudyError(
                 f"{len(self.configuration)} models x {self.n_slices} slices x {self.n_columns:,} columns are too much "
                 f"to add up at once ({size / 2**30:.1f} GB). Give fewer slices, or evaluate fewer models at a time."
+            )
+        if self.n_drawn_slices < self.n_slices:
+            warnings.warn(
+                f"{len(self.configuration)} models x {self.n_slices} slices x {self.scorer.n_groups:,} columns are too "
+                "much to draw again: scores of slices have no intervals, only those of all rows do. Give fewer slices, "
+                "or evaluate fewer models at a time.",
+                stacklevel=2,
             )
 
 
