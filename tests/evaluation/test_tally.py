@@ -244,6 +244,6 @@ def test_slices_without_room_for_intervals_are_told(monkeypatch):
     plan_of(truth).check()
     monkeypatch.setattr("aetfx.evaluation.tally._DRAW_BYTES", 1000)
     plan = plan_of(truth)
-    with pytest.warns(UserWarning, match="3 models x 4 slices x 1 columns .* scores of slices have no intervals"):
+    with pytest.warns(UserWarning, match="3 models x 5 slices x 1 groups .* scores of slices have no intervals"):
         plan.check()
     assert plan.n_drawn_slices == 1
