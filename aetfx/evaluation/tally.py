@@ -101,8 +101,8 @@ class Plan:
         if self.n_drawn_slices < self.n_slices:
             warnings.warn(
                 f"{len(self.configuration)} models x {self.n_slices} slices x {self.scorer.n_groups:,} groups of "
-                "columns are too much to draw again: scores of slices have no intervals, only those of all rows do. Give "
-                "fewer slices, or evaluate fewer models at a time.",
+                "columns are too much to draw again: scores of slices have no intervals, only those of all rows do. "
+                "Give fewer slices, or evaluate fewer models at a time.",
                 stacklevel=2,
             )
 
