@@ -86,7 +86,16 @@ def _of_file(path: str) -> Entry:
             raise ModelError(f"{path}: not a .keras archive, or a damaged one. Save it again with model.save().")
     with open_binary(path, packed=False) as stream:
         identity = stream_hash(stream)
-    return Entry(identity, path.rstrip("/").rsplit("/", 1)[-1].removesuffix(".keras"), (Seed(path),), {})
+    return Entry(identity, _name_of_file(path), (Seed(path),), {})
+
+
+def _name_of_file(path: str) -> str:
+    """Returns the name of a file; of one that a run has left, of what it is."""
+    record = Path(path).parent / "trial.json"
+    if not is_remote(path) and Path(path).name == "model.keras" and record.exists():
+        trial = read_json(record)
+        return f"{trial.get('name')}, seed {trial.get('seed', 0)}"
+    return path.rstrip("/").rsplit("/", 1)[-1].removesuffix(".keras")
 
 
 def _of_run(run: Path) -> list[Entry]:

@@ -10,6 +10,7 @@ import aetfx
 from aetfx.comparison.api import compare_study
 from aetfx.data.split import held_out
 from aetfx.errors import ModelError, StudyError
+from aetfx.evaluation.entries import find_entries
 from aetfx.run import read_json
 from aetfx.study import load_study
 from aetfx.tensorboard_plugin.reading import read_found
@@ -127,3 +128,9 @@ def test_mistakes_are_told_before_anything_is_trained(folder, tmp_path, monkeypa
     (tmp_path / "study.yaml").write_text(STUDY.split("evaluation:")[0] + f"evaluation: {section}\n")
     with pytest.raises(kind, match=said):
         compare_study(load_study(tmp_path / "study.yaml"), tmp_path / "run")
+
+
+def test_single_files_of_a_run_are_named_after_what_they_are(folder):
+    files = sorted((folder / "run" / "configurations").glob("*/seed-*/model.keras"))
+    names = {entry.name for entry in find_entries(files)}
+    assert names == {f"{name}, seed {seed}" for name in ("baseline", "learning_rate=0.05") for seed in (0, 1)}
