@@ -57,11 +57,11 @@ class Visit:
         finally:
             visit.context.close()
 
-    def go(self, run: str, *, dark: bool = False, **state: str) -> Visit:
+    def go(self, run: str | None, *, dark: bool = False, **state: str) -> Visit:
         """Goes to a view in the page that is open, and forgets what was said before.
 
         Args:
-          run: below the log directory.
+          run: below the log directory; None for the one that is shown first.
           dark: TensorBoard's dark mode.
           **state: what the address says behind `#aetfx`.
         """
