@@ -249,14 +249,14 @@ def test_lock_holds_both_stacks_with_hashes_and_names_no_registry():
 def test_make_alone_lists_the_targets():
     result = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True, check=True)
     assert re.findall(r"^  make ([\w-]+)", result.stdout, re.MULTILINE) == [
-        "help", "setup", "demo", "test", "fuzz", "kill", "replicas", "lint", "examples", "bench-diagnosis", "pipelines",
-        "pipelines-full", "dashboard", "wheel", "lock", "clean",
+        "help", "setup", "demo", "test", "slow", "fuzz", "kill", "replicas", "lint", "examples", "bench-diagnosis",
+        "pipelines", "pipelines-full", "dashboard", "wheel", "lock", "clean",
     ]  # fmt: skip
 
 
 def test_every_target_that_runs_our_code_sets_up_first():
     rules = dict(re.findall(r"^([\w-]+): ([^#\n]*)##", (ROOT / "Makefile").read_text(), re.MULTILINE))
-    running = ("demo", "fuzz", "lint", "examples", "bench-diagnosis", "pipelines", "dashboard", "wheel")
+    running = ("demo", "slow", "fuzz", "lint", "examples", "bench-diagnosis", "pipelines", "dashboard", "wheel")
     assert {name for name in running if "setup" not in rules[name]} == set()
     assert "lint" in rules["test"]
 

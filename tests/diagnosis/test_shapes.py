@@ -44,7 +44,16 @@ def rows_for(make, scale=1.0, n=80):
     return (scale * factors).reshape(n, *shape).astype(np.float32)
 
 
-@pytest.mark.parametrize("make", [zoo.unet, zoo.bidirectional, zoo.transformer, zoo.frames, zoo.tied])
+@pytest.mark.parametrize(
+    "make",
+    [
+        pytest.param(zoo.unet, marks=pytest.mark.slow),
+        pytest.param(zoo.bidirectional, marks=pytest.mark.slow),
+        zoo.transformer,
+        zoo.frames,
+        zoo.tied,
+    ],
+)
 def test_experiments_on_any_architecture_build_or_are_left_out(make):
     case = case_of(make(), rows_for(make))
     case.best_rate = (1e-3, {})  # a range test of a dozen rates, which is not the subject here
