@@ -127,6 +127,7 @@ def test_a_vae_that_takes_the_mean_over_64_columns_is_told_so():
         np.testing.assert_array_equal(mine, then)
 
 
+@pytest.mark.slow
 def test_a_healthy_vae_gives_no_alarm():
     model = vaes.keras_example(vaes.VAE, 64, 4, rate=0.01)
     diagnosis = aetfx.diagnose(model, WIDE[:300], WIDE[300:], epochs=60, batch_size=32, budget=3)

@@ -32,6 +32,7 @@ def test_a_drift_is_told_with_both_scores():
     assert any(f"{found['row_order']['tail']:.3f}" in sentence for sentence in found["statements"])
 
 
+@pytest.mark.slow
 def test_rows_in_no_order_are_not_trained_again():
     found = aetfx.diagnose(model, rows(0.0), epochs=30, budget=3).record
     assert found["row_order"] is None

@@ -122,6 +122,7 @@ def test_scaling_by_each_kind(tmp_path):
         assert found["repaired"] < 0.6 * found["as_it_is"], kind
 
 
+@pytest.mark.slow
 def test_missing_cells_and_sentinels_stay_out_of_loss_and_score(tmp_path):
     rows = TABLE.copy()
     rows[RNG.random(rows.shape) < 0.05] = np.nan
@@ -163,6 +164,7 @@ def test_images_are_scaled_as_a_whole(tmp_path):
     assert found["repaired"] < 0.5 * found["as_it_is"]
 
 
+@pytest.mark.slow
 def test_training_settings_and_early_stopping(tmp_path):
     optimizer = {**recipe_from_model(_compiled(), STUDY, (6,))[0].optimizer}
     optimizer = {**optimizer, "config": {**optimizer["config"], "learning_rate": 0.02}}
@@ -227,6 +229,7 @@ def test_rows_from_a_csv_file_and_rows_that_are_nowhere(tmp_path):
     assert 'held_out = np.load("eval_rows.npy")' in text
 
 
+@pytest.mark.slow
 def test_targets_of_their_own_are_asked_back_and_scored(tmp_path):
     clean = TABLE * [1, 1, 1, 1000, 1, 0.01]
     noisy = clean + 0.3 * clean.std(axis=0) * RNG.normal(size=clean.shape)
