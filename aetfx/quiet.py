@@ -46,7 +46,7 @@ def _without_displays() -> contextlib.AbstractContextManager[object]:
 
 @contextlib.contextmanager
 def quiet_imports() -> Iterator[None]:
-    """Nothing reaches standard error inside, not even from C++: for imports alone, since errors are exceptions.
+    """Nothing reaches standard error inside, not even from C++: where libraries start, since errors are exceptions.
 
     TensorFlow 2.21 logs that it found no GPU while it is loaded, whatever `TF_CPP_MIN_LOG_LEVEL` says.
     """

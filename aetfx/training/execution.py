@@ -16,11 +16,14 @@ Terms: an *execution* is one call into TensorFlow, of `steps_at_once` updates or
 from __future__ import annotations
 
 import contextlib
+import functools
 import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+
+from aetfx.quiet import quiet_imports
 
 # Multiplications of kernels in one pass of a batch from which TensorFlow's products are worth what it costs to start
 # them. Of 35 dense models and batches the smaller ones took up to a third of the time in one program; from 3 to 4
@@ -39,6 +42,7 @@ class Execution:
     def __init__(self, model: Any, multiplications: int):
         import tensorflow as tf
 
+        _start_compiler()
         whole = multiplications < _LARGE_PRODUCTS
 
         def update(inputs: Any, targets: Any, index: Any) -> None:
@@ -90,6 +94,15 @@ class Execution:
             return dict(self._model.get_metrics_result())
 
         return execute
+
+
+@functools.cache
+def _start_compiler() -> None:
+    """Starts XLA, which logs that it is there, whatever `TF_CPP_MIN_LOG_LEVEL` says (TensorFlow 2.16)."""
+    import tensorflow as tf
+
+    with quiet_imports():
+        tf.function(lambda number: number + 1, jit_compile=True, autograph=False)(tf.constant(1))
 
 
 @contextlib.contextmanager

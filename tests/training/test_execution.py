@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -116,3 +120,13 @@ def test_what_is_compiled():
     assert not workshop.can_jit(recipe(Own())), "nobody knows whether XLA can"
     assert not workshop.can_jit(recipe(keras.layers.Reshape((8, 1)), keras.layers.Conv1D(1, 3), keras.layers.Flatten()))
     assert not workshop.can_jit(recipe(keras.layers.Reshape((8, 1)), keras.layers.LSTM(3)))
+
+
+def test_the_compiler_starts_without_a_word():
+    script = (
+        "import tensorflow as tf; from aetfx.training.execution import Execution; Execution(None, 0);"
+        "tf.function(lambda x: x * 2, jit_compile=True)(tf.constant(1.0))"
+    )
+    environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONWARNINGS": "ignore"}
+    done = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True, timeout=300)
+    assert (done.returncode, done.stderr) == (0, "")
