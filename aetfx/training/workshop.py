@@ -188,14 +188,17 @@ def compile_model(model: Any, recipe: Recipe, *, padded: bool, n_rows: int, jit:
 
         metrics = [RepeatCorrection(loss, lambda: model.losses)]
         loss = None if loss is None else RepeatedLoss(loss)
-    model.compile(
-        optimizer=optimizer,
-        loss=loss,
-        weighted_metrics=metrics,
-        steps_per_execution=1 if recipe.step.eager else steps_at_once(n_rows, recipe.batch_size),
-        run_eagerly=recipe.step.eager,
-        jit_compile=jit or "auto",
-    )
+    with warnings.catch_warnings():
+        # Keras says so where operations are deterministic, and runs as it did; our own programs compile all the same.
+        warnings.filterwarnings("ignore", message="Model doesn't support `jit_compile=True`")
+        model.compile(
+            optimizer=optimizer,
+            loss=loss,
+            weighted_metrics=metrics,
+            steps_per_execution=1 if recipe.step.eager else steps_at_once(n_rows, recipe.batch_size),
+            run_eagerly=recipe.step.eager,
+            jit_compile=jit or "auto",
+        )
 
 
 def _not_about_retracing(record: logging.LogRecord) -> bool:
