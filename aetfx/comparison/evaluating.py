@@ -140,12 +140,15 @@ def column_quantiles(lab: Lab, trials: Mapping[str, Trial]) -> dict[str, np.ndar
     Returns:
       `quantile_levels` (Q,), `quantiles_raw` and one `quantiles_fed_...` for each trial (Q, D); padding is left out.
     """
-    rows = lab.split().train
-    fed = {"raw": rows} | {f"fed_{when}": trial.preprocessing.apply(rows) for when, trial in trials.items()}
-    found = {"quantile_levels": np.array(QUANTILES)}
-    for stage, values in fed.items():
+
+    def quantiles(values: np.ndarray) -> np.ndarray:
         there = without_padding(values.reshape(len(values), -1), lab.padding, lab.shape)
-        found[f"quantiles_{stage}"] = summarize(there, lab.names).quantiles
+        return summarize(there, lab.names).quantiles
+
+    rows = lab.split().train
+    found = {"quantile_levels": np.array(QUANTILES), "quantiles_raw": quantiles(rows)}
+    for when, trial in trials.items():
+        found[f"quantiles_fed_{when}"] = quantiles(trial.preprocessing.apply(rows))
     return found
 
 

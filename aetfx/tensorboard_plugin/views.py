@@ -296,7 +296,6 @@ def latent(report: Report, picks: Sequence[int], slice_place: int, colour: str, 
         own = kept[place].astype(float) if values is None else values
         name = report.configurations[place]["name"]
         sentence = sentence or answers.latent(name, planes[place][member], kept[place][member])
-        hover = "%{text}<extra></extra>"
         labels = [f"row {about['place'][i]}, error {kept[place][i]:.3g}" for i in member]
         about_points = {
             "title": name,
@@ -305,7 +304,7 @@ def latent(report: Report, picks: Sequence[int], slice_place: int, colour: str, 
             "log": log,
             "bounds": _bounds(kept[list(picks[:2])][:, member]) if values is None else None,
         }
-        trace = {"customdata": [int(i) for i in member], "text": labels, "hovertemplate": hover}
+        trace = {"customdata": [int(i) for i in member], "text": labels}
         figure = figures.plane(points, own[member], **about_points, **trace)
         made.append({"pick": number, "figure": figure, "words": words_})
     return {
