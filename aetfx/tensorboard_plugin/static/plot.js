@@ -30,6 +30,9 @@ const recolour = (item) => {
   return item;
 };
 
+// A colour of the light theme, or whatever holds such, in the theme that is shown.
+export const inTheme = (item) => (isDark() ? recolour(item) : item);
+
 const CONFIG = { displayModeBar: false, responsive: false, doubleClick: false };
 
 // The words of a view are seen before its figures, and one figure before the next: each takes 50 ms and more.

@@ -7,9 +7,6 @@ let roles = { light: {}, dark: {} };
 export const setRoles = (light, dark) => { roles = { light, dark }; };
 export const role = (name) => (isDark() ? roles.dark : roles.light)[name];
 
-// The colour that takes the place of one of the light theme's in the theme that is shown.
-export const inTheme = (colour) => role(Object.keys(roles.light).find((name) => roles.light[name] === colour)) || colour;
-
 const parse = (colour) => [1, 3, 5].map((place) => parseInt(colour.slice(place, place + 2), 16));
 
 // A table of 256 colours between the given ones.

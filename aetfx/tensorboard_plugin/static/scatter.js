@@ -2,6 +2,7 @@
 // Margins, titles and the colours' ends are the figure's.
 
 import { h, short } from "./dom.js";
+import { inTheme } from "./plot.js";
 import * as scale from "./scale.js";
 
 const REACH = 14; // pixels within which a point is meant
@@ -71,7 +72,7 @@ export const scatter = (made, { title, words, label, onclick }) => {
     pen.restore();
     const shades = scale.points();
     places = trace.x.map((x, i) => (x === null || trace.y[i] === null ? null : [atX(x), atY(trace.y[i])]));
-    const plain = colours ? scale.role("muted") : scale.inTheme(marker.color);
+    const plain = colours ? scale.role("muted") : inTheme(marker.color);
     pen.globalAlpha = marker.opacity;
     places.forEach((at, i) => {
       if (!at) return;
