@@ -186,12 +186,12 @@ def stacked(folder: Path, kind: str, seeds: int, epochs: int) -> Scores:
 
 def ours(folder: Path, kind: str, way: str, seeds: int, epochs: int) -> Scores:
     """Trains with aetfx; returns the scores of the configurations that were trained to the end."""
-    from aetfx.comparison import api
+    from aetfx.comparison import api, lab
     from aetfx.study import parse_study
     from aetfx.training import workshop
 
     if way == "steps":
-        api._JIT_FROM_SECONDS = math.inf
+        lab._JIT_FROM_SECONDS = math.inf
     elif way == "xla":
         workshop.Execution = lambda *about: None  # type: ignore[assignment,misc,return-value]
     about = DATA[kind]

@@ -30,10 +30,6 @@ from aetfx.training.progress import Progress
 from aetfx.training.recipe import Recipe
 from aetfx.words import components
 
-# Compiling the programs of a dense autoencoder takes up to a second more of processor time than TensorFlow's own
-# tracing, and saves nine tenths of a small model's updates; configurations that differ in rate or seed share it.
-_JIT_FROM_SECONDS = 1.5
-
 
 def compare_study(
     study: Study, out: Path, *, replicas: int | None = None, progress: Progress | None = None
@@ -79,7 +75,7 @@ def compare_study(
             request = request.streamed(run.path("data"), _reading(progress))
         lab = open_lab(request, out, prepared, progress).lab
         slicer = open_slices(study, lab)
-        lab.telemetry, lab.jit_from_seconds = study.training.telemetry, _JIT_FROM_SECONDS
+        lab.telemetry = study.training.telemetry
         write_text(run.path("study.yaml"), study.to_yaml())
         try:
             candidates = sweep(study, lab, build)

@@ -344,13 +344,22 @@ class Case:
         return self.overfit_ratio >= self.thresholds.by_heart
 
     @property
-    def learnt(self) -> bool:
-        """Whether training has done all it can: the train rows come back well, and far better than others do."""
-        return self.by_heart and self.train_score <= self.target
+    def learnt(self) -> str | None:
+        """In which way training has done all it can, so that neither epochs nor a higher rate are missing; else None.
 
-    @property
-    def learnt_in_words(self) -> str:
-        return f"the train rows are known by heart (score {self.train_score:.3f})"
+        The train rows come back well, and far better than others do; or what was learnt in the second half of the
+        epochs served the train rows alone.
+        """
+        if self.by_heart and self.train_score <= self.target:
+            return f"the train rows are known by heart (score {self.train_score:.3f})"
+        halfway = self.trial.scores.get(math.ceil(self.recipe.epochs / 2), math.inf)
+        overfits = self.overfit_ratio > self.thresholds.overfit_ratio
+        if not overfits or self.select_score < (1 - self.thresholds.still_falling) * halfway:
+            return None
+        return (
+            f"only the train rows (score {self.train_score:.3f}) still got better: held-out rows came back with a "
+            f"score of {halfway:.3f} after half of the epochs, and {self.select_score:.3f} at the end"
+        )
 
     def pca_at(self, k: int) -> float | None:
         """Score of PCA with k components, fitted on the preprocessed train rows (METHOD section 1)."""

@@ -569,3 +569,19 @@ def test_an_absolute_error_is_at_fault_where_most_cells_of_a_column_are_one_valu
     assert "100 % of the variance" in admission.evidence[0]
     assert not cause.admit(make_case(PLANE, loss="mae", epochs=1)).admitted
     assert not cause.admit(make_case(black, loss="mse", epochs=1)).admitted
+
+
+def test_what_only_the_train_rows_still_gain_asks_for_neither_epochs_nor_a_higher_rate():
+    case = make_case(PLANE, rate=1e-5, epochs=6)
+
+    def half_way(score: float) -> Case:
+        trial = dataclasses.replace(case.trial, scores={3: score})
+        return dataclasses.replace(case, trial=trial, thresholds=Thresholds(overfit_ratio=0.0))
+
+    cause, score = REGISTRY["optimizer.learning_rate_too_low"], case.select_score
+    assert cause.admit(half_way(1.2 * score)).admitted
+    refused = cause.admit(half_way(score))
+    assert not refused.admitted
+    assert f"{score:.3f} after half of the epochs" in refused.evidence[0]
+    assert not REGISTRY["optimizer.undertrained"].admit(half_way(score)).admitted
+    assert not dataclasses.replace(half_way(score), thresholds=Thresholds()).learnt  # it does not overfit

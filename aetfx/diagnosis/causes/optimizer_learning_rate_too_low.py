@@ -18,7 +18,7 @@ class LearningRateTooLow(Cause):
         if case.trial.diverged:
             return Admission.no("the training broke off: a higher rate would not have helped")
         if case.learnt:
-            return Admission.no(case.learnt_in_words)
+            return Admission.no(case.learnt)
         best, _ = case.best_rate
         rate = case.recipe.learning_rate
         if rate >= case.thresholds.range_test_share * best * 0.999:

@@ -20,7 +20,7 @@ class Undertrained(Cause):
         if not case.still_falling:
             return Admission.no(f"the loss has settled: it {case.fall_in_words}")
         if case.learnt:
-            return Admission.no(case.learnt_in_words)
+            return Admission.no(case.learnt)
         best, _ = case.best_rate
         rate = case.recipe.learning_rate
         usual = case.usual_rate and case.recipe.optimizer_name != "sgd"

@@ -23,7 +23,8 @@ export const load = () => {
 
 const recolour = (item) => {
   if (typeof item === "string") return palette[item] || item;
-  if (Array.isArray(item)) return typeof item[0] === "number" ? item : item.map(recolour);
+  // Long rows of numbers stay as they are; a stop of a colour scale is a number and its colour.
+  if (Array.isArray(item)) return [item[0], item.at(-1)].every(Number.isFinite) ? item : item.map(recolour);
   if (item && typeof item === "object") {
     return Object.fromEntries(Object.entries(item).map(([key, value]) => [key, recolour(value)]));
   }
