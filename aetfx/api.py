@@ -78,7 +78,7 @@ def diagnose(
         dataset of pairs the second part is taken.
       epochs, batch_size: as in your `model.fit`.
       budget: in multiples of one such training; by default 8 (14 where few rows make re-splits necessary), and at
-        least 90 seconds' worth for small models.
+        least 120 seconds' worth for small models.
       target: score that counts as good, 0.30 by default: 0 is perfect, 1 predicts the mean.
       labels: one label per row of `x_train`, where you have them: the effect of the fix on a linear probe of the codes
         is shown beside the score. Where all train rows have the same label and `labels_val` has two, or `labels` is

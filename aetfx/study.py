@@ -183,7 +183,7 @@ class DiagnosisSection(_Section, frozen=True):
     """How much a diagnosis may spend, and how good a reconstruction has to be.
 
     `budget` is in multiples of the user's own training; by default 8, 14 where few rows make re-splits necessary,
-    and at least 90 seconds' worth. A score of at most `target` counts as good. `thresholds` overrides those of
+    and at least 120 seconds' worth. A score of at most `target` counts as good. `thresholds` overrides those of
     `aetfx.diagnosis.thresholds`, by name. `max_seconds` ends the work by the clock, whatever is left of the budget.
     `experiments: false` trains the user's recipe once and tells what its signs suggest, unverified.
     """

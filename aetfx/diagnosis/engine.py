@@ -174,6 +174,7 @@ def _run_step(step: Step, outcome: Outcome, budget: float) -> None:
     report_only = {code for code, admission in step.admissions.items() if admission.report_only}
     chosen = leaders(case, step.screened, report_only)
     first = confirmed_first(case, chosen)
+    unpaid: list[Candidate] = []
     for group in (first, [item for item in chosen if item not in first]):
         # Those far behind the leader cannot be its equal; they have their turn in the next step, or when it fails.
         if any(c.decision == "verified" for c in step.candidates):
@@ -181,6 +182,7 @@ def _run_step(step: Step, outcome: Outcome, budget: float) -> None:
         asked = [Candidate(item.experiment, item.gain) for item in group]
         paid = _affordable(case, confirmation, asked, budget)
         outcome.short_of_budget |= len(paid) < len(asked)
+        unpaid += asked[len(paid) :]
         step.candidates += paid
         lab.planned = lab.spent + confirmation.cost([c.experiment for c in paid])
         confirmation.run(step.candidates)
@@ -195,6 +197,8 @@ def _run_step(step: Step, outcome: Outcome, budget: float) -> None:
         confirmation.insist(step.candidates, budget - lab.spent)
         named, step.equivalents = confirmation.best(step.candidates, unusual)
     step.named = named
+    if named is None and outcome.causes:
+        outcome.suspected += [_unpaid(step, c) for c in unpaid if _helps(case, c)]
 
 
 def _gets_nowhere(named: Candidate | None, thresholds: Thresholds) -> bool:
@@ -312,6 +316,19 @@ def _suspicion(
         "remedy": experiment.remedy if experiment else REGISTRY[code].meaning,
         "step": step.case.step,
     }
+
+
+def _helps(case: Case, candidate: Candidate) -> bool:
+    """Whether a single training says so of a change that does not help good models as well."""
+    excused = case.is_good and REGISTRY[candidate.experiment.code].is_generous(case)
+    return candidate.screened >= case.thresholds.least_gain and not (candidate.experiment.late or excused)
+
+
+def _unpaid(step: Step, candidate: Candidate) -> dict[str, Any]:
+    """Words what helps beside the causes that were mended, where the budget ends before it could be confirmed."""
+    experiment, gain = candidate.experiment, candidate.screened
+    seen = f"{experiment.recipe.name} gained {percent(gain)} in one training; the budget did not allow more"
+    return _suspicion(step, experiment.code, experiment, seen, gain)
 
 
 def _signs(step: Step) -> list[str]:

@@ -33,7 +33,7 @@ from aetfx.training.recipe import Recipe
 from aetfx.training.trial import OutOfTime
 
 _BUDGET = 8.0  # trainings: 3 + 3 confirm one cause, the rest screens
-_LEAST_BUDGET_SECONDS = 90.0  # small models: start-up and Python dominate (METHOD section 6)
+_LEAST_BUDGET_SECONDS = 120.0  # small models: start-up and Python dominate (METHOD section 6)
 _RESPLIT_BUDGET = 14.0  # 5 + 5 trainings confirm one cause on re-splits, or where eval is told from train
 
 

@@ -585,3 +585,11 @@ def test_what_only_the_train_rows_still_gain_asks_for_neither_epochs_nor_a_highe
     assert f"{score:.3f} after half of the epochs" in refused.evidence[0]
     assert not REGISTRY["optimizer.undertrained"].admit(half_way(score)).admitted
     assert not dataclasses.replace(half_way(score), thresholds=Thresholds()).learnt  # it does not overfit
+
+
+def test_an_output_that_half_of_the_values_cannot_come_from_is_unusual_unless_the_scale_is_the_reason():
+    cause = REGISTRY["model.output_activation"]
+    assert cause.unusual(make_case(PLANE, output="relu", epochs=1))
+    assert not cause.unusual(make_case(PLANE, epochs=1))
+    assert not cause.unusual(make_case(200 + 50 * PLANE, output="sigmoid", epochs=1))
+    assert cause.unusual(make_case(PLANE, output="softmax", epochs=1))

@@ -71,6 +71,15 @@ def test_too_little_time_for_one_training_is_an_error_that_says_so(tmp_path):
         diagnose_study(study(tmp_path, max_seconds=0.001), tmp_path / "run")
 
 
+def test_what_helps_beside_a_cause_is_told_where_the_budget_ends_before_it_is_confirmed(tmp_path):
+    found = diagnose_study(study(tmp_path, budget=6), tmp_path / "run")
+    assert [cause.code for cause in found.causes] == ["model.output_activation"]
+    [more] = found.suspected
+    assert more["code"] == "optimizer.learning_rate_too_low"
+    assert more["gain"] > 0.5
+    assert "the budget did not allow more" in more["evidence"][-1]
+
+
 @pytest.mark.slow
 def test_the_clock_ends_a_diagnosis_and_more_time_completes_it(tmp_path):
     """The first trials are kept, so that the second time begins where the first ended."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from aetfx.diagnosis.case import Case
-from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.diagnosis.causes.base import REGISTRY, Admission, Cause, Experiment
 from aetfx.diagnosis.causes.keras_code import compile_line
 from aetfx.models.reading import LayerFacts
 from aetfx.models.rewriting import put_dense_behind, set_activations
@@ -77,6 +77,13 @@ class OutputActivation(Cause):
             study = {"model.output_activation": activation}
             found.append(Experiment(self.code, recipe, remedy=remedy, keras=layer, study=study))
         return found
+
+    def unusual(self, case: Case) -> bool:
+        # Of values on an ordinary scale: no other change gives back what an output cannot.
+        if case.worst_output.name == "softmax":
+            return True
+        out_of_reach = case.outside_share > case.thresholds.out_of_reach
+        return out_of_reach and not REGISTRY["data.scaling"].admit(case).admitted
 
     def _sigmoid(self, case: Case, output: LayerFacts) -> list[Experiment]:
         """Cross-entropy as the user has it, of an output that gives what it is defined for."""
