@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from aetfx.errors import ModelError
 from aetfx.models.tracing import Call, first_tensor, tensors_in, trace
 
 
@@ -22,8 +23,14 @@ def multiplications(model: Any, shape: tuple[int, ...]) -> tuple[int, int]:
 
     Returns:
       Multiplications of kernels per row, and steps that have to wait for each other (of recurrent layers).
+
+    Raises:
+      ModelError: the model takes no such row; attention, for one, is built whatever widths meet in it.
     """
-    calls, _ = trace(model, np.zeros((1, *shape), np.float32))
+    try:
+        calls, _ = trace(model, np.zeros((1, *shape), np.float32))
+    except Exception as error:
+        raise ModelError(f"the model cannot be called with a row of shape {shape}: {error}") from error
     total = steps = 0
     for call in calls:
         kernels = sum(math.prod(weight.shape) for weight in getattr(call.layer, "weights", []) if len(weight.shape) > 1)

@@ -152,7 +152,7 @@ class TrialStore:
         """Returns multiplications and waiting steps per row (`aetfx.models.work`), building the model once.
 
         Raises:
-          ModelError: the model cannot be built.
+          ModelError: the model cannot be built or called.
         """
         key = recipe.source.identity
         if key not in self._work:

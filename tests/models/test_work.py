@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from aetfx.errors import ModelError
 from aetfx.models.work import multiplications
 
 keras = pytest.importorskip("keras")
@@ -24,3 +25,11 @@ layers = keras.layers
 def test_kernels_count_once_at_each_position(shape, stack, expected, steps):
     model = keras.Sequential([keras.Input(shape), *stack])
     assert multiplications(model, shape) == (expected, steps)
+
+
+def test_a_model_whose_widths_do_not_meet_is_refused():
+    """Keras's attention is built whatever comes in."""
+    rows = keras.Input((4, 3))
+    model = keras.Model(rows, keras.layers.Attention()([rows, keras.layers.Dense(2)(rows)]))
+    with pytest.raises(ModelError, match=r"cannot be called with a row of shape \(4, 3\)"):
+        multiplications(model, (4, 3))
