@@ -264,7 +264,9 @@ class Confirmation:
             plain = c.experiment.code not in self.dear and not c.experiment.late
             glaring = self.behind or c.lower >= (t.least_lower_bound_plain if plain else t.least_lower_bound_good)
             chosen = good and (c.experiment.late or not glaring)
-            least_drop = t.least_drop if generous and not self.behind else t.least_drop_strict
+            # No healthy model gains that much at equal cost, however little there is to gain.
+            small = self.behind or (plain and glaring)
+            least_drop = t.least_drop if generous and not small else t.least_drop_strict
             enough = c.gain.gain >= t.least_gain and drop >= least_drop
             c.close = enough and (plain or not chosen) and (chosen or c.lower < bounds[id(c)])
             if enough and not chosen:

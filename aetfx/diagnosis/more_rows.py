@@ -74,7 +74,8 @@ def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[
     least_drop = t.least_drop_strict if case.by_heart else t.least_drop
     enough = t.least_lower_bound if case.by_heart else t.least_gain
     recipes, last = _recipes(case, _TRAININGS), case.lab.spent + allowance
-    if case.lab.spent + _cost_of_more(case, confirmation, recipes) > last:
+    # Where the train rows are known by heart this is the question, so that the budget gives way.
+    if case.lab.spent + _cost_of_more(case, confirmation, recipes) > last and not case.by_heart:
         return Promise(f"{seen}; the budget did not allow the learning curve", short_of_budget=True)
     curve = _measured(case, confirmation, recipes)
     for trainings in range(2 * _TRAININGS, _MOST_TRAININGS + 1, _TRAININGS):

@@ -24,7 +24,7 @@ class Thresholds:
     least_lower_bound_good: float = 0.67  # ... and below the target: a healthy LSTM gains 56 % from 4 times the epochs
     least_lower_bound_plain: float = 0.25  # ... at equal cost or from an unusual setting: no healthy model gains that
     least_drop: float = 0.03  # absolute drop of the score for changes that help healthy models as well
-    least_drop_strict: float = 0.01  # ... and for those that do not, or far behind PCA: 0.010 -> 0.005 is no fault
+    least_drop_strict: float = 0.01  # ... and for others, far behind PCA, or sure at equal cost: 0.01 -> 0.005 is none
     improvement_lower_bound: float = 0.05  # worth a mention, not a fault
     most_of_it: float = 0.7  # of ln(before / after): a fix that does as much goes before more units or epochs
     level: float = 0.05  # one-sided error level, halved at each step of the chain

@@ -191,6 +191,19 @@ def test_far_behind_pca_little_left_to_gain_excuses_no_training_that_ended_early
     assert tiny.decision == "improvement"
 
 
+def test_little_left_to_gain_excuses_no_rate_that_costs_half_of_it():
+    """A table, its rate a seventh of what it was: 0.050 of the variance is lost, 0.021 at the rate that it was."""
+    code = "optimizer.learning_rate_too_low"
+    for noise, decision in ((0.05, "verified"), (0.4, "improvement")):
+        rate = candidate(code, "x")
+        done = Confirmation(
+            GivenLab({"baseline": 0.050, "x": 0.021}, noise=noise), recipe("baseline"), Thresholds(), 1, {}, 0.3,
+            generous=frozenset({code}),
+        )  # fmt: skip
+        done.run([rate])
+        assert rate.decision == decision, rate.lower
+
+
 def test_more_units_stand_back_behind_a_fix_that_does_most_of_what_they_do():
     lab = GivenLab({"baseline": 0.6, "wide": 0.2, "adam": 0.25, "scaled": 0.4})
     wide, adam = candidate("model.capacity_too_small", "wide"), candidate("optimizer.choice", "adam")
