@@ -360,7 +360,8 @@ def _ask_for_more_rows(step: Step, outcome: Outcome, budget: float) -> None:
     if any(cause.code == MORE_ROWS for cause in outcome.causes):
         return
     left = max(0.0, budget - step.case.lab.spent)
-    step.promise = promise_of_more_rows(step.case, step.confirmation, step.screened, left)
+    behind = step.named is not None
+    step.promise = promise_of_more_rows(step.case, step.confirmation, step.screened, left, behind=behind)
     outcome.short_of_budget |= step.promise.short_of_budget
     if step.promise.verdict is not None and step.promise.surely:
         outcome.causes.append(step.promise.verdict)

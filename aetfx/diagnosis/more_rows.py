@@ -45,14 +45,18 @@ class Promise:
     short_of_budget: bool = False
 
 
-def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[Screened], allowance: float) -> Promise:
+def promise_of_more_rows(
+    case: Case, confirmation: Confirmation, screened: list[Screened], allowance: float, *, behind: bool = False
+) -> Promise:
     """Measures the learning curve where the cause is admitted and nothing cheaper closes the gap.
 
     Args:
-      case: of a step at which nothing was verified.
+      case: of a step at which nothing was verified, or a smaller model.
       confirmation: of that step.
       screened: its experiments.
       allowance: in units of the user's training.
+      behind: a smaller model was verified. However much of the gap it closes, of rows that are known by heart there are
+        too few as well, which then stands behind it.
     """
     t = case.thresholds
     admission = REGISTRY[CODE].admit(case)
@@ -67,7 +71,8 @@ def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[
         return Promise(f"{seen}; whether a smaller model does as well could not be tried", short_of_budget=True)
     least = min(regularised, default=case.select_score)
     closed = (case.select_score - least) / (case.select_score - case.train_score)
-    if closed >= t.closed_gap:
+    is_closed = closed >= t.closed_gap
+    if is_closed and not (behind and case.by_heart):
         return Promise(f"{seen}; regularisation closes {percent(closed)} of that gap without any more rows")
     # Rows that are known by heart are so few that four times as many are the question, and any sure gain is one.
     times = 4 if case.by_heart else 2
@@ -105,7 +110,7 @@ def promise_of_more_rows(case: Case, confirmation: Confirmation, screened: list[
         f"four times as many promise {percent(curve.four)} less ({percent(four_low)} to {percent(four_high)})",
     ]
     verdict = _verdict(case, curve, times, evidence, recipes[SHARES[1]][0].identity, len(recipes[SHARES[1]]))
-    return Promise(f"{seen}; {found}", verdict, curve.lower(times) >= enough, points)
+    return Promise(f"{seen}; {found}", verdict, curve.lower(times) >= enough and not is_closed, points)
 
 
 def _recipes(case: Case, trainings: int) -> dict[float, list[Recipe]]:

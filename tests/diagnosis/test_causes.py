@@ -593,3 +593,11 @@ def test_an_output_that_half_of_the_values_cannot_come_from_is_unusual_unless_th
     assert not cause.unusual(make_case(PLANE, epochs=1))
     assert not cause.unusual(make_case(200 + 50 * PLANE, output="sigmoid", epochs=1))
     assert cause.unusual(make_case(PLANE, output="softmax", epochs=1))
+
+
+def test_values_far_from_zero_are_a_question_of_scale_unless_the_model_copes():
+    cause, case = REGISTRY["data.scaling"], make_case(40 + PLANE, epochs=1)
+    assert "learnt first" in cause.admit(case).evidence[0]
+    copes = dataclasses.replace(case, target=9.0, thresholds=Thresholds(pca_far=1e9))
+    assert not cause.admit(copes).admitted
+    assert not cause.admit(make_case(PLANE, epochs=1)).admitted

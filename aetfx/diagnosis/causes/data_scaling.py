@@ -54,6 +54,11 @@ class Scaling(Cause):
             evidence.append(
                 f"values with mean {mean:.4g} and sd {sd:.4g} drive the gates of recurrent layers to their ends"
             )
+        if not evidence and abs(mean) > t.far_mean * sd and not case.is_good:
+            evidence.append(
+                f"values with mean {mean:.4g} and sd {sd:.4g}: what all rows share is {abs(mean) / sd:.1f} times what "
+                "tells them apart, and is learnt first"
+            )
         if evidence:
             return Admission.yes(*evidence)
         if case.is_noise and not t.tiny_sd <= sd <= t.large_sd:
