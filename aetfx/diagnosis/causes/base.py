@@ -127,4 +127,4 @@ class Cause:
 
     def excused(self, case: Case) -> bool:
         """Whether a good score excuses it, once another cause was mended; only of generous causes."""
-        return not self.unusual(case)
+        return self.is_dear(case)
