@@ -17,10 +17,10 @@ FIT = {"epochs": 60, "batch_size": 16}
 
 
 def trips() -> np.ndarray:
-    """Returns mode 1 ... 4, chosen, terminal time, cost, time in vehicle, generalized cost, income, party: (840, 8)."""
+    """Returns mode 1 ... 4, chosen, terminal time, cost, time in vehicle, generalized cost, income, party: (835, 8)."""
     from statsmodels.api import datasets
 
-    return datasets.modechoice.load_pandas().data.iloc[:, 1:].to_numpy(np.float64)
+    return datasets.modechoice.load_pandas().data.iloc[:, 1:].drop_duplicates().to_numpy(np.float64)
 
 
 @dataclass(frozen=True)
