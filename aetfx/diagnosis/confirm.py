@@ -265,10 +265,10 @@ class Confirmation:
             glaring = self.behind or c.lower >= (t.least_lower_bound_plain if plain else t.least_lower_bound_good)
             chosen = good and (c.experiment.late or not glaring)
             # No healthy model gains that much at equal cost, however little there is to gain.
-            small = self.behind or (plain and glaring)
-            least_drop = t.least_drop if generous and not small else t.least_drop_strict
-            enough = c.gain.gain >= t.least_gain and drop >= least_drop
-            c.close = enough and (plain or not chosen) and (chosen or c.lower < bounds[id(c)])
+            strict = not generous or self.behind or plain
+            worth_it = c.gain.gain >= t.least_gain and drop >= (t.least_drop_strict if strict else t.least_drop)
+            enough = worth_it and (drop >= t.least_drop or not generous or glaring)
+            c.close = worth_it and (plain or not chosen) and (chosen or not enough or c.lower < bounds[id(c)])
             if enough and not chosen:
                 c.decision = "verified" if c.lower >= bounds[id(c)] else "suspected"
             elif c.lower > t.improvement_lower_bound:

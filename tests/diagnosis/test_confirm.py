@@ -194,14 +194,15 @@ def test_far_behind_pca_little_left_to_gain_excuses_no_training_that_ended_early
 def test_little_left_to_gain_excuses_no_rate_that_costs_half_of_it():
     """A table, its rate a seventh of what it was: 0.050 of the variance is lost, 0.021 at the rate that it was."""
     code = "optimizer.learning_rate_too_low"
-    for noise, decision in ((0.05, "verified"), (0.4, "improvement")):
+    for after, noise, verified, pairs in ((0.021, 0.05, True, 5), (0.035, 0.05, False, 8), (0.046, 0.05, False, 5)):
         rate = candidate(code, "x")
+        lab = GivenLab({"baseline": 0.050, "x": after}, noise=noise)
         done = Confirmation(
-            GivenLab({"baseline": 0.050, "x": 0.021}, noise=noise), recipe("baseline"), Thresholds(), 1, {}, 0.3,
-            generous=frozenset({code}),
-        )  # fmt: skip
+            lab, recipe("baseline"), Thresholds(), 1, {}, 0.3, generous=frozenset({code}), dear=frozenset()
+        )
         done.run([rate])
-        assert rate.decision == decision, rate.lower
+        assert (rate.decision == "verified") == verified, rate.lower
+        assert len(rate.after) == pairs, "what gained enough, but not surely, is followed up"
 
 
 def test_more_units_stand_back_behind_a_fix_that_does_most_of_what_they_do():
