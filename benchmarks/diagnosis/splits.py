@@ -65,6 +65,7 @@ SPLITS = {
     "held_out": (
         "camera_conv",
         "co2_lstm",
+        "fertility_tcn",
         "mnist_conv",
         "mnist_dense",
         "mnist_vae",
