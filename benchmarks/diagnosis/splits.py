@@ -63,6 +63,7 @@ SPLITS = {
         "wine_dense",
     ),
     "held_out": (
+        "ascent_conv",
         "camera_conv",
         "co2_lstm",
         "fertility_tcn",
@@ -70,6 +71,7 @@ SPLITS = {
         "mnist_dense",
         "mnist_vae",
         "randhie_skip",
+        "terrain_dense",
     ),
 }
 
