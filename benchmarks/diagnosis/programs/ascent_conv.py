@@ -53,12 +53,21 @@ def build(
             conv(second, strides=2),
             layers.Flatten(),
             *([layers.Dropout(dropout)] if dropout else []),
-            layers.Dense(code, code_activation, kernel_initializer=initializer,
-                         activity_regularizer=keras.regularizers.L1(l1) if l1 else None, name="code"),
+            layers.Dense(
+                code,
+                code_activation,
+                kernel_initializer=initializer,
+                activity_regularizer=keras.regularizers.L1(l1) if l1 else None,
+                name="code",
+            ),
             layers.Dense(2 * 2 * second, activation, kernel_initializer=initializer),
             layers.Reshape((2, 2, second)),
-            layers.Conv2DTranspose(second, 3, strides=2, padding="same", activation=activation, kernel_initializer=initializer),
-            layers.Conv2DTranspose(first, 3, strides=2, padding="same", activation=activation, kernel_initializer=initializer),
+            layers.Conv2DTranspose(
+                second, 3, strides=2, padding="same", activation=activation, kernel_initializer=initializer
+            ),
+            layers.Conv2DTranspose(
+                first, 3, strides=2, padding="same", activation=activation, kernel_initializer=initializer
+            ),
             layers.Conv2D(1, 3, padding="same", activation=output, kernel_initializer=initializer),
         ]
     )
@@ -77,7 +86,9 @@ VARIANTS = {
 }
 FAULTS = {
     "raw_pixels": Fault("data.scaling", data={"scaler": "none"}, of="unit_range"),
-    "relu_everywhere": Fault("model.dead_units", build={"activation": "relu", "code_activation": "relu"}, of="unit_range"),
+    "relu_everywhere": Fault(
+        "model.dead_units", build={"activation": "relu", "code_activation": "relu"}, of="unit_range"
+    ),
     "sigmoid_output": Fault("model.output_activation", build={"output": "sigmoid"}),
     "normal_weights": Fault("model.initialization", build={"initializer": NORMAL}),
     "sparse_code": Fault("model.regularization", build={"l1": 1.0}),

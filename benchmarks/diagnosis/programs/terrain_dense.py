@@ -1,4 +1,4 @@
-"""Terrain around Jacksboro, Tennessee: height, slope, aspect, relief and hillshades of 1,500 points through 5 numbers."""
+"""Terrain around Jacksboro: height, slope, aspect, relief and hillshades of 1,500 points through 5 numbers."""
 
 import keras
 import numpy as np
