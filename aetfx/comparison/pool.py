@@ -114,9 +114,11 @@ class Pool:
           tell: called now and then with the part of each job (by its `id`) that a helper has done; may raise.
         """
         with self._changed:
-            self._jobs.extend(jobs)
             for known in (self._done, self.lost, self._deaths):
                 known.clear()
+            # The first is this process's own: helpers may have to start before they can do anything.
+            self._here.extend(jobs[:1])
+            self._jobs.extend(jobs[1:])
             self._changed.notify_all()
         try:
             while True:

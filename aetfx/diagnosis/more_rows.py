@@ -135,7 +135,7 @@ def _measured(case: Case, confirmation: Confirmation, recipes: dict[float, list[
     for draw, (seed, index) in enumerate(pairs):
         for part, recipe in [*((part, drawn[draw]) for part, drawn in recipes.items()), (1.0, case.recipe)]:
             scores[part].append(lab.score(lab.trial(recipe, seed=seed, index=index), on, index).value)
-    return more_rows(scores)
+    return more_rows(scores, train_score=case.train_score)
 
 
 def _said(case: Case, curve: MoreRows) -> str:

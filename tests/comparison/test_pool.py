@@ -118,7 +118,7 @@ def test_a_training_that_kills_its_process_is_lost_and_kills_no_other(tmp_path, 
 
     def here(job):
         trained_here.append(job)
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 300
         while not mine.lost and time.monotonic() < deadline:
             time.sleep(0.05)
 

@@ -63,3 +63,15 @@ def test_noise_widens_the_interval_and_a_flat_curve_promises_nothing():
 def test_a_curve_needs_its_three_sizes():
     with pytest.raises(ValueError, match="two scores or more at each"):
         more_rows({0.5: [0.3, 0.3], 1.0: [0.2, 0.2]})
+
+
+def test_a_curve_that_has_not_begun_to_fall_may_do_so_by_as_much_as_the_gap_allows():
+    flat = scores(0.0, 1.0, 0.4, 0.02, 4)
+    alone, beside = more_rows(flat), more_rows(flat, train_score=0.1)
+    assert beside.twice_interval[1] == pytest.approx(0.75 / 2, abs=0.01)
+    assert beside.four_interval[1] == pytest.approx(0.75 * 3 / 4, abs=0.01)
+    assert (beside.twice, beside.twice_lower, beside.twice_interval[0]) == (
+        alone.twice, alone.twice_lower, alone.twice_interval[0]
+    )  # fmt: skip
+    falling = scores(0.4, 0.7, 0.0)
+    assert more_rows(falling, train_score=0.0) == more_rows(falling)
