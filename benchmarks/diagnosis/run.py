@@ -28,6 +28,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.diagnosis import summary, verify
 from benchmarks.diagnosis.program import Case, Program
 from benchmarks.diagnosis.splits import SPLITS, split_of
@@ -40,7 +42,7 @@ SAMPLE_FAULTS, SAMPLE_HEALTHY = 8, 4
 def diagnose(program: Program, case: Case, seed: int) -> dict[str, Any]:
     """Diagnoses one case once."""
     import aetfx
-    from benchmarks.diagnosis.plain import plain_fit
+    from benchmarks.diagnosis.plain import judge, plain_fit
 
     data = program.data(case)
     _, plain_seconds = plain_fit(program, case, data, seed=200 + seed)
@@ -65,6 +67,10 @@ def diagnose(program: Program, case: Case, seed: int) -> dict[str, Any]:
         result["confirmed"] = [_short(item) for item in record["experiments"] if item["stage"] == "confirm"]
         if record["causes"] and case.kind != "healthy":
             result["after"] = _after(program, case, data, record["causes"], out)
+        if found.fixed_model is not None:
+            result["fixed_fresh"] = round(
+                judge(data, np.asarray(found.fixed_model.predict(data.x_fresh, verbose=0))), 5
+            )
     return result
 
 
