@@ -58,6 +58,7 @@ def diagnose(
     batch_size: int = 32,
     budget: float | None = None,
     target: float | None = None,
+    experiments: bool = True,
     labels: Any = None,
     labels_val: Any = None,
     features: str | Sequence[str] = "auto",
@@ -80,6 +81,7 @@ def diagnose(
       budget: in multiples of one such training; by default 8 (14 where few rows make re-splits necessary), and at
         least 120 seconds' worth for small models.
       target: score that counts as good, 0.30 by default: 0 is perfect, 1 predicts the mean.
+      experiments: False trains your model once and tells what its signs suggest, as `suspected`; nothing is verified.
       labels: one label per row of `x_train`, where you have them: the effect of the fix on a linear probe of the codes
         is shown beside the score. Where all train rows have the same label and `labels_val` has two, or `labels` is
         None, it is the effect on finding anomalies by their error. Nothing is trained or chosen by them.
@@ -110,6 +112,7 @@ def diagnose(
             batch_size=batch_size,
             budget=budget,
             target=target,
+            experiments=experiments,
             labels=labels,
             labels_val=labels_val,
             features=features,

@@ -76,21 +76,52 @@ def diagnose(
     x_train: Any,
     x_val: Any = None,
     *,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+    **given: Any,
+) -> Diagnosis:
+    """Diagnoses a model on rows in memory. See `aetfx.diagnose` for the arguments and errors."""
+    with ExitStack() as stack:
+        if out is None:
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aetfx-")))
+        else:
+            directory = Path(out)
+        name = "diagnosis" if out is None else directory.resolve().name.replace("\\", "_") or "diagnosis"
+        request = request_in_memory(model, x_train, x_val, directory=directory, name=name, **given)
+        from aetfx.diagnosis.session import run_request
+
+        return run_request(request, directory, progress=progress, keep=out is not None)
+
+
+def request_in_memory(
+    model: Any,
+    x_train: Any,
+    x_val: Any = None,
+    *,
+    directory: Path,
+    name: str = "diagnosis",
     y_train: Any = None,
     y_val: Any = None,
     epochs: int,
     batch_size: int = 32,
     budget: float | None = None,
     target: float | None = None,
+    experiments: bool = True,
     labels: Any = None,
     labels_val: Any = None,
     features: str | Sequence[str] = "auto",
     padding: float | None = None,
     seed: int = 0,
-    out: str | Path | None = None,
-    progress: Progress | None = None,
-) -> Diagnosis:
-    """Diagnoses a model on rows in memory. See `aetfx.diagnose` for the arguments and errors."""
+) -> Request:
+    """Makes the request of a diagnosis from rows in memory, and writes nothing. See `aetfx.diagnose` for the arguments.
+
+    Args:
+      directory: the run directory: rows from memory are written there once it is held.
+      name: of the study.
+
+    Raises:
+      AetfxError: the data or the request is wrong.
+    """
     x_train, paired = unpaired(x_train)
     x_val, paired_val = unpaired(x_val)
     rows = rows_from(x_train, features, empty_columns=True)
@@ -104,51 +135,43 @@ def diagnose(
         rows, paired if y_train is None else y_train, eval_rows, paired_val if y_val is None else y_val, features
     )
     known = check_labels(labels, labels_val, len(rows), None if eval_rows is None else len(eval_rows))
-    with ExitStack() as stack:
-        if out is None:
-            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="aetfx-")))
-        else:
-            directory = Path(out)
-        train_path = x_train if isinstance(x_train, str | Path) else None
-        eval_path = x_val if isinstance(x_val, str | Path) else None
-        # Where rows from memory are written once the run directory is held.
-        places = {name: str(directory / "data" / f"{name}.npy") for name in _WRITTEN}
-        tree: dict[str, Any] = {
-            "name": "diagnosis" if out is None else directory.resolve().name.replace("\\", "_") or "diagnosis",
-            "data": {
-                "train": str(train_path or places["train"]),
-                "eval": 0.2 if eval_rows is None else str(eval_path or places["eval"]),
-                **({} if targets is None else {"target": places["targets"]}),
-                **({} if eval_targets is None else {"eval_target": places["eval_targets"]}),
-                "features": features if isinstance(features, str) else list(features),
-                **({} if padding is None else {"padding": padding}),
-            },
-            "training": {"epochs": epochs, "batch_size": batch_size, "seed": seed},
-            "diagnosis": {k: v for k, v in (("budget", budget), ("target", target)) if v is not None},
-        }
-        study = parse_study(tree, where="diagnose")
-        check_split(rows, eval_rows, study)
-        from_files = {"train": train_path is not None, "eval": eval_path is not None}
-        given = dict(zip(_WRITTEN, (rows, eval_rows, targets, eval_targets), strict=True))
-        arrays = {
-            places[name]: side.values for name, side in given.items() if side is not None and not from_files.get(name)
-        }
-        request = Request(
-            study=study,
-            rows=rows,
-            eval_rows=eval_rows,
-            targets=targets,
-            eval_targets=eval_targets,
-            train_path=str(train_path or places["train"]),
-            eval_path=study.data.eval if isinstance(study.data.eval, str) else None,
-            inputs=None,
-            model=model,
-            labels=known,
-            arrays=arrays,
-        )
-        from aetfx.diagnosis.session import run_request
-
-        return run_request(request, directory, progress=progress, keep=out is not None)
+    train_path = x_train if isinstance(x_train, str | Path) else None
+    eval_path = x_val if isinstance(x_val, str | Path) else None
+    places = {part: str(directory / "data" / f"{part}.npy") for part in _WRITTEN}
+    asked = {"budget": budget, "target": target, "experiments": None if experiments else False}
+    tree: dict[str, Any] = {
+        "name": name,
+        "data": {
+            "train": str(train_path or places["train"]),
+            "eval": 0.2 if eval_rows is None else str(eval_path or places["eval"]),
+            **({} if targets is None else {"target": places["targets"]}),
+            **({} if eval_targets is None else {"eval_target": places["eval_targets"]}),
+            "features": features if isinstance(features, str) else list(features),
+            **({} if padding is None else {"padding": padding}),
+        },
+        "training": {"epochs": epochs, "batch_size": batch_size, "seed": seed},
+        "diagnosis": {key: value for key, value in asked.items() if value is not None},
+    }
+    study = parse_study(tree, where="diagnose")
+    check_split(rows, eval_rows, study)
+    from_files = {"train": train_path is not None, "eval": eval_path is not None}
+    sides = dict(zip(_WRITTEN, (rows, eval_rows, targets, eval_targets), strict=True))
+    arrays = {
+        places[part]: side.values for part, side in sides.items() if side is not None and not from_files.get(part)
+    }
+    return Request(
+        study=study,
+        rows=rows,
+        eval_rows=eval_rows,
+        targets=targets,
+        eval_targets=eval_targets,
+        train_path=str(train_path or places["train"]),
+        eval_path=study.data.eval if isinstance(study.data.eval, str) else None,
+        inputs=None,
+        model=model,
+        labels=known,
+        arrays=arrays,
+    )
 
 
 def _labels_of(study: Study, request: Request) -> Labels | None:

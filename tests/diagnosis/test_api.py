@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import aetfx
 from aetfx.diagnosis.api import diagnose
 from aetfx.errors import AetfxError, DataError, ModelError, RunError, StudyError
 from aetfx.run import Run
@@ -86,3 +87,12 @@ def test_a_data_frame_keeps_its_names_and_its_selection(tmp_path, monkeypatch):
     statistics = (tmp_path / "statistics" / "Split-train" / "FeatureStats.pb").read_bytes()
     assert b"tiny" in statistics
     assert b"unused" not in statistics
+
+
+def test_without_experiments_signs_are_told_and_nothing_is_verified():
+    found = aetfx.diagnose(model, ROWS, epochs=3, experiments=False)
+    assert found.status == "inconclusive"
+    assert not found.causes
+    assert "data.scaling" in [item["code"] for item in found.suspected]
+    assert found.record["experiments"] == []
+    assert found.record["trials"] == 1
