@@ -262,7 +262,7 @@ class Confirmation:
             generous = c.experiment.code in self.generous
             good = generous and float(np.mean(c.before)) <= self.target
             plain = c.experiment.code not in self.dear and not c.experiment.late
-            glaring = self.behind or c.lower >= (t.least_lower_bound_plain if plain else t.least_lower_bound_good)
+            glaring = c.lower >= self._glaring(plain)
             chosen = good and (c.experiment.late or not glaring)
             # No healthy model gains that much at equal cost, however little there is to gain.
             strict = not generous or self.behind or plain
@@ -279,6 +279,13 @@ class Confirmation:
     def _bound(self, candidate: Candidate) -> float:
         dear = candidate.experiment.code in self.dear
         return self.thresholds.least_lower_bound_dear if dear else self.thresholds.least_lower_bound
+
+    def _glaring(self, plain: bool) -> float:
+        """Returns the lower bound from which on a good score excuses nothing; `plain` changes cost no more."""
+        t = self.thresholds
+        if plain:
+            return -math.inf if self.behind else t.least_lower_bound_plain
+        return t.least_lower_bound_behind if self.behind else t.least_lower_bound_good
 
     def _row_variance(self, candidate: Candidate) -> float:
         """Variance of ln(before / after) over redrawn confirm rows; re-splits redraw the rows themselves."""

@@ -22,6 +22,7 @@ class Thresholds:
     least_lower_bound: float = 0.10  # lower bound of the gain for changes that do not help healthy models
     least_lower_bound_dear: float = 0.20  # ... and for those that do, because they cost more: epochs, width, batch
     least_lower_bound_good: float = 0.67  # ... and below the target: a healthy LSTM gains 56 % from 4 times the epochs
+    least_lower_bound_behind: float = 0.40  # ... there, far behind PCA: healthy ones gain 40 % from 2x the epochs
     least_lower_bound_plain: float = 0.25  # ... at equal cost or from an unusual setting: no healthy model gains that
     least_drop: float = 0.03  # absolute drop of the score for changes that help healthy models as well
     least_drop_strict: float = 0.01  # ... and for others, far behind PCA, or sure at equal cost: 0.01 -> 0.005 is none

@@ -27,6 +27,7 @@ GRID = {
     "least_lower_bound": (0.05, 0.10, 0.15, 0.20),
     "least_lower_bound_dear": (0.10, 0.15, 0.20, 0.25, 0.30),
     "least_lower_bound_good": (0.50, 0.60, 0.67, 0.75),
+    "least_lower_bound_behind": (0.20, 0.30, 0.40, 0.50),
     "least_drop_strict": (0.005, 0.01, 0.02, 0.03),
     "least_drop": (0.02, 0.03, 0.04),
 }
@@ -76,8 +77,11 @@ class Run:
 def _verified(item: Told, values: Values, target: float) -> bool:
     bound = values["least_lower_bound_dear" if item.dear else "least_lower_bound"]
     drop = values["least_drop" if item.generous and not item.behind else "least_drop_strict"]
-    excused = values["least_lower_bound_good"] if item.dear else _PLAIN
-    if item.generous and item.before <= target and not item.behind and item.lower < excused:
+    if item.dear:
+        excused = values["least_lower_bound_behind" if item.behind else "least_lower_bound_good"]
+    else:
+        excused = -math.inf if item.behind else _PLAIN
+    if item.generous and item.before <= target and item.lower < excused:
         return False
     return item.gain >= values["least_gain"] and item.lower >= bound and item.drop >= drop
 
