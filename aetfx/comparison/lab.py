@@ -127,7 +127,7 @@ class Lab:
     @property
     def scores_inputs(self) -> bool:
         """Whether reconstructions are compared with the inputs, although other targets were given by mistake."""
-        return self.relation.is_mistake
+        return self.relation.asks_inputs
 
     @property
     def resplits(self) -> bool:
@@ -156,11 +156,11 @@ class Lab:
     def trained_on(self, recipe: Recipe, index: int = 0) -> Part:
         """Returns the train rows of a recipe and what its `fit` asks back for them."""
         part = self.split(index, recipe.rows).part("train")
-        return Part(part.inputs, part.inputs) if recipe.target == "input" else part
+        return part if recipe.target == "given" else Part(part.inputs, self.truth_of(part))
 
     def fed_from(self, recipe: Recipe, index: int = 0) -> tuple[np.ndarray | DiskRows, np.ndarray | DiskRows]:
         """Returns what a recipe trains on and what its `fit` asks back: `trained_on`, or all of it from disk."""
-        if self.disk is None or recipe.rows:
+        if self.disk is None or recipe.rows or recipe.target == "rescaled":
             part = self.trained_on(recipe, index)
             return part.inputs, part.targets
         asks_rows = recipe.target == "input" or self.disk_targets is None
@@ -174,8 +174,8 @@ class Lab:
         return part.inputs, self.truth_of(part)
 
     def truth_of(self, part: Part) -> np.ndarray:
-        """Returns what reconstructions of some rows are compared with."""
-        return part.inputs if self.scores_inputs else part.targets
+        """Returns what reconstructions of some rows are compared with: targets on the scale of their inputs."""
+        return part.inputs if self.scores_inputs else self.relation.meant(part.targets)
 
     @functools.cached_property
     def alignments(self) -> tuple[Alignment | None, Alignment | None]:
@@ -198,7 +198,8 @@ class Lab:
     ) -> tuple[np.ndarray, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
         """Returns inputs, what should come back, and what brings a reconstruction to the scale of that."""
         inputs, truth = self.judged_on(recipe, on, index)
-        back = None if on == "train" or is_aligned(recipe.rows) else self.alignments[0 if self.scores_inputs else 1]
+        like_inputs = self.scores_inputs or self.relation.kind == "rescaled"
+        back = None if on == "train" or is_aligned(recipe.rows) else self.alignments[0 if like_inputs else 1]
         return (inputs, truth, unchanged) if back is None else (inputs, back(truth), back)
 
     def positions(self, index: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

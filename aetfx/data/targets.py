@@ -2,17 +2,24 @@
 
 An autoencoder asks its inputs back. Where `fit` got something else, it is either denoising (each target is a cleaner
 form of its input) or a mistake: rows in another order, on another scale, moved along an axis, or of other things.
+Cleaner rows may be on another scale too, as where noise was added to scaled rows and the rows before are asked back.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 _MOST_ROWS = 4096
 _AFFINE_R2 = 0.999  # noise that denoising is meant for leaves less than that
 _MOST_SHIFT = 3  # places along an axis
+# The slope of inputs over targets is 1 where noise was added, whatever its strength; cells that were emptied make it
+# smaller (a quarter where three of four are), but are then equal in the others.
+_STEEP, _FLAT = 1.25, 0.2
+_EQUAL_CELLS = 0.02
+_BY_COLUMN = 1.1  # residuals of one line for all cells, times those of a line for each column
 _SAME_ROWS = 0.95  # of the targets that are found among the inputs
 _PERMUTATIONS = 200
 _LEAST_Z = 3.0  # of the pairs' mean correlation among those of permuted pairs
@@ -23,16 +30,27 @@ class Relation:
     """What targets are to their inputs.
 
     Attributes:
-      kind: same | denoising | permuted | affine | shifted | unrelated.
+      kind: same | denoising | rescaled | permuted | affine | shifted | unrelated.
       sentence: what was seen, with figures.
+      scale, offset: of rescaled targets: `scale * targets + offset` are on the scale of the inputs; a number each, or
+        one for each column (*shape).
     """
 
     kind: str
     sentence: str
+    scale: Any = None
+    offset: Any = None
 
     @property
-    def is_mistake(self) -> bool:
-        return self.kind not in ("same", "denoising")
+    def asks_inputs(self) -> bool:
+        """Whether the inputs should have been asked back."""
+        return self.kind not in ("same", "denoising", "rescaled")
+
+    def meant(self, targets: np.ndarray) -> np.ndarray:
+        """Returns targets (n, *shape) on the scale of the inputs."""
+        if self.scale is None:
+            return targets
+        return (np.asarray(targets, np.float64) * self.scale + self.offset).astype(targets.dtype)
 
 
 SAME = Relation("same", "the targets are the inputs")
@@ -52,7 +70,7 @@ def relation(inputs: np.ndarray, targets: np.ndarray, *, seed: int = 0) -> Relat
     if np.array_equal(x, y, equal_nan=True) and np.array_equal(inputs, targets, equal_nan=True):
         return SAME
     found = _permuted(inputs, targets) or _affine(x, y) or _shifted(x, y) or _unrelated(x, y, seed)
-    return found or Relation("denoising", "each target resembles its own input")
+    return found or _rescaled(x, y) or Relation("denoising", "each target resembles its own input")
 
 
 def _permuted(inputs: np.ndarray, targets: np.ndarray) -> Relation | None:
@@ -113,6 +131,33 @@ def _shifted(x: np.ndarray, y: np.ndarray) -> Relation | None:
             if _line(source.reshape(-1, 1), target.reshape(-1, 1))[2][0] > _AFFINE_R2:
                 return Relation("shifted", f"the targets are the inputs moved by {abs(step)} along axis {axis}")
     return None
+
+
+def _rescaled(x: np.ndarray, y: np.ndarray) -> Relation | None:
+    """Cleaner rows on another scale: one for all cells, or one for each column."""
+    flat_x, flat_y = x.reshape(len(x), -1), y.reshape(len(y), -1)
+    tells = flat_y != np.nanmin(flat_y)  # the black of an image is black on many scales
+    if not tells.any() or np.mean((flat_x == flat_y)[tells]) > _EQUAL_CELLS:
+        return None
+    whole, columns = _line(flat_y.reshape(-1, 1), flat_x.reshape(-1, 1)), _line(flat_y, flat_x)
+    varies = np.nanstd(flat_y, axis=0) > 0
+    if not varies.any():
+        return None
+    left = [np.nanmean(np.square(flat_x - line[0] * flat_y - line[1])[:, varies]) for line in (whole, columns)]
+    if left[0] <= _BY_COLUMN * left[1]:
+        scale, offset = float(whole[0][0]), float(whole[1][0])
+        middle, said = scale, f"the inputs are noisy targets times {scale:.4g} plus {offset:.4g}"
+    else:
+        shape = x.shape[1:]
+        slopes = np.where(varies, columns[0], 1.0)
+        scale = slopes.reshape(shape)
+        offset = (np.nanmean(flat_x, axis=0) - slopes * np.nanmean(flat_y, axis=0)).reshape(shape)
+        middle = float(np.median(columns[0][varies]))
+        low, high = (float(edge(columns[0][varies])) for edge in (np.min, np.max))
+        said = f"each column of the inputs is that of the targets with noise, times {low:.3g} to {high:.3g}"
+    if _FLAT <= middle <= _STEEP:
+        return None
+    return Relation("rescaled", said, scale, offset)
 
 
 def _unrelated(x: np.ndarray, y: np.ndarray, seed: int) -> Relation | None:

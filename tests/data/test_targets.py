@@ -26,6 +26,13 @@ def rotated(rows, n):
         (TABLE, TABLE, "same"),
         (TABLE + 0.5 * RNG.normal(size=TABLE.shape), TABLE, "denoising"),
         (DIGITS * (RNG.random(DIGITS.shape) > 0.3), DIGITS, "denoising"),
+        (DIGITS * (RNG.random(DIGITS.shape) > 0.9), DIGITS, "denoising"),
+        (np.clip(DIGITS / 16 + 0.3 * RNG.normal(size=DIGITS.shape), 0, 1), DIGITS / 16, "denoising"),
+        (0.6 * (DIGITS + np.roll(DIGITS, 1, axis=2)), DIGITS, "denoising"),
+        (np.clip(DIGITS / 16 + 0.3 * RNG.normal(size=DIGITS.shape), 0, 1), DIGITS, "rescaled"),
+        (DIGITS + 3 * RNG.normal(size=DIGITS.shape), DIGITS / 16, "rescaled"),
+        (TABLE + 0.5 * RNG.normal(size=TABLE.shape), 100 * TABLE + 7, "rescaled"),
+        (TABLE + 0.3 * RNG.normal(size=TABLE.shape), TABLE * np.arange(10, 17) + 40, "rescaled"),
         (TABLE, RNG.permutation(TABLE), "permuted"),
         (TABLE, rotated(TABLE, 1), "permuted"),
         (DIGITS, DIGITS / 16, "affine"),
@@ -40,7 +47,7 @@ def rotated(rows, n):
 def test_each_relation_by_its_name(inputs, targets, kind):
     found = relation(inputs, targets)
     assert found.kind == kind, found.sentence
-    assert found.is_mistake == (kind not in ("same", "denoising"))
+    assert found.asks_inputs == (kind not in ("same", "denoising", "rescaled"))
     assert len(found.sentence) > 15
 
 
@@ -48,6 +55,18 @@ def test_the_figures_are_told():
     assert "times 0.0625 plus 0" in relation(DIGITS, DIGITS / 16).sentence
     assert "moved by 1 along axis 2" in relation(DIGITS, np.roll(DIGITS, 1, axis=2)).sentence
     assert "500 of 500" in relation(TABLE, rotated(TABLE, 3)).sentence
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), noise=st.floats(0.05, 1.0), factor=st.floats(0.01, 0.1), by_column=st.booleans())
+def test_cleaner_rows_on_another_scale_are_brought_to_that_of_the_inputs(seed, noise, factor, by_column):
+    rng = np.random.default_rng(seed)
+    clean = rng.normal(size=(600, 2)) @ rng.normal(size=(2, 6)) + 5
+    noisy = clean + noise * clean.std(axis=0) * rng.normal(size=clean.shape)
+    targets = (clean - 3) * (factor * np.linspace(1, 4, 6) if by_column else factor)
+    found = relation(noisy, targets)
+    assert found.kind == "rescaled", found.sentence
+    assert np.abs(found.meant(targets) - clean).max() < 0.5 * clean.std()
 
 
 def test_holes_in_the_inputs_are_denoising_and_not_a_mistake():

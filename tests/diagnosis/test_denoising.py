@@ -46,6 +46,24 @@ def test_targets_of_other_rows_are_the_first_cause(tmp_path):
     assert "model.fit(x_train, x_train" in cause.keras
 
 
+def test_clean_targets_on_another_scale_than_the_noisy_inputs_are_found_out():
+    found = aetfx.diagnose(model, NOISY, y_train=0.6 * CLEAN + 1, epochs=25, budget=14)
+    [cause] = found.causes
+    assert cause.code == "code.target_mismatch"
+    assert "noisy targets times 1.6" in cause.evidence[0]
+    assert cause.score_after < 0.1 < 0.5 * cause.score_before
+    line = cause.keras.splitlines()[0]
+    asked = {"y_train": 0.6 * CLEAN + 1, "y_val": 0.6 * CLEAN[:9] + 1}
+    exec(line, asked)
+    assert np.abs(asked["y_train"] - CLEAN).max() < 0.3, "the line brings them back"
+    assert np.abs(found.fixed_model.predict(NOISY, verbose=0) - CLEAN).mean() < 0.3, "on the scale of the inputs"
+    repair = found.apply(model)
+    again = repair.fit(NOISY, y=0.6 * CLEAN + 1, verbose=0)
+    assert np.abs(again.predict(NOISY, verbose=0) - CLEAN).mean() < 0.3
+    with pytest.raises(AetfxError, match="the targets of noisy rows are on another scale"):
+        found.repro()
+
+
 @pytest.mark.slow
 def test_code_to_paste_asks_for_the_targets_that_the_user_gave(tmp_path):
     scales = np.array([1, 1, 1, 1, 1, 1, 1, 1, 1, 1000], "float32")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from aetfx.data.targets import Relation
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
 from aetfx.diagnosis.causes.keras_code import fit_line
@@ -15,13 +18,17 @@ class TargetMismatch(Cause):
 
     def admit(self, case: Case) -> Admission:
         part = case.lab.split().part("train")
-        if case.recipe.target == "input" or part.targets is part.inputs:
+        if case.recipe.target != "given" or part.targets is part.inputs:
             return Admission.no("the targets are the inputs")
-        if not case.lab.scores_inputs:
+        if not case.lab.scores_inputs and case.lab.relation.kind != "rescaled":
             return Admission.no("each target resembles its own input, as in denoising")
         return Admission.yes(case.lab.relation.sentence)
 
     def experiments(self, case: Case) -> list[Experiment]:
+        if case.lab.relation.kind == "rescaled":
+            recipe = case.recipe.changed(name="target=rescaled", target="rescaled")
+            remedy = "Bring the targets to the scale of the inputs, before noise is added to these."
+            return [Experiment(self.code, recipe, remedy, f"{_rescaled(case.lab.relation)}\n{fit_line(case, recipe)}")]
         recipe = case.recipe.changed(name="target=input", target="input")
         return [
             Experiment(
@@ -32,3 +39,11 @@ class TargetMismatch(Cause):
                 study={"data.target": "input"},
             )
         ]
+
+
+def _rescaled(found: Relation) -> str:
+    if np.size(found.scale) > 1:
+        return "y_train, y_val = (scaler.transform(y) for y in (y_train, y_val))  # the scaler of the inputs"
+    scale, offset = float(found.scale), float(found.offset)
+    moved = f"{scale:.4g} * y {'-' if offset < 0 else '+'} {abs(offset):.4g}"
+    return f"y_train, y_val = ({moved} for y in (y_train, y_val))"

@@ -31,7 +31,7 @@ def fit_line(case: Case, recipe: Recipe) -> str:
 
 def asked(case: Case, recipe: Recipe) -> str:
     """Returns what `fit` asks back: "x", or "y" where the user gave targets that are not the rows."""
-    return "y" if case.lab.targets is not None and recipe.target == "given" else "x"
+    return "y" if case.lab.targets is not None and recipe.target != "input" else "x"
 
 
 def to_paste(case: Case, experiment: Experiment) -> str:

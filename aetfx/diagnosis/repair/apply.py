@@ -26,7 +26,8 @@ import numpy as np
 
 from aetfx.data.parts import Parts, pack
 from aetfx.data.split import held_out
-from aetfx.diagnosis.repair.recipes import Side, parts_of
+from aetfx.diagnosis.repair.preparing_code import asks_targets
+from aetfx.diagnosis.repair.recipes import Side, parts_of, rescaling_of
 from aetfx.errors import DataError, ModelError
 from aetfx.models.code import outline
 from aetfx.models.load import from_factory
@@ -49,6 +50,7 @@ class Repair:
       preprocessing: fitted on the train rows of the diagnosis.
       recipe: what is trained.
       asks_targets: your `model.fit(x, y)` asks something else back than the rows, and rightly so (denoising).
+      rescaling: scale and offset that bring these targets to the scale of the rows, where the repair does that.
       parts: where the inputs of a model with several of them lie in a flat row.
       seed: of the diagnosis.
     """
@@ -58,6 +60,7 @@ class Repair:
     preprocessing: Preprocessing
     recipe: Recipe
     asks_targets: bool = False
+    rescaling: tuple[Any, Any] | None = None
     parts: Parts | None = None
     seed: int = 0
 
@@ -154,6 +157,8 @@ class Repair:
         return rows
 
     def _asked(self, rows: np.ndarray) -> np.ndarray:
+        if self.rescaling is not None:
+            rows = rows * self.rescaling[0] + self.rescaling[1]
         return self.preprocessing.apply(rows, impute=not self.recipe.masks_targets)
 
 
@@ -177,7 +182,8 @@ def apply(before: Side, after: Side, rows: Mapping[str, Any], model: Any, *, see
         fit_arguments={"epochs": recipe.epochs, "batch_size": recipe.batch_size},
         preprocessing=after.fitted,
         recipe=recipe,
-        asks_targets=rows.get("targets") is not None and recipe.target == "given",
+        asks_targets=asks_targets(recipe, rows),
+        rescaling=rescaling_of(rows) if recipe.target == "rescaled" else None,
         parts=parts,
         seed=seed,
     )

@@ -27,7 +27,7 @@ def steps_of(recipe: Recipe) -> dict[str, str]:
 
 def asks_targets(recipe: Recipe, rows: Mapping[str, Any]) -> bool:
     """Whether `fit` asks something else back than the rows."""
-    return rows.get("targets") is not None and recipe.target == "given"
+    return rows.get("targets") is not None and recipe.target != "input"
 
 
 def has_gaps(recipe: Recipe) -> bool:

@@ -6,7 +6,7 @@
      "after": {"preprocessing": {"scaling": "standard"}, "fitted": {...}, "name": "scaling=standard"} or null,
      "rows": {"train": "data/wine.csv", "eval": 0.2, "columns": [...], "features": "table", "seed": 0,
               "sentinels": [[3, [-999.0]]], "fences": null, "judge": null, "excluded": false, "padding": null,
-              "targets": {"train": "data/clean.npy", "eval": null, "scored": true} or null,
+              "targets": {"train": "data/clean.npy", "eval": null, "scored": true, "rescaling": null} or null,
               "parts": {"kind": "dict", "parts": [{"name": "pixels", "shape": [8, 8], ...}]} or null}}
 
 `after` holds what differs from `before`. The user's own classes are named, not stored: they are found where the process
@@ -136,15 +136,23 @@ def parts_of(rows: Mapping[str, Any]) -> Parts | None:
     return Parts(tuple(Part(**{**part, "shape": tuple(part["shape"])}) for part in known["parts"]), known["kind"])
 
 
+def rescaling_of(rows: Mapping[str, Any]) -> tuple[np.ndarray, np.ndarray] | None:
+    """Returns scale and offset that bring targets to the scale of their inputs, where they are on another."""
+    known = (rows.get("targets") or {}).get("rescaling")
+    return None if known is None else (np.asarray(known[0]), np.asarray(known[1]))
+
+
 def _targets(lab: Lab, request: Request) -> dict[str, Any] | None:
     """Returns where the targets of `fit(x, y)` are, and whether the score compares with them or with the inputs."""
     if request.targets is None:
         return None
-    data = request.study.data
+    data, found = request.study.data, lab.relation
+    rescaling = None if found.scale is None else [np.asarray(part).tolist() for part in (found.scale, found.offset)]
     return {
         "train": _absolute(data.target),
         "eval": None if data.eval_target is None else _absolute(data.eval_target),
         "scored": not lab.scores_inputs,
+        "rescaling": rescaling,
     }
 
 

@@ -21,7 +21,7 @@ from aetfx.diagnosis.repair.preparing_code import (
     scoring_lines,
     steps_of,
 )
-from aetfx.diagnosis.repair.recipes import Side
+from aetfx.diagnosis.repair.recipes import Side, rescaling_of
 from aetfx.diagnosis.repair.rows_code import reading_lines
 from aetfx.errors import ModelError
 from aetfx.models.arguments import without_stand_ins
@@ -132,6 +132,8 @@ def _cannot_be_written(before: Side, after: Side, rows: Mapping[str, Any]) -> st
         return "the model has several inputs"
     if recipe.rows:
         return "the repair is in which rows are trained on and held out"
+    if rescaling_of(rows) is not None:
+        return "the targets of noisy rows are on another scale than these"
     if recipe.objective.keys() - {"attributes"}:
         return "the repair rewrites what the model minimises"
     if recipe.step.own and recipe.early_stopping:
