@@ -14,6 +14,7 @@ from aetfx.comparison.lab import Lab
 from aetfx.data.targets import SAME, relation
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import REGISTRY, in_order
+from aetfx.diagnosis.causes.keras_code import compile_line
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.evaluation.separation import told_apart
 from aetfx.models.families import build as build_family
@@ -288,6 +289,15 @@ RECIPE_FIELDS = (
     "optimizer", "loss", "epochs", "batch_size", "preprocessing", "masked_loss", "early_stopping", "target", "rows",
     "step", "objective",
 )  # fmt: skip
+
+
+def test_the_code_to_paste_keeps_what_the_optimizer_was_given():
+    sgd = plain_optimizer(keras.optimizers.SGD(0.5, momentum=0.9, clipnorm=1.0))
+    line = compile_line(plain().recipe.changed(optimizer=sgd).with_learning_rate(0.05))
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(4)])
+    exec(line)
+    given = plain_optimizer(model.optimizer)["config"]
+    assert (given["learning_rate"], given["momentum"], given["clipnorm"]) == (0.05, 0.9, 1.0)
 
 
 def test_the_registry_is_the_vocabulary():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from aetfx.diagnosis.case import Case
+from aetfx.models.code import expression
 from aetfx.models.reading import LayerFacts
 from aetfx.training.recipe import Recipe
 
@@ -17,10 +18,8 @@ def compile_line(recipe: Recipe) -> str:
 
     A loss of the user's own stays a name, because its code is theirs.
     """
-    optimizer = recipe.optimizer["class_name"]
     loss = f'"{recipe.loss_name}"' if recipe.loss_name not in ("custom", "none") else "loss"
-    rate = _number(recipe.learning_rate)
-    return f"model.compile(keras.optimizers.{optimizer}(learning_rate={rate}), loss={loss})"
+    return f"model.compile({expression(recipe.optimizer)}, loss={loss})"
 
 
 def fit_line(case: Case, recipe: Recipe) -> str:
@@ -66,10 +65,6 @@ def scaling_lines(kind: str, scope: str, target: str) -> str:
             f"restored = model.predict({scaled.format('x')}) * {scale} + {center}",
         ]
     )
-
-
-def _number(value: Any) -> str:
-    return f"{value:.3g}"
 
 
 def width_line(layer: LayerFacts, width: int) -> str:
