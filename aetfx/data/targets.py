@@ -14,7 +14,9 @@ import numpy as np
 
 _MOST_ROWS = 4096
 _AFFINE_R2 = 0.999  # noise that denoising is meant for leaves less than that
-_MOST_SHIFT = 3  # places along an axis
+_SHORTEST_OVERLAP = 3  # of an axis a third may be moved out of sight
+_MOST_CELLS, _MOST_CELLS_MOVED = 8_000_000, 1_000_000  # to look at: once, and for each place along an axis
+_LEAST_ROWS = 64
 # The slope of inputs over targets is 1 where noise was added, whatever its strength; cells that were emptied make it
 # smaller (a quarter where three of four are), but are then equal in the others.
 _STEEP, _FLAT = 1.25, 0.2
@@ -63,14 +65,19 @@ def relation(inputs: np.ndarray, targets: np.ndarray, *, seed: int = 0) -> Relat
       inputs, targets: (n, *shape) each, in the order of the pairs; NaN and infinite cells are left out.
       seed: of the permuted pairs.
     """
-    n = len(inputs)
-    chosen = np.linspace(0, n - 1, min(n, _MOST_ROWS)).astype(np.int64)
+    chosen = _some(inputs, _MOST_CELLS)
     x, y = (np.asarray(part[chosen], np.float64) for part in (inputs, targets))
     x, y = (np.where(np.isfinite(part), part, np.nan) for part in (x, y))
     if np.array_equal(x, y, equal_nan=True) and np.array_equal(inputs, targets, equal_nan=True):
         return SAME
     found = _permuted(inputs, targets) or _affine(x, y) or _shifted(x, y) or _unrelated(x, y, seed)
     return found or _rescaled(x, y) or Relation("denoising", "each target resembles its own input")
+
+
+def _some(rows: np.ndarray, cells: int) -> np.ndarray:
+    """Returns the numbers of so many rows, evenly spread, that they have about so many cells."""
+    most = max(_LEAST_ROWS, min(_MOST_ROWS, cells // max(int(np.prod(rows.shape[1:])), 1)))
+    return np.linspace(0, len(rows) - 1, min(len(rows), most)).astype(np.int64)
 
 
 def _permuted(inputs: np.ndarray, targets: np.ndarray) -> Relation | None:
@@ -120,17 +127,26 @@ def _line(x: np.ndarray, y: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndar
 
 
 def _shifted(x: np.ndarray, y: np.ndarray) -> Relation | None:
-    """Tensors moved by a few places along one axis."""
+    """Rows moved along one axis, as where the next steps of a series are asked back."""
+    few = _some(x, _MOST_CELLS_MOVED)
+    x, y = x[few], y[few]
     for axis in range(1, x.ndim):
-        if x.shape[axis] <= 2 * _MOST_SHIFT or x.ndim < 3:
-            continue
-        for step in (s for n in range(1, _MOST_SHIFT + 1) for s in (n, -n)):
+        furthest = x.shape[axis] // _SHORTEST_OVERLAP
+        for step in (s for n in range(1, furthest + 1) for s in (n, -n)):
             length = x.shape[axis] - abs(step)
             source = np.take(x, np.arange(max(0, -step), max(0, -step) + length), axis=axis)
             target = np.take(y, np.arange(max(0, step), max(0, step) + length), axis=axis)
-            if _line(source.reshape(-1, 1), target.reshape(-1, 1))[2][0] > _AFFINE_R2:
+            if _lies_on(source, target):
                 return Relation("shifted", f"the targets are the inputs moved by {abs(step)} along axis {axis}")
     return None
+
+
+def _lies_on(source: np.ndarray, target: np.ndarray) -> bool:
+    """Whether one line takes a tensor to another, or of flat rows one for each column."""
+    if source.ndim > 2:
+        return bool(_line(source.reshape(-1, 1), target.reshape(-1, 1))[2][0] > _AFFINE_R2)
+    varies = np.nanstd(source, axis=0) > 0
+    return bool(varies.sum() > 1 and np.min(_line(source, target)[2][varies]) > _AFFINE_R2)
 
 
 def _rescaled(x: np.ndarray, y: np.ndarray) -> Relation | None:

@@ -14,6 +14,8 @@ RNG = np.random.default_rng(0)
 CODES = RNG.normal(size=(500, 3))
 TABLE = CODES @ RNG.normal(size=(3, 7)) + 0.2 * RNG.normal(size=(500, 7))
 DIGITS = load_digits().images[:600]
+SERIES = np.cumsum(RNG.normal(size=800))
+WINDOWS = np.stack([SERIES[i : i + 20] for i in range(600)])
 
 
 def rotated(rows, n):
@@ -40,6 +42,10 @@ def rotated(rows, n):
         (DIGITS, 16 - DIGITS, "affine"),
         (DIGITS, np.roll(DIGITS, 1, axis=2), "shifted"),
         (DIGITS, np.roll(DIGITS, -2, axis=1), "shifted"),
+        (WINDOWS[:-1], WINDOWS[1:], "permuted"),
+        (WINDOWS[:-1:5], WINDOWS[1::5], "shifted"),
+        (WINDOWS[:-6:5, :, None], WINDOWS[6::5, :, None], "shifted"),
+        (WINDOWS + 0.1 * RNG.normal(size=WINDOWS.shape), WINDOWS, "denoising"),
         (TABLE, RNG.normal(size=TABLE.shape), "unrelated"),
         (TABLE + 0.1 * RNG.normal(size=TABLE.shape), RNG.permutation(TABLE), "unrelated"),
     ],
