@@ -3,12 +3,13 @@
     python -m benchmarks.diagnosis.run [--sample] [--only NAME ...] [--split tuning|seen|held_out]
                                         [--jobs N] [--out DIR]
 
-Held-out healthy programs are diagnosed with 3 seeds, others with one. Beside the verdict stand the time of one plain
-`model.fit` (T), measured in the same process, and, where a cause was named, the scores that its fix reaches when it is
-applied outside aetfx (`fixes.py`). Each base program has a process of its own; `--jobs 2` runs two at a time, which
-takes less time in all and makes each diagnosis look slower than it is. `--sample` takes a dozen programs, one
-seed each, from both halves: at most 15 minutes on two cores. `--only` takes `base` or `base.case`. Ends with the
-tables of `summary.py`, and with its exit status.
+Without `--split` these are the tuning and the held-out ones; programs that were held out once (`seen`) are diagnosed
+where they are asked for. Held-out healthy programs are diagnosed with 3 seeds, others with one. Beside the verdict
+stand the time of one plain `model.fit` (T), measured in the same process, and, where a cause was named, the scores that
+its fix reaches when it is applied outside aetfx (`fixes.py`). Each base program has a process of its own; `--jobs 2`
+runs two at a time, which takes less time in all and makes each diagnosis look slower than it is. `--sample` takes a
+dozen programs, one seed each, from both halves: at most 15 minutes on two cores. `--only` takes `base` or `base.case`.
+Ends with the tables of `summary.py`, and with its exit status.
 """
 
 from __future__ import annotations
@@ -198,6 +199,8 @@ def main() -> int:
     out = given.out or RESULTS / label
     out.mkdir(parents=True, exist_ok=True)
     cases = [case for case, _ in verify.verified_cases(given.split)]
+    if not given.split and not given.only:
+        cases = [case for case in cases if split_of(case.base) != "seen"]
     if given.only:
         cases = [case for case in cases if case.key in given.only or case.base in given.only]
     if given.sample:
