@@ -78,6 +78,7 @@ class Confirmation:
       behind: the baseline is so far behind PCA that a good score excuses nothing, nor that little is left to gain; a
         wider code stays a choice.
       generous: codes of such changes; by default as the causes declare them.
+      before_more: codes of fixes behind which more epochs and units stand back however much more these do.
       dear: those of them that gain by costing more. Of the others, at equal cost or from an unusual setting, no healthy
         model gains much, so that less is asked of them; by default as the causes declare them.
     """
@@ -93,10 +94,12 @@ class Confirmation:
         generous: frozenset[str] | None = None,
         behind: bool = False,
         dear: frozenset[str] | None = None,
+        before_more: frozenset[str] = frozenset(),
     ):
         self.generous = {c for c, cause in REGISTRY.items() if cause.generous} if generous is None else generous
         self.dear = {c for c in self.generous if not REGISTRY[c].equal_cost} if dear is None else dear
         self.lab = lab
+        self.before_more = before_more
         self.target, self.behind = target, behind
         self.baseline = baseline
         self.thresholds = thresholds
@@ -169,7 +172,8 @@ class Confirmation:
         leader = max(verified, key=_log_gain)
         if leader.experiment.code in self.dear:
             most = self.thresholds.most_of_it * _log_gain(leader)
-            nearer = [c for c in verified if c.experiment.code not in self.dear and _log_gain(c) >= most]
+            others = [c for c in verified if c.experiment.code not in self.dear]
+            nearer = [c for c in others if _log_gain(c) >= most or c.experiment.code in self.before_more]
             leader = max(nearer, key=_log_gain, default=leader)
         same = [c for c in verified if c is leader or self._alike(leader, c)]
         same.sort(key=lambda c: (c.experiment.code not in unusual, REGISTRY[c.experiment.code].order))

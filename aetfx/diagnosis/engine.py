@@ -152,6 +152,7 @@ def _open_step(case: Case, outcome: Outcome) -> Step:
         generous=generous,
         behind=case.far_behind_pca,
         dear=dear,
+        before_more=frozenset(code for code, cause in REGISTRY.items() if cause.comes_before_more(case)),
     )
     step = Step(case, admissions, confirmation)
     outcome.steps.append(step)
@@ -175,7 +176,9 @@ def _run_step(step: Step, outcome: Outcome, budget: float) -> None:
     chosen = leaders(case, step.screened, report_only)
     first = confirmed_first(case, chosen)
     unpaid: list[Candidate] = []
-    for group in (first, [item for item in chosen if item not in first]):
+    exhausted = leaders(case, step.screened, report_only, exhausted=True)
+    late = [item for item in exhausted if item.experiment.late and item not in chosen]
+    for group in (first, [item for item in chosen if item not in first], late):
         # Those far behind the leader cannot be its equal; they have their turn in the next step, or when it fails.
         if any(c.decision == "verified" for c in step.candidates):
             break

@@ -128,11 +128,16 @@ def shortened(experiment: Experiment, share: float) -> Recipe:
     return recipe.changed(epochs=max(1, math.ceil(recipe.epochs * share)))
 
 
-def leaders(case: Case, screened: list[Screened], report_only: set[str]) -> list[Screened]:
+def leaders(case: Case, screened: list[Screened], report_only: set[str], *, exhausted: bool = False) -> list[Screened]:
     """Returns the experiments worth confirming: one per cause, the largest gains first.
 
     A wider code buys a lower error from any data, so that it joins only when nothing else helps, or when it
     leaves less than half of what every other single fix leaves (METHOD section 5).
+
+    Args:
+      case, screened: of the step.
+      report_only: codes that are never named.
+      exhausted: what else helped in its screen was not confirmed.
     """
     t = case.thresholds
     chosen: list[Screened] = []
@@ -155,11 +160,14 @@ def leaders(case: Case, screened: list[Screened], report_only: set[str]) -> list
     others = min((s.score for s in screened if not s.experiment.late), default=math.inf)
     if late_ones:
         widest = min(s.score for s in screened if s.experiment.late)
-        helpful = any(s.gain >= t.least_gain for s in early)
+        helpful = not exhausted and any(s.gain >= t.least_gain for s in early)
         if (helpful and widest >= t.code_advantage * others) or not _doubling_pays(case, screened):
             late_ones = []
-    ranked = sorted(early + late_ones, key=partial(_rank, case))
-    return _unusual_first(case, ranked)[: int(t.most_candidates)]
+    ranked = _unusual_first(case, sorted(early + late_ones, key=partial(_rank, case)))
+    if ranked and REGISTRY[ranked[0].experiment.code].is_dear(case):
+        # More epochs are dear to confirm as well: what they stand back behind is paid for first.
+        ranked.sort(key=lambda item: not _before_more(case, item))
+    return ranked[: int(t.most_candidates)]
 
 
 def _rank(case: Case, item: Screened) -> tuple[bool, float]:
@@ -187,8 +195,12 @@ def confirmed_first(case: Case, chosen: list[Screened]) -> list[Screened]:
         item
         for item in chosen
         if may_be_alike(item, best.score, case.thresholds)
-        or (stands_back and not is_dear[item.experiment.code] and _log_gain(item) >= most)
+        or (stands_back and not is_dear[item.experiment.code] and (_log_gain(item) >= most or _before_more(case, item)))
     ]
+
+
+def _before_more(case: Case, item: Screened) -> bool:
+    return item.gain >= case.thresholds.least_gain and REGISTRY[item.experiment.code].comes_before_more(case)
 
 
 def may_be_alike(item: Screened, best: float, thresholds: Thresholds) -> bool:
@@ -218,7 +230,8 @@ def _code_width(case: Case, variants: list[Screened]) -> Screened | None:
 
 
 def _doubling_pays(case: Case, screened: list[Screened]) -> bool:
-    scores = [case.select_score, *(s.score for s in screened if s.experiment.late)]
+    late = [s for s in screened if s.experiment.late]
+    scores = [*(s.before for s in late[:1]), *(s.score for s in late)]  # at the same length, shortened or not
     gains = [1 - after / max(before, 1e-12) for before, after in itertools.pairwise(scores)]
     return bool(gains) and min(gains) >= case.thresholds.doubling_gain
 

@@ -16,12 +16,13 @@ from aetfx.models.tracing import first_tensor, trace
 
 @dataclass(frozen=True)
 class KernelFacts:
-    """The kernel of one weighted layer.
+    """The kernel of one weighted layer, and its biases.
 
     Attributes:
       layer: the layer's name.
       mean, sd: over all its weights.
       fan_in, fan_out: numbers that go into, and come out of, one application, counted as Keras's initialisers do.
+      bias: mean of the biases, 0 without any.
     """
 
     layer: str
@@ -29,6 +30,7 @@ class KernelFacts:
     sd: float
     fan_in: float
     fan_out: float
+    bias: float = 0.0
 
     @property
     def usual_sd(self) -> tuple[float, float]:
@@ -48,6 +50,7 @@ def kernels(model: Any, architecture: Architecture) -> list[KernelFacts]:
             continue
         values = np.asarray(kernel)
         field = math.prod(values.shape[:-2])
+        bias = getattr(inner, "bias", None)
         found.append(
             KernelFacts(
                 facts.name,
@@ -55,6 +58,7 @@ def kernels(model: Any, architecture: Architecture) -> list[KernelFacts]:
                 float(values.std()),
                 field * values.shape[-2],
                 field * values.shape[-1],
+                0.0 if bias is None or not hasattr(bias, "shape") else float(np.asarray(bias).mean()),
             )
         )
     return found

@@ -374,6 +374,7 @@ def test_scaling_of_pixels_is_pooled_and_of_columns_is_not():
         (layers_with(kernel_initializer={"class_name": "Constant", "config": {"value": 0.5}}), "start as 0.5"),
         (layers_with(kernel_initializer={"class_name": "RandomNormal", "config": {"stddev": 20.0}}), "times too large"),
         (layers_with(kernel_initializer={"class_name": "RandomNormal", "config": {"stddev": 1e-4}}), "times too small"),
+        (layers_with(bias_initializer={"class_name": "Constant", "config": {"value": -9.0}}), "biases start at -9"),
     ],
 )
 def test_initial_weights_that_are_far_off_are_told_with_their_figures(edit, said):

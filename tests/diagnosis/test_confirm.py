@@ -270,6 +270,20 @@ def test_of_fixes_that_are_alike_the_unusual_setting_goes_first_then_the_order_o
     assert (named, same) == (batch, [scaling])
 
 
+def test_more_epochs_stand_back_behind_a_batch_that_leaves_too_few_updates():
+    code = "optimizer.batch_size"
+    for before_more, first in ((frozenset({code}), code), (frozenset(), "optimizer.undertrained")):
+        lab = GivenLab({"baseline": 0.8, "batch": 0.43, "epochs": 0.24})
+        batch, epochs = candidate(code, "batch"), candidate("optimizer.undertrained", "epochs")
+        done = Confirmation(
+            lab, recipe("baseline"), Thresholds(), 1, {}, 0.3, dear=frozenset({"optimizer.undertrained"}),
+            before_more=before_more,
+        )  # fmt: skip
+        done.run([batch, epochs])
+        named, _ = done.best([batch, epochs], unusual={code})
+        assert named.experiment.code == first
+
+
 def test_a_sure_but_tiny_difference_makes_no_rank():
     """Pixels 0..255 under a sigmoid: a linear output reached 0.051, scaling 0.058, seed by seed the same."""
     lab = GivenLab({"baseline": 3.6, "scaled": 0.058, "linear": 0.051}, noise=0.001)

@@ -125,6 +125,13 @@ class Cause:
         """Whether the user's setting lies outside its usual range, which breaks ties."""
         return False
 
+    def comes_before_more(self, case: Case) -> bool:
+        """Whether more epochs and units stand back behind its fix however little of what they do it does.
+
+        Of a setting for which they make up, as more epochs do for a batch that leaves too few updates.
+        """
+        return False
+
     def excused(self, case: Case) -> bool:
         """Whether a good score excuses it, once another cause was mended; only of generous causes."""
         return self.is_dear(case)

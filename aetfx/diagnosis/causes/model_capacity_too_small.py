@@ -56,8 +56,10 @@ class CapacityTooSmall(Cause):
 
     def _code_evidence(self, case: Case) -> list[str]:
         k = case.architecture.code_width
-        # A code that carries the train rows is not too small: what is wrong then shows on other rows only.
-        if k is None or min(case.select_score, case.train_score) <= case.target or case.trial.diverged:
+        if k is None or case.select_score <= case.target or case.trial.diverged:
+            return []
+        # A code that carries the train rows is not too small where what is wrong shows on other rows only.
+        if case.train_score <= case.target and case.overfit_ratio > case.thresholds.overfit_ratio:
             return []
         if 2 * k > min(case.fed_cells.shape) / 2:
             return []

@@ -40,6 +40,19 @@ class DeadUnits(Cause):
                     f"{silent.sum()} of {len(silent)} units of '{name}' answer the same to every row; before training "
                     f"{np.count_nonzero(before[name] == 0)} did"
                 )
+        return evidence or self._never_alive(case)
+
+    def _never_alive(self, case: Case) -> list[str]:
+        """Units that were dead before training, and that training did not wake."""
+        (before, after), evidence = case.spread, []
+        for layer in case.architecture.inner:
+            if layer.activation in CAN_DIE and layer.name in after:
+                dead = (before[layer.name] == 0) & (after[layer.name] == 0)
+                if dead.sum() >= case.thresholds.dead_share * len(dead):
+                    evidence.append(
+                        f"{dead.sum()} of {len(dead)} units of '{layer.name}' answer the same to every row, after "
+                        "training as before it"
+                    )
         return evidence
 
     def experiments(self, case: Case) -> list[Experiment]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.models.activations import CAN_DIE
 from aetfx.models.probing import KernelFacts
 from aetfx.models.rewriting import same_initializer, set_initializers
 
@@ -20,16 +23,13 @@ class Initialization(Cause):
     order = 50
 
     def admit(self, case: Case) -> Admission:
-        found = case.initial_kernels
-        evidence = [text for kernel in found if (text := _complaint(kernel, case.thresholds.far_from_fan))]
-        if evidence:
-            return Admission.yes(*evidence)
+        if evidence := _complaints(case):
+            return Admission.yes(*evidence.values())
         return Admission.no("all kernels start at a usual scale")
 
     def experiments(self, case: Case) -> list[Experiment]:
-        odd = {k.layer for k in case.initial_kernels if _complaint(k, case.thresholds.far_from_fan)}
         # A scale that is far off for one layer is no better chosen for the others.
-        odd = same_initializer(case.recipe.source.blueprint, odd)
+        odd = same_initializer(case.recipe.source.blueprint, set(_complaints(case)))
         # Asked without that sign (METHOD section 4), all layers are given the usual ones.
         layers = [layer for layer in case.architecture.layers if layer.name in odd] or list(case.architecture.layers)
         if not case.rewritable or not layers:
@@ -47,6 +47,30 @@ class Initialization(Cause):
                 keras=f'keras.layers.{first.kind}({first.units}, ..., kernel_initializer="{chosen[first.name]}")',
             )
         ]
+
+
+def _complaints(case: Case) -> dict[str, str]:
+    """Returns what is odd about the weights that layers start with, by layer."""
+    found = {}
+    for kernel in case.initial_kernels:
+        text = _complaint(kernel, case.thresholds.far_from_fan) or _silenced(case, kernel)
+        if text is not None:
+            found[kernel.layer] = text
+    return found
+
+
+def _silenced(case: Case, kernel: KernelFacts) -> str | None:
+    """Says whether biases keep units of a ReLU below 0 from the start."""
+    layer = next(layer for layer in case.architecture.layers if layer.name == kernel.layer)
+    if not kernel.bias < 0 or layer.activation not in CAN_DIE:
+        return None
+    silent = case.spread[0].get(kernel.layer, np.ones(1)) == 0
+    if silent.sum() < case.thresholds.dead_share * len(silent):
+        return None
+    return (
+        f"{silent.sum()} of {len(silent)} units of '{kernel.layer}' answer 0 to every row before training, since their "
+        f"biases start at {kernel.bias:.3g}"
+    )
 
 
 def _complaint(kernel: KernelFacts, factor: float) -> str | None:

@@ -55,6 +55,9 @@ class BatchSize(Cause):
             study={"training.batch_size": batch, "training.epochs": recipe.epochs},
         )
 
+    def comes_before_more(self, case: Case) -> bool:
+        return case.large_batch
+
     def unusual(self, case: Case) -> bool:
         norm = case.architecture.has_batch_norm and case.recipe.batch_size < case.thresholds.batch_norm_batch
         return case.large_batch or norm or case.recipe.batch_size < case.thresholds.least_batch
