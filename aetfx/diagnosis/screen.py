@@ -230,10 +230,11 @@ def _code_width(case: Case, variants: list[Screened]) -> Screened | None:
 
 
 def _doubling_pays(case: Case, screened: list[Screened]) -> bool:
+    """Whether twice the code gains enough, and four times does not lose that again: the knee may lie between them."""
     late = [s for s in screened if s.experiment.late]
     scores = [*(s.before for s in late[:1]), *(s.score for s in late)]  # at the same length, shortened or not
     gains = [1 - after / max(before, 1e-12) for before, after in itertools.pairwise(scores)]
-    return bool(gains) and min(gains) >= case.thresholds.doubling_gain
+    return bool(gains) and gains[0] >= case.thresholds.doubling_gain and min(gains) >= 0
 
 
 def _continues(longer: Experiment, shorter: Experiment) -> bool:
