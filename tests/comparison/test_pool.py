@@ -102,6 +102,7 @@ def test_a_helper_that_is_killed_costs_time_and_nothing_else(tmp_path, always):
         lab.close()
 
 
+@pytest.mark.slow
 def test_a_training_that_kills_its_process_is_lost_and_kills_no_other(tmp_path, always):
     owner = os.getpid()
 

@@ -19,10 +19,10 @@ FIT = {"epochs": 40, "batch_size": 32}
 
 
 def survey() -> np.ndarray:
-    """Returns every fourth wife; age and marriage in months, the long tail of the affairs in logs: (1592, 9)."""
+    """Returns every fourth wife, no two alike; age and marriage in months, the long tail of the affairs in logs."""
     from statsmodels.api import datasets
 
-    frame = datasets.fair.load_pandas().data[list(COLUMNS)].iloc[::4].copy()
+    frame = datasets.fair.load_pandas().data[list(COLUMNS)].iloc[::4].drop_duplicates()
     frame[["age", "yrs_married"]] *= 12
     frame["affairs"] = np.log1p(frame["affairs"])
     return frame.to_numpy(np.float64)

@@ -27,7 +27,7 @@ FONTS = [
 
 
 def glyphs() -> np.ndarray:
-    """Draws all characters in all fonts that come with matplotlib, 0 ... 255, sorted by character: (1512, 256)."""
+    """Draws all characters in all fonts that come with matplotlib, 0 ... 255, sorted by character: (n, 256)."""
     import matplotlib
     from PIL import Image, ImageDraw, ImageFont
 
@@ -38,7 +38,8 @@ def glyphs() -> np.ndarray:
             image = Image.new("L", (SIZE, SIZE))
             ImageDraw.Draw(image).text((SIZE // 2, SIZE // 2), character, fill=255, font=font, anchor="mm")
             rows.append(np.asarray(image, np.float64).ravel())
-    return np.stack(rows)
+    drawn = np.stack(rows)
+    return drawn[np.sort(np.unique(drawn, axis=0, return_index=True)[1])]  # some fonts share their signs
 
 
 def ink(rows: np.ndarray) -> np.ndarray:
