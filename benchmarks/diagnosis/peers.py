@@ -68,10 +68,14 @@ def opened(
     from aetfx.diagnosis.api import request_in_memory
     from aetfx.run import Run
 
-    extra = {name: value for name in ("y_train", "y_val") if (value := getattr(data, name)) is not None}
     with tempfile.TemporaryDirectory(prefix="peers-") as folder, Run(Path(folder)):
         request = request_in_memory(
-            lambda: program.build(case), data.x_train, data.x_val, **extra, **program.fit(case), directory=Path(folder)
+            lambda: program.build(case),
+            data.x_train,
+            data.x_val,
+            **data.asked,
+            **program.fit(case),
+            directory=Path(folder),
         )
         session = open_lab(request, Path(folder), prepare_model(request, None), None, shift_auc=shift_auc)
         try:

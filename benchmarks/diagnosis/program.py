@@ -51,6 +51,11 @@ class Data:
     y_train: np.ndarray | None = None
     y_val: np.ndarray | None = None
 
+    @property
+    def asked(self) -> dict[str, np.ndarray]:
+        """Targets as arguments of `aetfx.diagnose`, where they are not the inputs."""
+        return {name: value for name in ("y_train", "y_val") if (value := getattr(self, name)) is not None}
+
 
 @dataclass(frozen=True)
 class Fault:

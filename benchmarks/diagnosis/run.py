@@ -47,14 +47,19 @@ def diagnose(program: Program, case: Case, seed: int) -> dict[str, Any]:
 
     data = program.data(case)
     _, plain_seconds = plain_fit(program, case, data, seed=200 + seed)
-    extra = {name: value for name in ("y_train", "y_val") if (value := getattr(data, name)) is not None}
     result: dict[str, Any] = {"seed": seed, "plain_s": round(plain_seconds, 2), "revision": _revision()}
     with tempfile.TemporaryDirectory(prefix="suite-") as folder:
         out = Path(folder) / "run"
         begun = time.perf_counter()
         try:
             found = aetfx.diagnose(
-                lambda: program.build(case), data.x_train, data.x_val, **extra, **program.fit(case), seed=seed, out=out
+                lambda: program.build(case),
+                data.x_train,
+                data.x_val,
+                **data.asked,
+                **program.fit(case),
+                seed=seed,
+                out=out,
             )
         except Exception as error:
             said = f"{type(error).__name__}: {error}"
