@@ -1,16 +1,20 @@
 """How the targets of a `fit(x, y)` relate to its inputs: the same rows, cleaner rows, or the wrong ones.
 
 An autoencoder asks its inputs back. Where `fit` got something else, it is either denoising (each target is a cleaner
-form of its input) or a mistake: rows in another order, on another scale, moved along an axis, or of other things.
+form of its input) or a mistake: rows in another order, on another scale, moved along an axis, mirrored or turned, or of
+other things.
 Cleaner rows may be on another scale too, as where noise was added to scaled rows and the rows before are asked back.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
+
+from aetfx.words import percent
 
 _MOST_ROWS = 4096
 _AFFINE_R2 = 0.999  # noise that denoising is meant for leaves less than that
@@ -32,7 +36,7 @@ class Relation:
     """What targets are to their inputs.
 
     Attributes:
-      kind: same | denoising | rescaled | permuted | affine | shifted | unrelated.
+      kind: same | denoising | rescaled | permuted | affine | shifted | turned | unrelated.
       sentence: what was seen, with figures.
       scale, offset: of rescaled targets: `scale * targets + offset` are on the scale of the inputs; a number each, or
         one for each column (*shape).
@@ -70,7 +74,7 @@ def relation(inputs: np.ndarray, targets: np.ndarray, *, seed: int = 0) -> Relat
     x, y = (np.where(np.isfinite(part), part, np.nan) for part in (x, y))
     if np.array_equal(x, y, equal_nan=True) and np.array_equal(inputs, targets, equal_nan=True):
         return SAME
-    found = _permuted(inputs, targets) or _affine(x, y) or _shifted(x, y) or _unrelated(x, y, seed)
+    found = _permuted(inputs, targets) or _affine(x, y) or _shifted(x, y) or _turned(x, y) or _unrelated(x, y, seed)
     return found or _rescaled(x, y) or Relation("denoising", "each target resembles its own input")
 
 
@@ -139,6 +143,34 @@ def _shifted(x: np.ndarray, y: np.ndarray) -> Relation | None:
             if _lies_on(source, target):
                 return Relation("shifted", f"the targets are the inputs moved by {abs(step)} along axis {axis}")
     return None
+
+
+def _turned(x: np.ndarray, y: np.ndarray) -> Relation | None:
+    """Rows mirrored, turned or transposed, all or some, as where augmentation reached only inputs or only targets."""
+    few = _some(x, _MOST_CELLS_MOVED)
+    x, y = x[few], y[few]
+    moved = ~_equal_rows(x, y)
+    for transposed in (False, True) if x.ndim > 2 and x.shape[1] == x.shape[2] else (False,):
+        source = x[moved].swapaxes(1, 2) if transposed else x[moved]
+        for axes in _flips(x.shape, none=transposed):
+            share = _equal_rows(np.flip(source, axes), y[moved]).sum() / len(x)
+            # A sequence that is asked back from its end is a design (Srivastava et al. 2015), if all of them are.
+            is_design = axes == (1,) and x.ndim <= 3 and not transposed and share > _SAME_ROWS
+            if share > 1 - _SAME_ROWS and not is_design:
+                mirrored = f"mirrored along axis {' and '.join(map(str, axes))}" if axes else ""
+                how = " and ".join(filter(None, ("transposed" if transposed else "", mirrored)))
+                return Relation("turned", f"{percent(share)} of the targets are their inputs {how}")
+    return None
+
+
+def _flips(shape: tuple[int, ...], *, none: bool) -> list[tuple[int, ...]]:
+    """Returns the sets of axes along which rows of such a shape (n, ...) can be mirrored, and maybe that of none."""
+    axes = [axis for axis in range(1, len(shape)) if shape[axis] > 1]
+    return [chosen for size in range(0 if none else 1, len(axes) + 1) for chosen in combinations(axes, size)]
+
+
+def _equal_rows(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return np.isclose(x, y, rtol=1e-5, atol=1e-8, equal_nan=True).reshape(len(x), -1).all(axis=1)
 
 
 def _lies_on(source: np.ndarray, target: np.ndarray) -> bool:

@@ -84,7 +84,8 @@ def promise_of_more_rows(
         return Promise(f"{seen}; the budget did not allow the learning curve", short_of_budget=True)
     curve = _measured(case, confirmation, recipes)
     for trainings in range(2 * _TRAININGS, _MOST_TRAININGS + 1, _TRAININGS):
-        sure = curve.gain(times) < t.least_gain or curve.lower(times) >= enough
+        most = curve.four_interval[1] if case.by_heart else curve.gain(times)
+        sure = most < t.least_gain or curve.lower(times) >= enough
         more = _recipes(case, trainings)
         if sure or case.lab.spent + _cost_of_more(case, confirmation, more) > last:
             break
@@ -135,7 +136,7 @@ def _measured(case: Case, confirmation: Confirmation, recipes: dict[float, list[
     for draw, (seed, index) in enumerate(pairs):
         for part, recipe in [*((part, drawn[draw]) for part, drawn in recipes.items()), (1.0, case.recipe)]:
             scores[part].append(lab.score(lab.trial(recipe, seed=seed, index=index), on, index).value)
-    return more_rows(scores, train_score=case.train_score)
+    return more_rows(scores, train_score=case.train_score, by_heart=case.by_heart)
 
 
 def _said(case: Case, curve: MoreRows) -> str:

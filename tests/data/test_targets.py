@@ -18,6 +18,16 @@ SERIES = np.cumsum(RNG.normal(size=800))
 WINDOWS = np.stack([SERIES[i : i + 20] for i in range(600)])
 
 
+def half_of(turned, rows):
+    """Half of the rows as they are."""
+    chosen = np.random.default_rng(1).random(len(rows)) < 0.5
+    return np.where(chosen.reshape(-1, *[1] * (rows.ndim - 1)), turned(rows), rows)
+
+
+def mirrored(rows):
+    return rows[:, :, ::-1]
+
+
 def rotated(rows, n):
     return np.concatenate([rows[n:], rows[:n]])
 
@@ -45,6 +55,15 @@ def rotated(rows, n):
         (WINDOWS[:-1], WINDOWS[1:], "permuted"),
         (WINDOWS[:-1:5], WINDOWS[1::5], "shifted"),
         (WINDOWS[:-6:5, :, None], WINDOWS[6::5, :, None], "shifted"),
+        (half_of(mirrored, DIGITS), DIGITS, "turned"),
+        (DIGITS, half_of(mirrored, DIGITS), "turned"),
+        (DIGITS, mirrored(DIGITS), "turned"),
+        (DIGITS[..., None], np.rot90(DIGITS, axes=(1, 2))[..., None], "turned"),
+        (DIGITS, DIGITS.swapaxes(1, 2), "turned"),
+        (np.stack([DIGITS, DIGITS**2, DIGITS**0.5], -1), np.stack([DIGITS**0.5, DIGITS**2, DIGITS], -1), "turned"),
+        (half_of(mirrored, DIGITS) + 0.5 * RNG.normal(size=DIGITS.shape), DIGITS, "denoising"),
+        (WINDOWS, half_of(lambda rows: rows[:, ::-1], WINDOWS), "turned"),
+        (WINDOWS[..., None], WINDOWS[:, ::-1, None], "denoising"),  # a decoder may well begin at the end
         (WINDOWS + 0.1 * RNG.normal(size=WINDOWS.shape), WINDOWS, "denoising"),
         (TABLE, RNG.normal(size=TABLE.shape), "unrelated"),
         (TABLE + 0.1 * RNG.normal(size=TABLE.shape), RNG.permutation(TABLE), "unrelated"),
@@ -61,6 +80,9 @@ def test_the_figures_are_told():
     assert "times 0.0625 plus 0" in relation(DIGITS, DIGITS / 16).sentence
     assert "moved by 1 along axis 2" in relation(DIGITS, np.roll(DIGITS, 1, axis=2)).sentence
     assert "500 of 500" in relation(TABLE, rotated(TABLE, 3)).sentence
+    assert relation(DIGITS, mirrored(DIGITS)).sentence == "100 % of the targets are their inputs mirrored along axis 2"
+    turned = relation(DIGITS, np.rot90(DIGITS, axes=(1, 2))).sentence
+    assert turned == "100 % of the targets are their inputs transposed and mirrored along axis 1"
 
 
 @settings(max_examples=25, deadline=None)
