@@ -294,14 +294,18 @@ class Case:
         """The same as a sentence of evidence; () where there is none."""
         return (self.non_finite.sentence,) if self.non_finite is not None else ()
 
-    @cached_property
+    @property
     def pca(self) -> float | None:
         """Score of PCA at the code's width; None where PCA is no reference, as for recurrent models of sequences."""
+        return self.pca_of_any_code if self.pca_is_reference else None
+
+    @cached_property
+    def pca_of_any_code(self) -> float | None:
+        """The same, also where codes are drawn: such a model may well be worse, but is good where it is not."""
         k = self.architecture.code_width
-        n, width = self.fed_cells.shape
-        if k is None or k > min(n, width) / 2 or self.is_denoising or self.is_recurrent:
+        if k is None or k > min(self.fed_cells.shape) / 2 or self.is_denoising or self.is_recurrent:
             return None
-        return self.pca_at(k)
+        return reference.pca_score(self.lab, self.trial.preprocessing, k, cells=self.fed_cells)
 
     @cached_property
     def denoiser(self) -> float | None:

@@ -46,6 +46,7 @@ def decide(outcome: Outcome, case: Case, score: float) -> Status:
     if outcome.truncated:
         return Status("inconclusive", statements)
     linear = case.linear_reference
+    as_good = case.denoiser if case.is_denoising else case.pca_of_any_code
     name = "the best linear map to the targets" if case.is_denoising else "PCA"
     if score <= case.target:
         sentence = f"The score of {score:.3f} is below the target of {case.target:g}."
@@ -54,8 +55,8 @@ def decide(outcome: Outcome, case: Case, score: float) -> Status:
         return Status("healthy", [*statements, sentence])
     if case.is_noise and score >= _NOISE_SLACK * _bound(case):
         return Status("limited", statements)
-    if linear is not None and score <= _PCA_HEALTHY * linear:
-        sentence = f"The model does as well as {name} with the same code width ({score:.3f} against {linear:.3f})."
+    if as_good is not None and score <= _PCA_HEALTHY * as_good:
+        sentence = f"The model does as well as {name} with the same code width ({score:.3f} against {as_good:.3f})."
         return Status("healthy", [*statements, sentence])
     if trade_off := _divergence_statement(outcome, score):
         return Status("limited", [*statements, trade_off])

@@ -40,7 +40,7 @@ class Thresholds:
     zero_step: float = 3.0  # times the mean step between the smallest values: counts and rounded amounts have 1
     # Outliers (section 3)
     fence_reach: float = 8.0  # fence in standard deviations of the tail as extrapolated (see checks/outliers.py)
-    inner_fence_reach: float = 5.0  # where outliers were found: 8 reaches 2,000 sd in a skewed column, 5 reaches 60
+    inner_fence_reach: float = 4.0  # where outliers were found: 8 reaches 1,400 sd in a skewed column, 4 reaches 25
     fence_distinct: int = 21  # columns of fewer values are codes or grey levels (digits have 17), without outliers
     gross_outlier: float = 3.0  # times as far out as the fence: such a cell owns a squared error
     row_reach: float = 3.5  # fence of a row's distance: three rows beyond it (see checks/outlying_rows.py)

@@ -12,9 +12,9 @@ from aetfx.diagnosis.status import decide
 from aetfx.diagnosis.thresholds import Thresholds
 
 
-def case(pca=None, target=0.3, noise=False, width=4, columns=20):
+def case(pca=None, target=0.3, noise=False, width=4, columns=20, drawn=None):
     return SimpleNamespace(
-        linear_reference=pca, is_denoising=False, thresholds=Thresholds(),
+        linear_reference=pca, pca_of_any_code=drawn or pca, is_denoising=False, thresholds=Thresholds(),
         target=target, is_noise=noise, is_binary=False, behind=False, recipe=SimpleNamespace(loss_name="mse"),
         fed_cells=np.zeros((50, columns)), select_score=1.0,
         architecture=SimpleNamespace(code_width=width, output_range=SimpleNamespace(name="linear")),
@@ -31,6 +31,8 @@ SUSPECT = {"code": "data.scaling"}
         (Outcome(suspected=[SUSPECT]), case(), 0.01, "inconclusive", "data.scaling"),
         (Outcome(short_of_budget=True), case(), 0.3, "healthy", "below the target of 0.3"),
         (Outcome(short_of_budget=True), case(pca=0.5), 0.54, "healthy", "as well as PCA"),
+        (Outcome(short_of_budget=True), case(drawn=0.5), 0.54, "healthy", "as well as PCA"),
+        (Outcome(), case(drawn=0.5), 0.7, "inconclusive", "Nothing that was tried"),
         (Outcome(short_of_budget=True), case(pca=0.5), 0.7, "inconclusive", "diagnosis.budget"),
         (Outcome(), case(pca=0.5), 0.7, "limited", "Only a wider code keeps more"),
         (Outcome(), case(pca=0.5), 0.8, "inconclusive", "Nothing that was tried"),
