@@ -10,7 +10,8 @@ already beats the good program by more is stopped there: the verdict can no long
 Some programs would be both. One whose code is narrow, or whose epochs or updates are few, is compared with searches
 that are as narrow and as short, and where its score is good as well (at most the target of 0.30), nobody who has only
 this program can tell it from a healthy one: how much wider or longer is a choice then (METHOD, section 5). Such a
-*choice* is not kept, neither as a fault nor as healthy; the table marks it.
+*choice* is not kept, neither as a fault nor as healthy; the table marks it. Nor is a compound of which one part is a
+choice: once the other part is mended, what is left is that choice.
 """
 
 from __future__ import annotations
@@ -172,6 +173,8 @@ def judge_all(program: Program, record: dict[str, Any]) -> None:
                 best = max(searched["best"]["score"], FLOOR)
                 kept["choice"] = searched["trials"] == SEARCH_TRIALS and kept["score"] <= HEALTHY_RATIO * best
                 kept["kept"] = not kept["choice"]
+            if case.kind == "compound" and any(measured.get(part, {}).get("choice") for part in case.name.split("+")):
+                kept["choice"], kept["kept"] = True, False
     write(record)
 
 
