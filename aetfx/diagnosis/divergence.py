@@ -64,6 +64,17 @@ def collapse(case: Case) -> list[str]:
     return evidence
 
 
+def heavy(case: Case) -> list[str]:
+    """Says that the divergence is weighed more than in the evidence lower bound while train rows miss the target."""
+    if not has_divergence(case) or case.trial.diverged or case.train_score <= case.target:
+        return []
+    found = _weight(case)
+    if found is None or found[1] <= case.thresholds.usual_kl_weight:
+        return []
+    norm = f"where the evidence lower bound has {case.thresholds.usual_kl_weight:g}"
+    return [f"{found[0]} is {found[1]:g}, {norm}; the train rows score {case.train_score:.3f}"]
+
+
 def weaker(case: Case) -> list[Weaker]:
     """Returns the ways to weaken the divergence, mildest first."""
     if not has_divergence(case):
@@ -75,11 +86,10 @@ def weaker(case: Case) -> list[Weaker]:
 
 def _by_weight(case: Case) -> list[Weaker]:
     recipe, found = case.recipe, []
-    in_config = kl_weights(recipe.source.blueprint)
-    attributes = {place: value for place, value in numbers(case.initial_model).items() if _is_weight(place, value)}
-    if not in_config and not attributes:
+    if (weight := _weight(case)) is None:
         return []
-    name, value = next(iter((in_config or {place.split(".", 1)[1]: v for place, v in attributes.items()}).items()))
+    (name, value), in_config = weight, kl_weights(recipe.source.blueprint)
+    attributes = _attributes(case)
     for factor, why in _factors(case):
         if in_config:
             source = recipe.source.with_blueprint(scale_kl(recipe.source.blueprint, factor))
@@ -145,6 +155,16 @@ def _strength(objective: Any) -> float:
 
 def _width(case: Case) -> float:
     return float(math.prod(case.lab.shape))
+
+
+def _weight(case: Case) -> tuple[str, float] | None:
+    """Name and value of the number that weighs the divergence, None where there is none."""
+    attributes = {place.split(".", 1)[1]: value for place, value in _attributes(case).items()}
+    return next(iter((kl_weights(case.recipe.source.blueprint) or attributes).items()), None)
+
+
+def _attributes(case: Case) -> dict[str, float]:
+    return {place: value for place, value in numbers(case.initial_model).items() if _is_weight(place, value)}
 
 
 def _is_weight(place: str, value: Any) -> bool:

@@ -82,13 +82,16 @@ class Thresholds:
     )
     silenced_share: float = 0.75  # of a penalised layer's units
     silenced_spread: float = 1e-3  # of their spread before training
+    usual_kl_weight: float = 1.0  # of the evidence lower bound (Kingma and Welling 2014); more is unusual
     inactive_share: float = 0.75  # of a variational code's units
     inactive_variance: float = 0.01  # over rows, of a unit's mean; Burda et al. (2016), section 5.2
     strong_noise: float = 0.4  # dropout or noise from here on is tried without, however good the train rows are
     usual_updates: float = 1000.0  # a training of fewer is short
     shrunk: float = 0.01  # sd of a kernel against that before training
     # Code width (section 5)
-    doubling_gain: float = 0.25  # gain that each doubling of the code must bring
+    doubling_gain: float = 0.25  # gain that the first doubling of the code must bring
+    mostly_lost: float = 0.5  # ... or from this score on both together,
+    doubling_part: float = 0.10  # ... if each brings this
     spectrum_ratio: float = 2.0  # next k eigenvalues against the rest; flat = 1
     code_advantage: float = 0.5  # 4x code must leave less than this share of any other single fix
 

@@ -136,6 +136,8 @@ def _others(value: Any) -> list[Any]:
         return [value / 2] if value else [0.25]
     if value is None:
         return ["softsign"]
+    if isinstance(value, dict) and _initializer(value):
+        return ["lecun_uniform"]
     if not isinstance(value, str):
         return []
     kinds = []
@@ -155,13 +157,13 @@ def _activation(name: str) -> bool:
         return False
 
 
-def _initializer(name: str) -> Any:
-    """Returns the description of Keras's initialiser of that name, None if there is none."""
+def _initializer(name: str | dict[str, Any]) -> Any:
+    """Returns the description of Keras's initialiser of that name or description, None if there is none."""
     import keras
 
     try:
-        return _plain(keras.initializers.serialize(keras.initializers.get(name)))
-    except ValueError:
+        return _plain(keras.initializers.serialize(keras.initializers.get(copy.deepcopy(name))))
+    except (ValueError, TypeError):
         return None
 
 

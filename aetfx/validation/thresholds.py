@@ -27,6 +27,8 @@ class Thresholds:
     most_codes: int = 20  # different whole numbers in a column: more kinds are seldom told apart by number
     # Missing (sections 1 and 3)
     sentinel_share: float = 0.005  # of the rows at one exact value far from all others
+    ordinary_columns: int = 16  # ... unless it lies in the 10-90 % range of so many others, as ink does
+    ordinary_share: float = 0.1  # ... and of this share of them
     least_repeats: int = 3  # equal cells far from all others: two happen by chance
     mostly_missing: float = 0.5  # of a column: from here on more of it is filled in than was measured
     missing_run: float = 2.0  # times as long as by chance: see checks/missing_patterns.py

@@ -7,7 +7,7 @@ import pytest
 
 import aetfx
 from aetfx.diagnosis.causes import REGISTRY
-from aetfx.diagnosis.divergence import collapse, has_divergence, weaker
+from aetfx.diagnosis.divergence import collapse, has_divergence, heavy, weaker
 from aetfx.study import parse_study
 from aetfx.training.build import recipe_from_model
 from tests.diagnosis.test_causes import MAY_CHANGE, PLANE, make_case, open_case
@@ -81,6 +81,18 @@ def test_a_divergence_under_which_the_code_lives_is_no_fault():
     assert CAUSE.is_generous(case), "less of it lowers any error, so that it is never a suspicion"
     inactive, units = case.inactive_units
     assert (inactive < 3, units) == (True, 4)
+
+
+def test_a_weight_above_that_of_the_lower_bound_is_a_sign_where_train_rows_miss_the_target():
+    """Half of the units may live on under six times the divergence, and digits still come back as blurs."""
+    high, usual = (
+        case_of(vaes.keras_example(vaes.Weighted, 64, 4, rate=0.01, kl_weight=weight), WIDE[:300], epochs=3)
+        for weight in (6.0, 1.0)
+    )
+    assert high.train_score > high.target
+    assert heavy(high)[0].startswith("kl_weight is 6, where the evidence lower bound has 1")
+    assert heavy(usual) == []
+    assert heavy(make_case(PLANE, epochs=2)) == []
 
 
 def test_other_models_have_none():

@@ -255,6 +255,11 @@ def test_a_wider_code_has_to_pay_at_once_and_to_stay_so():
     assert leaders(case(), [wider("code 8", 0.5, 8), wider("code 16", 0.6, 16)], set()) == []
     knee = leaders(case(), [wider("code 8", 0.4, 8), wider("code 16", 0.35, 16)], set())
     assert names(s.experiment for s in knee) == ["code 16"], "digits through 5 numbers: 31 % better at 10, 37 at 20"
+    lost = [screened("model.capacity_too_small", name, score, select=0.8, late=True)
+            for name, score in (("code 4", 0.64), ("code 8", 0.53))]  # fmt: skip
+    assert leaders(case(select=0.8), lost, set()), "784 pixels through 2 numbers: no doubling takes a quarter off"
+    lost[1] = screened("model.capacity_too_small", "code 8", 0.62, select=0.8, late=True)
+    assert leaders(case(select=0.8), lost, set()) == []
     half = [screened("model.capacity_too_small", name, score, select=0.7, late=True)
             for name, score in (("code 8", 0.5), ("code 16", 0.35))]  # fmt: skip
     assert leaders(case(select=0.6), half, set()), "screens of half the length are compared with each other"

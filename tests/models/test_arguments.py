@@ -6,7 +6,14 @@ import numpy as np
 import pytest
 
 from aetfx.models.reading import read_architecture
-from aetfx.models.rewriting import can_rewrite, scale_noise, set_activations, set_kernel_penalty, set_widths
+from aetfx.models.rewriting import (
+    can_rewrite,
+    scale_noise,
+    set_activations,
+    set_initializers,
+    set_kernel_penalty,
+    set_widths,
+)
 from aetfx.models.serial import describe_model
 
 keras = pytest.importorskip("keras")
@@ -45,6 +52,23 @@ class Kept(keras.Model):
 
     def call(self, rows):
         return self.outer(self.inner(rows))
+
+
+@keras.saving.register_keras_serializable("test_arguments")
+class Started(keras.Model):
+    """Its weights start from an initialiser that is described by a dictionary."""
+
+    def __init__(self, initializer, **kwargs):
+        super().__init__(**kwargs)
+        self.initializer = initializer
+        self.code = layers.Dense(4, "silu", kernel_initializer=initializer)
+        self.last = layers.Dense(10, kernel_initializer=initializer)
+
+    def call(self, rows):
+        return self.last(self.code(rows))
+
+    def get_config(self):
+        return {**super().get_config(), "initializer": self.initializer}
 
 
 def described(model):
@@ -102,6 +126,15 @@ def test_an_argument_that_would_change_more_than_was_asked_for_stays():
     both, after = read(source, set_activations(source.blueprint, before, "linear", {"dense", "dense_1"}))
     assert both.blueprint["config"]["activation"] == "linear"
     assert {layer.activation for layer in after.layers} == {"linear"}
+
+
+def test_an_initialiser_that_is_a_dictionary_is_rewritten():
+    wide = {"class_name": "RandomNormal", "config": {"stddev": 1.0}}
+    source, _ = described(Started(wide))
+    usual = source.with_blueprint(set_initializers(source.blueprint, {"dense": "he_normal", "dense_1": "he_normal"}))
+    assert usual.identity != source.identity
+    before, after = (np.std(made.build().layers[0].kernel) for made in (source, usual))
+    assert after < 0.6 < before
 
 
 def test_layers_that_stand_in_the_description_need_no_stand_ins():

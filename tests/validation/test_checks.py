@@ -185,3 +185,14 @@ def test_thresholds_are_replaced_by_name():
     assert Thresholds().replace({"range_ratio": 9}).range_ratio == 9
     with pytest.raises(StudyError, match="unknown name 'range_ration'. Did you mean 'range_ratio'"):
         Thresholds().replace({"range_ration": 9})
+
+
+def test_ink_at_the_margin_of_a_page_is_no_mark_for_a_missing_value():
+    """A value that many columns hold is ordinary, also where a nearly empty column holds it a few times."""
+    rng = np.random.default_rng(0)
+    pages = np.minimum(1.3 * rng.random((900, 30)), 0.992)
+    margin = 0.2 * rng.random((900, 1))
+    margin[:6] = 0.992
+    assert find_sentinels(summarize(np.hstack([pages, margin]))) == {}
+    marked = np.where(rng.random((900, 30)) < 0.03, -99.0, rng.normal(size=(900, 30)))
+    assert len(find_sentinels(summarize(marked))) == 30

@@ -61,6 +61,10 @@ class Scaling(Cause):
             )
         if evidence:
             return Admission.yes(*evidence)
+        if case.recipe.step.own and case.outside_share > t.outside_share:
+            outside = f"{percent(case.outside_share)} of the values lie outside what a {case.worst_output.name} output"
+            because = "can give, which the loss of the model's own train step may need: the rows are brought to it"
+            return Admission.yes(f"{outside} {because}", has_sign=False)
         if case.is_noise and not t.tiny_sd <= sd <= t.large_sd:
             return Admission.yes(f"independent noise with sd {sd:.4g}: a uniform scale", report_only=True)
         return Admission.no(f"scales are alike (range ratio {case.range_ratio:.1f}, sd {sd:.3g}) and fit the output")

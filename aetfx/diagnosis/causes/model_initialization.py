@@ -7,6 +7,7 @@ import numpy as np
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
 from aetfx.models.activations import CAN_DIE
+from aetfx.models.arguments import KEY as STAND_INS
 from aetfx.models.probing import KernelFacts
 from aetfx.models.rewriting import same_initializer, set_initializers
 
@@ -35,6 +36,8 @@ class Initialization(Cause):
         if not case.rewritable or not layers:
             return []
         chosen = {layer.name: _initializer(layer.activation) for layer in layers}
+        if STAND_INS in case.recipe.source.blueprint:  # one argument of the model decides for all of its layers
+            chosen = dict.fromkeys(chosen, next(iter(chosen.values())))
         blueprint = set_initializers(case.recipe.source.blueprint, chosen)
         recipe = case.recipe.with_blueprint(blueprint, name="initializer=usual")
         first = layers[0]

@@ -14,8 +14,9 @@ from aetfx.words import percent
 
 def _no_probabilities(case: Case) -> str:
     """Says why what comes out is nothing that cross-entropy could compare with values from 0 to 1; "" where it is."""
-    cells = case.fed_cells[np.isfinite(case.fed_cells)]
-    if case.recipe.loss_name != "bce" or not cells.size or cells.min() < -1e-6 or cells.max() > 1 + 1e-6:
+    # The loss of a train step of one's own cannot be seen. That it is a cross-entropy is tried where the score is bad.
+    unseen = case.recipe.step.own and case.select_score > case.target
+    if not _from_0_to_1(case) or not (unseen or case.recipe.loss_name == "bce"):
         return ""
     loss = case.recipe.loss
     if isinstance(loss, dict) and loss.get("config", {}).get("from_logits"):
@@ -23,10 +24,20 @@ def _no_probabilities(case: Case) -> str:
     output = case.worst_output
     if output.low >= 0 and output.high <= 1:
         return ""
+    if unseen:
+        return (
+            f"the model computes its loss itself, and a {output.name} output gives {output.low:g} to {output.high:g} "
+            "where the values go from 0 to 1: outside there a cross-entropy has no gradient"
+        )
     return (
         f"binary cross-entropy is defined for outputs from 0 to 1, and a {output.name} output gives "
         f"{output.low:g} to {output.high:g}: outside there is no gradient"
     )
+
+
+def _from_0_to_1(case: Case) -> bool:
+    cells = case.fed_cells[np.isfinite(case.fed_cells)]
+    return bool(cells.size) and cells.min() >= -1e-6 and cells.max() <= 1 + 1e-6
 
 
 class OutputActivation(Cause):
@@ -63,11 +74,9 @@ class OutputActivation(Cause):
         missed = [layer for share, layer, *_ in case.outside if share > case.thresholds.outside_share]
         chosen = missed or [layer for layer in case.architecture.outputs if layer.activation == output.activation]
         output, names = chosen[0], {layer.name for layer in chosen}
-        cells = case.fed_cells[np.isfinite(case.fed_cells)]
-        # Mostly black images leave a linear output at 0 for long; a sigmoid gets out of it.
-        bounded = bool(cells.size) and cells.min() >= -1e-6 and cells.max() <= 1 + 1e-6
         remedies = {"linear": "Make the last layer linear.", "sigmoid": "Give the last layer a sigmoid."}
-        if not bounded or output.activation == "sigmoid":
+        # Mostly black images leave a linear output at 0 for long; a sigmoid gets out of it.
+        if not _from_0_to_1(case) or output.activation == "sigmoid":
             del remedies["sigmoid"]
         found = []
         for activation, remedy in remedies.items():
@@ -83,20 +92,23 @@ class OutputActivation(Cause):
         if case.worst_output.name == "softmax":
             return True
         out_of_reach = case.outside_share > case.thresholds.out_of_reach
-        return out_of_reach and not REGISTRY["data.scaling"].admit(case).admitted
+        scaling = REGISTRY["data.scaling"].admit(case)
+        return out_of_reach and not (scaling.admitted and scaling.has_sign)
 
     def _sigmoid(self, case: Case, output: LayerFacts) -> list[Experiment]:
         """Cross-entropy as the user has it, of an output that gives what it is defined for."""
         names = {layer.name for layer in case.architecture.outputs}
         blueprint = set_activations(case.recipe.source.blueprint, case.architecture, "sigmoid", names)
-        recipe = case.recipe.with_loss("bce").with_blueprint(blueprint, name="output_activation=sigmoid")
+        own = case.recipe.step.own
+        recipe = case.recipe if own else case.recipe.with_loss("bce")
+        recipe = recipe.with_blueprint(blueprint, name="output_activation=sigmoid")
+        layer = f'keras.layers.{output.kind}({output.units}, activation="sigmoid")  # layer "{output.name}"'
         return [
             Experiment(
                 self.code,
                 recipe,
-                remedy="Give the last layer a sigmoid, and compare what comes out by plain cross-entropy.",
-                keras=f'keras.layers.{output.kind}({output.units}, activation="sigmoid")  # layer "{output.name}"\n'
-                + compile_line(recipe),
+                remedy="Give the last layer a sigmoid" + ("." if own else ", and compare by plain cross-entropy."),
+                keras=layer if own else f"{layer}\n{compile_line(recipe)}",
                 study={"model.output_activation": "sigmoid"},
             )
         ]
@@ -106,7 +118,8 @@ class OutputActivation(Cause):
         units = case.lab.shape[-1] if case.lab.parts is None else output.units
         blueprint = put_dense_behind(case.recipe.source.blueprint, output.name, units)
         # What is linear may leave 0 to 1, where cross-entropy ends.
-        recipe = case.recipe.with_loss("mse") if _no_probabilities(case) else case.recipe
+        ends = _no_probabilities(case) and not case.recipe.step.own
+        recipe = case.recipe.with_loss("mse") if ends else case.recipe
         recipe = recipe.with_blueprint(blueprint, name="output=dense")
         return [
             Experiment(

@@ -6,8 +6,8 @@ import copy
 from typing import Any
 
 from aetfx.diagnosis.case import Case
-from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
-from aetfx.diagnosis.divergence import collapse, has_divergence, weaker
+from aetfx.diagnosis.causes.base import REGISTRY, Admission, Cause, Experiment
+from aetfx.diagnosis.divergence import collapse, has_divergence, heavy, weaker
 from aetfx.models.rewriting import largest_noise, largest_penalty, largest_weight_penalty, scale_noise, scale_penalties
 from aetfx.models.serial import dictionaries
 from aetfx.training.recipe import Recipe
@@ -42,7 +42,15 @@ class Regularization(Cause):
 
     def experiments(self, case: Case) -> list[Experiment]:
         penalty, noise, decay = _strengths(case.recipe)
-        found = [self._experiment(way.recipe, way.recipe.name, way.remedy, way.keras) for way in weaker(case)]
+        ways = weaker(case)
+        # A step of aetfx's own replaces the reconstruction loss as well. Where the output does not fit the values, and
+        # a weight is known, that would take the credit for what the output does.
+        if (
+            not all(_replaces_loss(way.recipe) for way in ways)
+            and REGISTRY["model.output_activation"].admit(case).admitted
+        ):
+            ways = [way for way in ways if not _replaces_loss(way.recipe)]
+        found = [self._experiment(way.recipe, way.recipe.name, way.remedy, way.keras) for way in ways]
         if decay or (case.rewritable and penalty):
             for factor in _FACTORS:
                 recipe = _with_penalties(case.recipe, factor, case.rewritable)
@@ -79,6 +87,10 @@ class Regularization(Cause):
         return Experiment(self.code, recipe.changed(name=name), remedy=remedy, keras=keras)
 
 
+def _replaces_loss(recipe: Recipe) -> bool:
+    return "elbo" in recipe.objective
+
+
 def _strengths(recipe: Recipe) -> tuple[float, float, float]:
     """Largest penalty and noise of the layers, and the optimizer's weight decay."""
     blueprint = recipe.source.blueprint
@@ -89,7 +101,7 @@ def _strengths(recipe: Recipe) -> tuple[float, float, float]:
 def _signs(case: Case) -> list[str]:
     """Says what is lost, or that train rows miss the target under it; [] where neither is so."""
     penalty, noise, decay = _strengths(case.recipe)
-    evidence, named = _lost(case), _named(penalty, decay)
+    evidence, named = _lost(case) or heavy(case), _named(penalty, decay)
     bad = case.train_score > case.target or case.trains_behind
     above = f", the train rows score {case.train_score:.3f}"
     if case.train_score > case.target:

@@ -2,7 +2,8 @@
 
 A sentinel is one exact value in at least `sentinel_share` of the rows that is farther from all other values than
 their 1-99 % range, so that it is recognised whatever the column's scale (METHOD section 3). The same in fewer
-rows (from three cells on) may as well be an outlier; it is reported as a warning and belongs to both.
+rows (from three cells on) may as well be an outlier; it is reported as a warning and belongs to both. A value that is
+ordinary in many other columns is neither: ink at the margin of a page is what ink is elsewhere.
 """
 
 from __future__ import annotations
@@ -83,11 +84,23 @@ def rare_spikes(statistics: ColumnStatistics, thresholds: Thresholds) -> list[Sp
 
 
 def _apart(statistics: ColumnStatistics, thresholds: Thresholds) -> list[Spike]:
-    return [
+    found = [
         spike
         for spike in statistics.spikes
         if spike.gap > spike.rest_high - spike.rest_low and spike.count >= thresholds.least_repeats
     ]
+    if not found:
+        return []
+    # A mark in many columns lies inside the ranges that it widens itself: columns where it stands apart do not count.
+    low, high = statistics.quantile(0.1), statistics.quantile(0.9)
+    ordinary = []
+    for spike in found:
+        inside = (low <= spike.value) & (spike.value <= high)
+        inside[[other.column for other in found if other.value == spike.value]] = False
+        enough = max(thresholds.ordinary_columns, thresholds.ordinary_share * len(statistics.names))
+        if inside.sum() >= enough:
+            ordinary.append(spike)
+    return [spike for spike in found if spike not in ordinary]
 
 
 def _least(statistics: ColumnStatistics, thresholds: Thresholds) -> float:
