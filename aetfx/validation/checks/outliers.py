@@ -80,7 +80,8 @@ def fences(statistics: ColumnStatistics, thresholds: Thresholds | None = None) -
 def inner_fences(statistics: ColumnStatistics, thresholds: Thresholds | None = None) -> tuple[np.ndarray, np.ndarray]:
     """Fences to clip and to judge by, once outliers were found: nearer, so that none hides in a skewed column's tail.
 
-    Of 100,000 rows of any of the tails above fewer than one lies outside, so that clean rows lose nothing. A column of
+    Of 100,000 ordinary cells about six lie outside (4 standard deviations), which moves no score; at a reach of 5 gross
+    cells hid in columns whose quartiles are close, and owned the score of what was clipped. A column of
     a few distinct values has no tail to follow, and yet a slipped comma in a column of zeros and ones owns any score
     that is pooled over columns: its fences are as many spans of its middle 90 % away.
 
