@@ -24,7 +24,11 @@ def run(path: Path = NOTEBOOK) -> nbformat.NotebookNode:
     """
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(
-        notebook, timeout=900, kernel_name="python3", resources={"metadata": {"path": path.parent}}
+        notebook,
+        timeout=900,
+        kernel_name="python3",
+        resources={"metadata": {"path": path.parent}},
+        coalesce_streams=True,  # what one cell prints may arrive in pieces, on a busy machine
     ).execute()
     for cell in notebook.cells:
         cell.get("metadata", {}).pop("execution", None)  # when it ran says nothing to a reader
