@@ -2,8 +2,8 @@
 
 An autoencoder asks its inputs back. Where `fit` got something else, it is either denoising (each target is a cleaner
 form of its input) or a mistake: rows in another order, on another scale, moved along an axis, mirrored or turned, or of
-other things.
-Cleaner rows may be on another scale too, as where noise was added to scaled rows and the rows before are asked back.
+other things. Cleaner rows may be on another scale too, as where noise was added to scaled rows and the rows before are
+asked back.
 """
 
 from __future__ import annotations
@@ -150,23 +150,25 @@ def _turned(x: np.ndarray, y: np.ndarray) -> Relation | None:
     few = _some(x, _MOST_CELLS_MOVED)
     x, y = x[few], y[few]
     moved = ~_equal_rows(x, y)
-    for transposed in (False, True) if x.ndim > 2 and x.shape[1] == x.shape[2] else (False,):
-        source = x[moved].swapaxes(1, 2) if transposed else x[moved]
-        for axes in _flips(x.shape, none=transposed):
-            share = _equal_rows(np.flip(source, axes), y[moved]).sum() / len(x)
-            # A sequence that is asked back from its end is a design (Srivastava et al. 2015), if all of them are.
-            is_design = axes == (1,) and x.ndim <= 3 and not transposed and share > _SAME_ROWS
-            if share > 1 - _SAME_ROWS and not is_design:
-                mirrored = f"mirrored along axis {' and '.join(map(str, axes))}" if axes else ""
-                how = " and ".join(filter(None, ("transposed" if transposed else "", mirrored)))
-                return Relation("turned", f"{percent(share)} of the targets are their inputs {how}")
+    source, target = x[moved], y[moved]
+    for transposed, axes in _turns(x.shape):
+        turned = np.flip(source.swapaxes(1, 2) if transposed else source, axes)
+        share = _equal_rows(turned, target).sum() / len(x)
+        # A sequence that is asked back from its end is a design (Srivastava et al. 2015), if all of them are.
+        is_design = axes == (1,) and x.ndim <= 3 and not transposed and share > _SAME_ROWS
+        if share > 1 - _SAME_ROWS and not is_design:
+            mirrored = f"mirrored along axis {' and '.join(map(str, axes))}" if axes else ""
+            how = " and ".join(filter(None, ("transposed" if transposed else "", mirrored)))
+            return Relation("turned", f"{percent(share)} of the targets are their inputs {how}")
     return None
 
 
-def _flips(shape: tuple[int, ...], *, none: bool) -> list[tuple[int, ...]]:
-    """Returns the sets of axes along which rows of such a shape (n, ...) can be mirrored, and maybe that of none."""
+def _turns(shape: tuple[int, ...]) -> list[tuple[bool, tuple[int, ...]]]:
+    """Returns how rows of such a shape (n, ...) can be turned: whether transposed, then mirrored along which axes."""
     axes = [axis for axis in range(1, len(shape)) if shape[axis] > 1]
-    return [chosen for size in range(0 if none else 1, len(axes) + 1) for chosen in combinations(axes, size)]
+    mirrored = [chosen for size in range(len(axes) + 1) for chosen in combinations(axes, size)]
+    square = len(shape) > 2 and shape[1] == shape[2]
+    return [(False, chosen) for chosen in mirrored if chosen] + [(True, chosen) for chosen in mirrored if square]
 
 
 def _equal_rows(x: np.ndarray, y: np.ndarray) -> np.ndarray:

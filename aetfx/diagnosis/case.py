@@ -305,7 +305,7 @@ class Case:
         k = self.architecture.code_width
         if k is None or k > min(self.fed_cells.shape) / 2 or self.is_denoising or self.is_recurrent:
             return None
-        return reference.pca_score(self.lab, self.trial.preprocessing, k, cells=self.fed_cells)
+        return self.pca_at(k)
 
     @cached_property
     def denoiser(self) -> float | None:
@@ -367,8 +367,6 @@ class Case:
 
     def pca_at(self, k: int) -> float | None:
         """Score of PCA with k components, fitted on the preprocessed train rows (METHOD section 1)."""
-        if not self.pca_is_reference:
-            return None
         return reference.pca_score(self.lab, self.trial.preprocessing, k, cells=self.fed_cells)
 
     @property

@@ -45,11 +45,9 @@ class Regularization(Cause):
         ways = weaker(case)
         # A step of aetfx's own replaces the reconstruction loss as well. Where the output does not fit the values, and
         # a weight is known, that would take the credit for what the output does.
-        if (
-            not all(_replaces_loss(way.recipe) for way in ways)
-            and REGISTRY["model.output_activation"].admit(case).admitted
-        ):
-            ways = [way for way in ways if not _replaces_loss(way.recipe)]
+        plain = [way for way in ways if "elbo" not in way.recipe.objective]
+        if plain and REGISTRY["model.output_activation"].admit(case).admitted:
+            ways = plain
         found = [self._experiment(way.recipe, way.recipe.name, way.remedy, way.keras) for way in ways]
         if decay or (case.rewritable and penalty):
             for factor in _FACTORS:
@@ -85,10 +83,6 @@ class Regularization(Cause):
 
     def _experiment(self, recipe: Recipe, name: str, remedy: str, keras: str) -> Experiment:
         return Experiment(self.code, recipe.changed(name=name), remedy=remedy, keras=keras)
-
-
-def _replaces_loss(recipe: Recipe) -> bool:
-    return "elbo" in recipe.objective
 
 
 def _strengths(recipe: Recipe) -> tuple[float, float, float]:

@@ -89,18 +89,28 @@ def _apart(statistics: ColumnStatistics, thresholds: Thresholds) -> list[Spike]:
         for spike in statistics.spikes
         if spike.gap > spike.rest_high - spike.rest_low and spike.count >= thresholds.least_repeats
     ]
-    if not found:
-        return []
-    # A mark in many columns lies inside the ranges that it widens itself: columns where it stands apart do not count.
-    low, high = statistics.quantile(0.1), statistics.quantile(0.9)
-    ordinary = []
+    columns: dict[float, list[int]] = {}
     for spike in found:
-        inside = (low <= spike.value) & (spike.value <= high)
-        inside[[other.column for other in found if other.value == spike.value]] = False
-        enough = max(thresholds.ordinary_columns, thresholds.ordinary_share * len(statistics.names))
+        columns.setdefault(spike.value, []).append(spike.column)
+    ordinary = _ordinary(columns, statistics, thresholds)
+    return [spike for spike in found if spike.value not in ordinary]
+
+
+def _ordinary(
+    columns: Mapping[float, Sequence[int]], statistics: ColumnStatistics, thresholds: Thresholds
+) -> set[float]:
+    """Returns the values that are ordinary in many columns, of those that stand apart in the given columns."""
+    if not columns:
+        return set()
+    low, high = statistics.quantile(0.1), statistics.quantile(0.9)
+    enough = max(thresholds.ordinary_columns, thresholds.ordinary_share * len(statistics.names))
+    found = set()
+    for value, apart in columns.items():
+        inside = (low <= value) & (value <= high)
+        inside[list(apart)] = False  # a mark in many columns widens their ranges itself
         if inside.sum() >= enough:
-            ordinary.append(spike)
-    return [spike for spike in found if spike not in ordinary]
+            found.add(value)
+    return found
 
 
 def _least(statistics: ColumnStatistics, thresholds: Thresholds) -> float:
