@@ -171,12 +171,32 @@ def _aligned(data: Data) -> tuple[Data, Callable[[np.ndarray], np.ndarray]] | No
     cuts = np.linspace(5, 95, 19)
     one, other = np.percentile(train, cuts, axis=0), np.percentile(val, cuts, axis=0)
     spread = other.std(axis=0)
-    slope = np.where(spread > 0, one.std(axis=0) / np.where(spread > 0, spread, 1.0), 1.0)
-    offset = one.mean(axis=0) - slope * other.mean(axis=0)
+    spans = (one.std(axis=0) > 0) & (spread > 0)
+    slope = np.where(spans, one.std(axis=0) / np.where(spans, spread, 1.0), _moments_ratio(train, val))
+    offset = np.where(
+        spans, one.mean(axis=0) - slope * other.mean(axis=0), train.mean(axis=0) - slope * val.mean(axis=0)
+    )
     if len(slope) > 1:
         slope, offset = slope.reshape(shape), offset.reshape(shape)
     fresh = (data.x_fresh * slope + offset).astype("float32")
     return dataclasses.replace(data, x_fresh=fresh), lambda rows: (rows - offset) / slope
+
+
+def _moments_ratio(train: np.ndarray, val: np.ndarray) -> np.ndarray:
+    """For columns that hold one value nearly everywhere, whose deciles say nothing."""
+    sd = val.std(axis=0)
+    return np.where(sd > 0, train.std(axis=0) / np.where(sd > 0, sd, 1.0), 1.0)
+
+
+def _fences(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Tukey's outer fences; four spans of the middle 90 % where the column has few values, none where that is empty."""
+    low, q1, q3, high = np.nanpercentile(x, [5, 25, 75, 95], axis=0)
+    flat = x.reshape(len(x), -1)
+    few = np.array([len(np.unique(column[np.isfinite(column)])) < 20 for column in flat.T]).reshape(q1.shape)
+    few |= q3 <= q1
+    reach = np.where(few, 4 * (high - low), 3 * (q3 - q1))
+    reach = np.where(reach > 0, reach, np.inf)
+    return np.where(few, low, q1) - reach, np.where(few, high, q3) + reach
 
 
 def _preprocessed(
@@ -190,7 +210,7 @@ def _preprocessed(
         x = np.where(known, x, np.nan)
     q1, middle, q3 = np.nanpercentile(x, [25, 50, 75], axis=0)
     if outliers:
-        x = np.clip(x, q1 - 3 * (q3 - q1), q3 + 3 * (q3 - q1))
+        x = np.clip(x, *_fences(x))
     axis = 0 if table else tuple(range(x.ndim))
     if scaling == "minmax":
         shift, factor = np.nanmin(x, axis=axis), np.nanmax(x, axis=axis) - np.nanmin(x, axis=axis)

@@ -31,16 +31,18 @@ def is_table(rows: np.ndarray) -> bool:
 
 
 def known_cells(rows: np.ndarray) -> np.ndarray:
-    """Returns which cells are finite and hold no value that stands for "missing": one exact value in at least 0.5 % of
-    the rows, farther from all others of its column than their 1-99 % range."""
+    """Returns which cells are finite and hold no value that stands for "missing": one exact value in 0.5 % to half of
+    the rows, beyond all others of its column and farther from them than their 1-99 % range. Columns with fewer than ten
+    other values are codes, whose levels are no marks."""
     known = np.isfinite(rows)
     flat, out = rows.reshape(len(rows), -1).astype(np.float64), known.reshape(len(rows), -1)
     for j in range(flat.shape[1]):
         column = flat[:, j]
         values, counts = np.unique(column[np.isfinite(column)], return_counts=True)
-        for value in values[(counts >= 0.005 * len(column)) & (counts > 2)]:
+        for value in values[(counts >= 0.005 * len(column)) & (counts > 2) & (counts < 0.5 * len(column))]:
             rest = column[(column != value) & np.isfinite(column)]
-            if len(np.unique(rest)) > 2 and np.abs(rest - value).min() > np.ptp(np.percentile(rest, [1, 99])):
+            gap = max(rest.min() - value, value - rest.max())
+            if len(np.unique(rest)) >= 10 and gap > np.ptp(np.percentile(rest, [1, 99])):
                 out[:, j] &= column != value
     return known
 

@@ -549,6 +549,22 @@ def test_scales_that_gross_cells_set_are_fitted_anew_without_them(output, kind):
     assert "x_train = (x_train - " not in fill.keras
 
 
+def test_the_code_to_paste_clips_what_was_clipped_and_flattens_no_column_of_flags():
+    flags = (np.random.default_rng(3).random((len(PLANE), 1)) < 0.1).astype(float)
+    rows = np.concatenate([PLANE, flags], axis=1)
+    rows[5, 0], rows[7, 8] = 4e3, -100.0
+    case = make_case(rows)
+    clip = next(e for e in REGISTRY["data.outliers"].experiments(case) if e.recipe.name == "outliers=clip")
+    asked = {"np": np, "x_train": case.train_part.inputs.copy()}
+    exec(clip.keras, asked)
+    measured = np.clip(case.train_part.inputs, *case.lab.fences)
+    crossed = (case.train_part.inputs != measured).any(axis=0)
+    assert set(np.flatnonzero(crossed)) <= {0, 8}
+    assert crossed.any()
+    assert np.allclose(asked["x_train"], measured, rtol=1e-5)
+    assert set(np.unique(flags)) <= set(np.unique(asked["x_train"][:, 8]))
+
+
 def test_a_code_behind_a_relu_is_tried_linear_without_a_sign():
     cause = REGISTRY["model.dead_units"]
     case = make_case(PLANE, edit=layers_with(activation="relu"), epochs=30)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
-from aetfx.diagnosis.causes.keras_code import asked, scaling_lines
+from aetfx.diagnosis.causes.keras_code import asked, clipping_lines, scaling_lines
 
 
 class Outliers(Cause):
@@ -23,9 +23,7 @@ class Outliers(Cause):
 
     def experiments(self, case: Case) -> list[Experiment]:
         clipped = {**case.recipe.preprocessing, "outliers": "clip"}
-        clip_code = (
-            "low, high = q1 - 3 * iqr, q3 + 3 * iqr  # fences of the train rows\nx_train = np.clip(x_train, low, high)"
-        )
+        clip_code = clipping_lines(case)
         experiments = [
             Experiment(
                 self.code,
@@ -45,7 +43,7 @@ class Outliers(Cause):
                         name="outliers=clip,scaling=robust", preprocessing={**clipped, "scaling": "robust"}
                     ),
                     remedy="Clip each column to its fences and scale by median and quartiles.",
-                    keras=clip_code + "\nx_train = (x_train - np.median(x_train, axis=0)) / iqr",
+                    keras=f"{clip_code}\n{scaling_lines('robust', 'column', asked(case, case.recipe))}",
                     study={"preprocessing.outliers": "clip", "preprocessing.scaling": "robust"},
                 )
             )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from aetfx.diagnosis.case import Case
 from aetfx.models.code import expression
 from aetfx.models.reading import LayerFacts
@@ -11,6 +13,8 @@ from aetfx.training.recipe import Recipe
 
 if TYPE_CHECKING:
     from aetfx.diagnosis.causes.base import Experiment
+
+_MOST_FENCES = 12  # columns whose fences are written out
 
 
 def compile_line(recipe: Recipe) -> str:
@@ -40,11 +44,48 @@ def to_paste(case: Case, experiment: Experiment) -> str:
     return "repair = diagnosis.apply(model)  # prepares each input where it lies\nfixed_model = repair.fit(x_train)"
 
 
+def clipping_lines(case: Case) -> str:
+    """Returns what clips the columns that hold gross cells, each to the fences that were measured.
+
+    Fences of more columns than anybody would paste are computed by the code, in a simpler way.
+    """
+    flat = np.asarray(case.train_part.inputs).reshape(case.n_train, -1)
+    rows, lines = "x_train", []
+    if len(case.lab.shape) > 1:
+        rows = "flat"
+        lines.append("flat = x_train.reshape(len(x_train), -1)  # a view: x_train changes with it")
+    fences = _fences_crossed(case, flat)
+    if 0 < len(fences) <= _MOST_FENCES:
+        lines.append("fences = {  # of the train rows, of the columns with gross cells")
+        lines += [f"    {column}: ({_number(low)}, {_number(high)})," for column, low, high in fences]
+        lines += ["}", "for column, (low, high) in fences.items():"]
+        lines.append(f"    {rows}[:, column] = {rows}[:, column].clip(low, high)")
+    else:
+        lines.append(f"q1, q3 = np.nanquantile({rows}, [0.25, 0.75], axis=0)")
+        lines.append("reach = np.where(q3 > q1, 3 * (q3 - q1), np.inf)  # none where most rows hold one value")
+        lines.append(f"{rows}[:] = {rows}.clip(q1 - reach, q3 + reach)")
+    return "\n".join(lines)
+
+
+def _fences_crossed(case: Case, flat: np.ndarray) -> list[tuple[int, float, float]]:
+    """Returns column, low and high fence of each column of (n, D) rows with cells outside."""
+    if case.lab.fences is None:
+        return []
+    low, high = case.lab.fences
+    with np.errstate(invalid="ignore"):
+        outside = ((flat < low) | (flat > high)).any(axis=0)
+    return [(int(j), float(low[j]), float(high[j])) for j in np.flatnonzero(outside)]
+
+
+def _number(fence: float) -> str:
+    return f"{fence:.6g}" if np.isfinite(fence) else f"{'-' if fence < 0 else ''}np.inf"
+
+
 def scaling_lines(kind: str, scope: str, target: str) -> str:
     """Returns what scales the rows, trains on them and undoes it.
 
     Args:
-      kind: "standard" or "minmax".
+      kind: "standard", "minmax" or "robust" (median and quartiles).
       scope: "column", or "pooled" for one scale of all values.
       target: as of `asked`.
     """
@@ -52,6 +93,10 @@ def scaling_lines(kind: str, scope: str, target: str) -> str:
     if kind == "standard":
         center, scale = "mean", "sd"
         fit = f"mean, sd = x_train.mean({axis}), x_train.std({axis})"
+    elif kind == "robust":
+        center, scale = "q2", "sd"
+        levels = "[0.25, 0.5, 0.75]" + (f", {axis}" if axis else "")
+        fit = f"q1, q2, q3 = np.quantile(x_train, {levels})\nsd = np.where(q3 > q1, (q3 - q1) / 1.349, 1)"
     else:
         center, scale = "low", "span"
         fit = f"low, span = x_train.min({axis}), np.ptp(x_train{', ' + axis if axis else ''})"
