@@ -48,8 +48,8 @@ def data(scaler=255.0, **changes) -> Data:
 
 
 def build(
-    filters=16, code=16, activation="relu", output="sigmoid", dropout=0.0, bias=0.0, optimizer="adam",
-    learning_rate=5e-3, loss="mse", initializer="glorot_uniform",
+    filters=16, code=16, activation="elu", output="sigmoid", dropout=0.0, bias=0.0, optimizer="adam",
+    learning_rate=8e-3, loss="mse", initializer="glorot_uniform",
 ):  # fmt: skip
     common = {"kernel_initializer": initializer, "bias_initializer": keras.initializers.Constant(bias)}
     conv = {"strides": 2, "padding": "same", "activation": activation, **common}
@@ -74,9 +74,11 @@ def build(
 
 
 VARIANTS = {
-    "elu": Variant(build={"activation": "elu"}),
+    "silu": Variant(build={"activation": "silu"}),
     "bce": Variant(build={"loss": "binary_crossentropy"}),
-    "standardised": Variant(data={"scaler": "pooled"}, build={"output": "linear"}),
+    "standardised": Variant(
+        data={"scaler": "pooled"}, build={"activation": "relu", "output": "linear", "learning_rate": 5e-3}
+    ),
     "nadam": Variant(build={"optimizer": "nadam"}),
 }
 FAULTS = {
@@ -87,7 +89,7 @@ FAULTS = {
     "val_standardised": Fault("code.train_eval_preprocessing_mismatch", data={"eval_scaler": "pooled"}),
     "kl_divergence": Fault("loss.mismatch", build={"loss": "kl_divergence"}),
     "softmax_output": Fault("model.output_activation", build={"output": "softmax"}),
-    "negative_biases": Fault("model.dead_units", build={"bias": -1.0}),
+    "negative_biases": Fault("model.dead_units", build={"activation": "relu", "bias": -1.0}),
     "dropout_0.7": Fault("model.regularization", build={"dropout": 0.7}),
     "rate_0.1": Fault("optimizer.learning_rate_too_high", build={"learning_rate": 0.1}),
     "rate_1e-5": Fault("optimizer.learning_rate_too_low", build={"learning_rate": 1e-5}),
