@@ -1,9 +1,9 @@
 """How the targets of a `fit(x, y)` relate to its inputs: the same rows, cleaner rows, or the wrong ones.
 
 An autoencoder asks its inputs back. Where `fit` got something else, it is either denoising (each target is a cleaner
-form of its input) or a mistake: rows in another order, on another scale, moved along an axis, mirrored or turned, or of
-other things. Cleaner rows may be on another scale too, as where noise was added to scaled rows and the rows before are
-asked back.
+form of its input) or a mistake: rows or columns in another order, on another scale, moved along an axis, mirrored or
+turned, or of other things. Cleaner rows may be on another scale too, as where noise was added to scaled rows and the
+rows before are asked back.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Relation:
     """What targets are to their inputs.
 
     Attributes:
-      kind: same | denoising | rescaled | permuted | affine | shifted | turned | unrelated.
+      kind: same | denoising | rescaled | permuted | affine | shifted | turned | reordered | unrelated.
       sentence: what was seen, with figures.
       scale, offset: of rescaled targets: `scale * targets + offset` are on the scale of the inputs; a number each, or
         one for each column (*shape).
@@ -74,7 +74,8 @@ def relation(inputs: np.ndarray, targets: np.ndarray, *, seed: int = 0) -> Relat
     x, y = (np.where(np.isfinite(part), part, np.nan) for part in (x, y))
     if np.array_equal(x, y, equal_nan=True) and np.array_equal(inputs, targets, equal_nan=True):
         return SAME
-    found = _permuted(inputs, targets) or _affine(x, y) or _shifted(x, y) or _turned(x, y) or _unrelated(x, y, seed)
+    found = _permuted(inputs, targets) or _affine(x, y) or _shifted(x, y) or _turned(x, y) or _reordered(x, y)
+    found = found or _unrelated(x, y, seed)
     return found or _rescaled(x, y) or Relation("denoising", "each target resembles its own input")
 
 
@@ -154,9 +155,7 @@ def _turned(x: np.ndarray, y: np.ndarray) -> Relation | None:
     for transposed, axes in _turns(x.shape):
         turned = np.flip(source.swapaxes(1, 2) if transposed else source, axes)
         share = _equal_rows(turned, target).sum() / len(x)
-        # A sequence that is asked back from its end is a design (Srivastava et al. 2015), if all of them are.
-        is_design = axes == (1,) and x.ndim <= 3 and not transposed and share > _SAME_ROWS
-        if share > 1 - _SAME_ROWS and not is_design:
+        if share > 1 - _SAME_ROWS and not _is_from_the_end(x, y):
             mirrored = f"mirrored along axis {' and '.join(map(str, axes))}" if axes else ""
             how = " and ".join(filter(None, ("transposed" if transposed else "", mirrored)))
             return Relation("turned", f"{percent(share)} of the targets are their inputs {how}")
@@ -169,6 +168,28 @@ def _turns(shape: tuple[int, ...]) -> list[tuple[bool, tuple[int, ...]]]:
     mirrored = [chosen for size in range(len(axes) + 1) for chosen in combinations(axes, size)]
     square = len(shape) > 2 and shape[1] == shape[2]
     return [(False, chosen) for chosen in mirrored if chosen] + [(True, chosen) for chosen in mirrored if square]
+
+
+def _is_from_the_end(x: np.ndarray, y: np.ndarray) -> bool:
+    """Whether sequences are asked back from their end: a design (Srivastava et al. 2015), if all of them are."""
+    return x.ndim <= 3 and bool(_equal_rows(np.flip(x, 1), y).mean() > _SAME_ROWS)
+
+
+def _reordered(x: np.ndarray, y: np.ndarray) -> Relation | None:
+    """Columns in another order, as where two files were read with theirs."""
+    flat_x, flat_y = (part.reshape(len(part), -1).astype(np.float32) for part in (x, y))
+    varies = np.flatnonzero((flat_y != flat_y[:1]).any(axis=0))
+    known = {flat_x[:, j].tobytes(): j for j in reversed(range(flat_x.shape[1]))}
+    origin = {int(j): known.get(flat_y[:, j].tobytes()) for j in varies}
+    moved = {j: k for j, k in origin.items() if not np.array_equal(flat_x[:, j], flat_y[:, j], equal_nan=True)}
+    if not moved or None in origin.values() or _is_from_the_end(x, y):
+        return None
+    j, k = next(iter(moved.items()))
+    return Relation(
+        "reordered",
+        f"{len(moved):,} of {flat_y.shape[1]:,} columns of the targets are other columns of the inputs: "
+        f"their column {j} is column {k}",
+    )
 
 
 def _equal_rows(x: np.ndarray, y: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ import numpy as np
 from aetfx.evaluation.baselines import pca
 
 _RIDGE = 1e-3  # relative to the mean squared feature: keeps few rows from fitting noise
+_FAR = 3.0  # times the 95 % quantile of the rows' distances from their mean: products of such rows own the fit
 
 
 def curved_share(rows: np.ndarray, k: int, *, seed: int) -> float:
@@ -16,13 +17,14 @@ def curved_share(rows: np.ndarray, k: int, *, seed: int) -> float:
     by ridge regression on one half of the rows, measured on the other.
 
     Args:
-      rows: (n, D) as fed; missing cells are filled with the column mean.
+      rows: (n, D) as fed; missing cells are filled with the column mean, rows far outside are left out.
       k: number of principal components taken as codes; the products are k (k + 3) / 2 features.
       seed: of the halving.
 
     Returns:
       Share in (-inf, 1]; about 0 or below where there is no curve.
     """
+    rows = _near(rows)
     mean, directions = pca(rows, k)
     centred = np.where(np.isfinite(rows), rows - mean, 0.0)
     codes = centred @ directions.T
@@ -42,3 +44,10 @@ def curved_share(rows: np.ndarray, k: int, *, seed: int) -> float:
     left = residual[~fit] - offset - (features[~fit] - centre) @ weights
     total = ((residual[~fit] - offset) ** 2).sum()
     return float(1 - (left**2).sum() / total) if total > 0 else 0.0
+
+
+def _near(rows: np.ndarray) -> np.ndarray:
+    """Leaves out rows that a single gross cell puts far outside, where no column's fence could see it."""
+    with np.errstate(invalid="ignore"):
+        distance = np.sqrt(np.nansum(np.square(rows - np.nanmean(rows, axis=0)), axis=1))
+    return rows[distance <= _FAR * np.quantile(distance, 0.95)]

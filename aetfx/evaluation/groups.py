@@ -11,6 +11,8 @@ from aetfx.data.parts import Part
 from aetfx.evaluation import columns
 from aetfx.evaluation.columns import ColumnFacts
 
+_LEAST_ALIKE, _ALIKE = 3, 0.2  # so many columns whose sd lie within so much of their median were standardised
+
 
 @dataclass(frozen=True)
 class Groups:
@@ -86,13 +88,19 @@ def _blown_up(facts: ColumnFacts) -> np.ndarray:
     """Returns the columns that hardly ever change and yet weigh half of what others do or more, bool (D,).
 
     Such are sensors that are stuck but for some jitter, once standardised; they would own the score. Where most columns
-    rarely change, that is how the data are (counts of words), and none is left out.
+    rarely change, that is how the data are (counts of words), and none is left out, unless the others, a quarter or
+    more, are of one spread: it was scaling that made the rare ones large.
     """
     usual = facts.varies & facts.often_differs
     rare = facts.varies & ~facts.often_differs & ~facts.only_bits
-    if not usual.any() or usual.sum() < facts.varies.sum() / 2:
+    least = 1 / 4 if _of_one_spread(np.sqrt(facts.variance[usual])) else 1 / 2
+    if not usual.any() or usual.sum() < least * facts.varies.sum():
         return np.zeros(len(rare), dtype=bool)
     return rare & (facts.variance >= np.median(facts.variance[usual]) / 2)
+
+
+def _of_one_spread(sd: np.ndarray) -> bool:
+    return len(sd) >= _LEAST_ALIKE and float(np.ptp(sd)) <= _ALIKE * float(np.median(sd))
 
 
 def _numbered(included: np.ndarray, features: str, n_channels: int) -> np.ndarray:

@@ -33,7 +33,7 @@ def is_table(rows: np.ndarray) -> bool:
 def known_cells(rows: np.ndarray) -> np.ndarray:
     """Returns which cells are finite and hold no value that stands for "missing": one exact value in 0.5 % to half of
     the rows, beyond all others of its column and farther from them than their 1-99 % range. Columns with fewer than ten
-    other values are codes, whose levels are no marks."""
+    other values are codes, whose levels are no marks, but for a rare one that is five ranges off three or more."""
     known = np.isfinite(rows)
     flat, out = rows.reshape(len(rows), -1).astype(np.float64), known.reshape(len(rows), -1)
     for j in range(flat.shape[1]):
@@ -42,7 +42,9 @@ def known_cells(rows: np.ndarray) -> np.ndarray:
         for value in values[(counts >= 0.005 * len(column)) & (counts > 2) & (counts < 0.5 * len(column))]:
             rest = column[(column != value) & np.isfinite(column)]
             gap = max(rest.min() - value, value - rest.max())
-            if len(np.unique(rest)) >= 10 and gap > np.ptp(np.percentile(rest, [1, 99])):
+            levels = len(np.unique(rest))
+            ranges = 1 if levels >= 10 else 5 if levels >= 3 and len(rest) > 0.9 * len(column) else np.inf
+            if gap > ranges * np.ptp(np.percentile(rest, [1, 99])) > 0:
                 out[:, j] &= column != value
     return known
 

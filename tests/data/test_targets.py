@@ -24,6 +24,9 @@ def half_of(turned, rows):
     return np.where(chosen.reshape(-1, *[1] * (rows.ndim - 1)), turned(rows), rows)
 
 
+SHUFFLED = np.random.default_rng(5).permutation(64)
+
+
 def mirrored(rows):
     return rows[:, :, ::-1]
 
@@ -64,6 +67,10 @@ def rotated(rows, n):
         (half_of(mirrored, DIGITS) + 0.5 * RNG.normal(size=DIGITS.shape), DIGITS, "denoising"),
         (WINDOWS, half_of(lambda rows: rows[:, ::-1], WINDOWS), "turned"),
         (WINDOWS[..., None], WINDOWS[:, ::-1, None], "denoising"),  # a decoder may well begin at the end
+        (TABLE, TABLE[:, np.argsort(RNG.random(TABLE.shape[1]))], "reordered"),
+        (DIGITS[..., None], DIGITS.reshape(len(DIGITS), -1)[:, SHUFFLED].reshape(*DIGITS.shape, 1), "reordered"),
+        (np.stack([DIGITS, DIGITS**2], -1), np.stack([DIGITS**2, DIGITS + 1], -1), "denoising"),
+        (WINDOWS[..., None].repeat(2, -1), WINDOWS[:, ::-1, None].repeat(2, -1), "denoising"),
         (WINDOWS + 0.1 * RNG.normal(size=WINDOWS.shape), WINDOWS, "denoising"),
         (TABLE, RNG.normal(size=TABLE.shape), "unrelated"),
         (TABLE + 0.1 * RNG.normal(size=TABLE.shape), RNG.permutation(TABLE), "unrelated"),
@@ -77,6 +84,7 @@ def test_each_relation_by_its_name(inputs, targets, kind):
 
 
 def test_the_figures_are_told():
+    assert "3 of 7 columns" in relation(TABLE, TABLE[:, [0, 1, 6, 3, 2, 5, 4]]).sentence
     assert "times 0.0625 plus 0" in relation(DIGITS, DIGITS / 16).sentence
     assert "moved by 1 along axis 2" in relation(DIGITS, np.roll(DIGITS, 1, axis=2)).sentence
     assert "500 of 500" in relation(TABLE, rotated(TABLE, 3)).sentence

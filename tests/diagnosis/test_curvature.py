@@ -30,6 +30,13 @@ def test_a_parabola_is(seed):
     assert curved_share(parabola(600), 1, seed=seed) > 0.8
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_a_gross_cell_hides_no_parabola(seed):
+    rows = parabola(600)
+    rows[7, 2], rows[100, 0] = 40.0, -60.0
+    assert curved_share(rows, 1, seed=seed) > 0.8
+
+
 def test_it_is_the_share_that_least_squares_explains_on_the_other_half():
     rows = parabola(2000, noise=0.2)
     centred = rows - rows.mean(axis=0)

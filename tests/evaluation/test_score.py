@@ -347,6 +347,22 @@ def test_rare_ones_are_on_the_scale_of_common_ones():
     assert scorer.range_ratio == pytest.approx(1.0)
 
 
+def test_standardised_columns_that_hardly_ever_change_are_not_scored():
+    """A stuck sensor's jitter, standardised, has a standard deviation of one as the other columns have."""
+    rng = np.random.default_rng(0)
+    stuck = np.where(rng.random((500, 8)) < 0.03, 1e-3 * rng.normal(size=(500, 8)), 0.0)
+    rows = np.concatenate([rng.normal(size=(500, 5)), rng.uniform(size=(500, 2)), stuck], axis=1)
+    alike = rows / rows.std(axis=0)
+    found = Scorer.fit(alike)
+    assert found.included.tolist() == [True] * 7 + [False] * 8
+    guess = np.where(found.included, alike, alike.mean(axis=0))
+    assert found.score(alike, guess).value < 1e-6
+    counts = alike * [1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
+    for kept in (counts, alike[:, 5:]):  # most columns rarely change, and the others are not alike, or very few
+        assert Scorer.fit(kept).included.all()
+    assert Scorer.fit(alike, declared_shape=True).included.all()
+
+
 def test_columns_squeezed_by_gross_cells_of_their_own_are_scored_apart():
     """Scaled to 0 to 1 with a slipped comma in it, a column keeps a tenth of its range; pooled, nobody would see it."""
     rng = np.random.default_rng(0)

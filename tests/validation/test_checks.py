@@ -63,6 +63,18 @@ def test_a_rare_repeated_spike_may_be_either():
     assert find_sentinels(summarize(values)) == {}
 
 
+@pytest.mark.parametrize(
+    ("levels", "mark", "found"),
+    [([1, 2, 3, 4, 5], 99, True), ([1, 2, 3, 4], -99, True), ([0, 1], 99, False), ([1, 2, 3, 4, 5], 9, False),
+     ([0, 1, 2, 3, 7], 12, False), ([0, 1], 2, False)],
+)  # fmt: skip
+def test_a_mark_far_from_all_grades_is_no_grade(levels, mark, found):
+    grades = np.random.default_rng(0).choice(levels, size=(600, 1)).astype(float)
+    grades[::50] = mark
+    both = np.concatenate([grades, 0.3 * (grades - 2)], axis=1)
+    assert list(find_sentinels(summarize(both))) == ([0, 1] if found else [])
+
+
 def test_sentinels_survive_affine_scaling():
     values = NORMAL.copy()
     values[:10, 1] = -1

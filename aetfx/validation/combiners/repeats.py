@@ -17,7 +17,9 @@ from aetfx.validation.statistics import Spike
 
 LEAST_REPEATS = 3  # two equal cells happen by chance in any rounded column
 MOST_PER_COLUMN = 5
-LEAST_DISTINCT = 10  # a bulk of fewer values is a code (0/1, grades), whose levels are no sentinels
+LEAST_DISTINCT = 10  # a bulk of fewer values is a code (0/1, grades), whose levels are no sentinels, but for one ...
+LEAST_LEVELS, LEAST_CODED = 3, 0.9  # ... beside so many others, which so many of the rows hold, ...
+FAR_FROM_LEVELS = 5.0  # ... and so many of their ranges off: 99 beside the grades 1 to 5
 
 
 def find_spikes(distribution: Distribution, edges: EdgeValues, n_distinct: np.ndarray) -> tuple[Spike, ...]:
@@ -56,17 +58,18 @@ def _apart(j: int, distribution: Distribution, edges: EdgeValues, n_distinct: in
     total = int(distribution.counts[j])
     best: tuple[int, _Bulk] | None = None
     for a, b in itertools.product(range(KEPT), range(KEPT)):  # the KEPT-th value must stay in the bulk
-        if a + b == 0 or n_distinct - a - b < LEAST_DISTINCT or (best and a + b <= best[0]):
+        if a + b == 0 or n_distinct - a - b < LEAST_LEVELS or (best and a + b <= best[0]):
             continue
+        coded = n_distinct - a - b < LEAST_DISTINCT
         cut_low, cut_high = int(low_counts[a - 1]) if a else 0, int(high_counts[b - 1]) if b else 0
         rest = total - cut_low - cut_high
-        if rest <= total / 2:  # a minority only: else which part is the bulk is a matter of taste
-            continue
+        if rest <= total * (LEAST_CODED if coded else 0.5):
+            continue  # a minority only: else which part is the bulk is a matter of taste
         levels = [(cut_low + p * (rest - 1)) / max(1, total - 1) for p in (0.01, 0.99)]
         first, last = (float(q) for q in distribution.column_quantiles(j, levels))
         spread = last - first
         gap_low = low[a] - low[a - 1] if a else np.inf
         gap_high = high[b - 1] - high[b] if b else np.inf
-        if spread > 0 and min(gap_low, gap_high) > spread:
+        if spread > 0 and min(gap_low, gap_high) > (FAR_FROM_LEVELS if coded else 1.0) * spread:
             best = a + b, (float(low[a]), float(high[b]), first, last)
     return best[1] if best else None
