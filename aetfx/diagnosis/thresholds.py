@@ -57,6 +57,7 @@ class Thresholds:
     pca_close: float = 1.1  # PCA within 10 % of the model, or better
     overfit_ratio: float = 1.5  # eval score over train score
     by_heart: float = 3.0  # ... that a good score does not excuse: healthy programs have up to 1.9, few rows 4.8 to 25
+    repeated_layers: int = 4  # hidden layers that repeat the width of the one before: deeper than two a side
     closed_gap: float = 0.5  # of the gap between held-out and train score: a smaller model does what rows would
     oscillation: float = 0.05  # median relative step of the loss between late epochs that keeps changing sign
     rise: float = 1.10  # last loss over the lowest one

@@ -113,6 +113,16 @@ class Architecture:
         return tuple(layer for layer in self.inner if layer is not self.code)
 
     @property
+    def repeated(self) -> tuple[LayerFacts, ...]:
+        """Hidden dense layers that follow one of their own width: without them the model is only less deep."""
+        pairs = zip(self.inner, self.inner[1:], strict=False)
+        return tuple(
+            layer
+            for before, layer in pairs
+            if self.code not in (before, layer) and before.kind == layer.kind == "Dense" and before.width == layer.width
+        )
+
+    @property
     def outputs(self) -> tuple[LayerFacts, ...]:
         return self.layers[len(self.layers) - self.n_outputs :]
 

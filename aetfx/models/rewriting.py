@@ -96,6 +96,13 @@ def put_dense_behind(blueprint: Blueprint, name: str, units: int) -> Blueprint:
     return result
 
 
+def leave_out(blueprint: Blueprint, names: set[str]) -> Blueprint:
+    """Lets the named layers, whose outputs are as wide as their inputs, pass on what they get."""
+    for name in names:
+        blueprint = _replace_layer(blueprint, name, "Activation", {"activation": "linear"})
+    return blueprint
+
+
 def set_kernel_penalty(blueprint: Blueprint, names: set[str], l2: float) -> Blueprint:
     """Puts an L2 penalty on the kernels of the named layers (weight decay)."""
     penalty = {"module": "keras.regularizers", "class_name": "L2", "config": {"l2": l2}, "registered_name": None}

@@ -565,6 +565,19 @@ def test_the_code_to_paste_clips_what_was_clipped_and_flattens_no_column_of_flag
     assert set(np.unique(flags)) <= set(np.unique(asked["x_train"][:, 8]))
 
 
+def test_layers_that_repeat_a_width_are_left_out_where_the_model_learns_too_little():
+    case = make_case(PLANE, hidden=(12,) * 4, epochs=1)
+    cause = REGISTRY["model.capacity_too_large"]
+    assert [layer.units for layer in case.architecture.repeated] == [12] * 6
+    assert "6 layers repeat" in cause.admit(case).evidence[0]
+    (shallower,) = cause.experiments(case)
+    model = shallower.recipe.source.build()
+    assert model.count_params() == 8 * 12 + 12 + 12 * 3 + 3 + 3 * 12 + 12 + 12 * 8 + 8
+    assert model.predict(PLANE[:5], verbose=0).shape == (5, 8)
+    for other in (make_case(PLANE, hidden=(12,) * 2, epochs=1), make_case(PLANE, hidden=(12,) * 4, target=9.0)):
+        assert "repeat" not in cause.admit(other).evidence[0]
+
+
 def test_a_code_behind_a_relu_is_tried_linear_without_a_sign():
     cause = REGISTRY["model.dead_units"]
     case = make_case(PLANE, edit=layers_with(activation="relu"), epochs=30)

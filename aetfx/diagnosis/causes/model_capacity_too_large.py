@@ -1,4 +1,4 @@
-"""A model that learns its train rows by heart."""
+"""A model that learns its train rows by heart, or so deep a one that it hardly learns."""
 
 from __future__ import annotations
 
@@ -6,23 +6,30 @@ from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
 from aetfx.diagnosis.causes.keras_code import asked, width_line
 from aetfx.models.reading import LayerFacts
-from aetfx.models.rewriting import set_kernel_penalty, set_widths
+from aetfx.models.rewriting import leave_out, set_kernel_penalty, set_widths
 
 
 class CapacityTooLarge(Cause):
     code = "model.capacity_too_large"
     title = "Capacity too large for the rows"
-    meaning = "The model learns its train rows by heart, and new rows come back worse."
+    meaning = "The model learns its train rows by heart, or is so deep that it hardly learns: new rows come back worse."
     order = 93
 
     def admit(self, case: Case) -> Admission:
         seen = f"score {case.train_score:.3f} on train rows, {case.select_score:.3f} on held-out rows"
+        if _is_deep(case):
+            n = len(case.architecture.repeated)
+            return Admission.yes(
+                f"{n} layers repeat the width of the one before, and not even the train rows come back"
+            )
         if case.trial.diverged or case.overfit_ratio <= case.thresholds.overfit_ratio:
             return Admission.no(f"no overfitting: {seen}")
         return Admission.yes(f"{seen}: {case.overfit_ratio:.1f} times worse on rows that it has not seen")
 
     def experiments(self, case: Case) -> list[Experiment]:
         recipe = case.recipe
+        if _is_deep(case):
+            return [self._shallower(case)]
         y = asked(case, recipe)
         found = [
             self._experiment(
@@ -60,8 +67,24 @@ class CapacityTooLarge(Cause):
             )
         return found
 
+    def _shallower(self, case: Case) -> Experiment:
+        names = [layer.name for layer in case.architecture.repeated]
+        blueprint = leave_out(case.recipe.source.blueprint, set(names))
+        lines = "\n".join(f'# leave out layer "{name}"' for name in names)
+        return self._experiment(
+            case.recipe.with_blueprint(blueprint, name="depth=once"),
+            f"Leave out the {len(names)} layers that repeat the width of the one before.",
+            lines,
+        )
+
     def _experiment(self, recipe, remedy: str, keras: str) -> Experiment:  # type: ignore[no-untyped-def]
         return Experiment(self.code, recipe, remedy=remedy, keras=keras, shortenable=False)
+
+
+def _is_deep(case: Case) -> bool:
+    """Whether layers are stacked that need not be, and the model learns too little for it to be overfitting."""
+    deep = len(case.architecture.repeated) >= case.thresholds.repeated_layers
+    return deep and case.rewritable and case.train_score > case.target
 
 
 def _least_units(case: Case, layer: LayerFacts) -> int:
