@@ -288,7 +288,7 @@ class Confirmation:
         """Returns the lower bound from which on a good score excuses nothing; `plain` changes cost no more."""
         t = self.thresholds
         if plain:
-            return -math.inf if self.behind else t.least_lower_bound_plain
+            return t.least_lower_bound_plain_behind if self.behind else t.least_lower_bound_plain
         return t.least_lower_bound_behind if self.behind else t.least_lower_bound_good
 
     def _row_variance(self, candidate: Candidate) -> float:

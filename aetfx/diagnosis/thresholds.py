@@ -24,6 +24,7 @@ class Thresholds:
     least_lower_bound_good: float = 0.67  # ... and below the target: a healthy LSTM gains 56 % from 4 times the epochs
     least_lower_bound_behind: float = 0.40  # ... there, far behind PCA: healthy ones gain 40 % from 2x the epochs
     least_lower_bound_plain: float = 0.25  # ... at equal cost or from an unusual setting: no healthy model gains that
+    least_lower_bound_plain_behind: float = 0.20  # ... far behind PCA: a healthy sparse code gains 17 % surely
     least_drop: float = 0.03  # absolute drop of the score for changes that help healthy models as well
     least_drop_strict: float = 0.01  # ... and for others, far behind PCA, or sure at equal cost: 0.01 -> 0.005 is none
     improvement_lower_bound: float = 0.05  # worth a mention, not a fault
@@ -56,7 +57,7 @@ class Thresholds:
     pca_far: float = 1.5  # times PCA's score at the same code width: a symptom, whatever the target (section 1)
     pca_close: float = 1.1  # PCA within 10 % of the model, or better
     overfit_ratio: float = 1.5  # eval score over train score
-    by_heart: float = 3.0  # ... that a good score does not excuse: healthy programs have up to 1.9, few rows 4.8 to 25
+    by_heart: float = 3.8  # ... that a good score does not excuse: healthy programs have up to 3.2, few rows 4.6 on
     repeated_layers: int = 4  # hidden layers that repeat the width of the one before: deeper than two a side
     closed_gap: float = 0.5  # of the gap between held-out and train score: a smaller model does what rows would
     oscillation: float = 0.05  # median relative step of the loss between late epochs that keeps changing sign
