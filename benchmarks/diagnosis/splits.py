@@ -74,7 +74,11 @@ SPLITS = {
         "wine_dense",
     ),
     "held_out": (
+        "digits_residual",
+        "goog_dense",
+        "hopper_conv",
         "mri_conv",
+        "seattle_conv1d",
         "sunspots_gru",
         "terrain_dense",
     ),
