@@ -25,6 +25,7 @@ from aetfx.data.shards import DiskRows
 from aetfx.data.targets import SAME, Relation
 from aetfx.errors import ModelError
 from aetfx.evaluation.alignment import Alignment
+from aetfx.evaluation.columns import inside
 from aetfx.evaluation.score import Score, Scorer, mean_score
 from aetfx.evaluation.separation import Separation
 from aetfx.models.reading import Architecture, read_architecture
@@ -64,6 +65,7 @@ class Lab:
       padding: value of the padded steps at the end of sequences, or None.
       parts: of flat rows that hold several inputs, or None.
       judge: "inliers" where outliers were found in the data, else None (all rows).
+      by_cell: all rows are judged, but not their cells outside the fences: gross cells that are few, and in most rows.
       store: keeps trials over interruptions.
       lost: trials that killed their process, and the signal.
       on_part: told which part of the training of a recipe with a seed is done, a few times a second.
@@ -101,6 +103,7 @@ class Lab:
     disk_targets: DiskRows | None = None
     relation: Relation = SAME
     reserve: bool = False
+    by_cell: bool = False
     processes: int | None = None
     deadline: float | None = None
     checkpoint_seconds: float = 15.0
@@ -171,7 +174,14 @@ class Lab:
         part = self.split(index, recipe.rows).part(on)
         if on == "train":
             part = part[slice(0, _MOST_TRAIN_ROWS)]
-        return part.inputs, self.truth_of(part)
+        return part.inputs, self.judged_cells(self.truth_of(part))
+
+    def judged_cells(self, truth: np.ndarray) -> np.ndarray:
+        """Returns rows (n, *shape) with NaN in the cells that are not judged."""
+        if not self.by_cell or self.fences is None:
+            return truth
+        kept = inside(truth.reshape(len(truth), -1), self.fences).reshape(truth.shape)
+        return np.where(kept, truth, np.asarray(np.nan, truth.dtype if truth.dtype.kind == "f" else np.float64))
 
     def truth_of(self, part: Part) -> np.ndarray:
         """Returns what reconstructions of some rows are compared with: targets on the scale of their inputs."""
@@ -490,7 +500,7 @@ class Lab:
         if key not in self._hashes:
             about = (
                 self.scorer(index).features,
-                self.judge,
+                "cells" if self.by_cell else self.judge,
                 *(repr(x) for x in (self.padding, self.parts) if x is not None),
             )
             about += tuple(rows.digest for rows in (self.disk, self.disk_targets) if rows is not None)

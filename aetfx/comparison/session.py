@@ -29,6 +29,7 @@ from aetfx.validation.api import Validation, validate
 from aetfx.validation.checks.missing import find_sentinels
 from aetfx.validation.checks.outliers import inner_fences
 
+_LEAST_CELLS_INSIDE = 0.9  # of the eval rows: gross cells are few
 # What validation says about absent cells; of sequences that are padded it only says how long they are.
 _GAPS = ("data.missing", "data.missing.mostly", "data.missing.blocks", "data.missing.tied", "data.missing.eval_only")
 
@@ -144,17 +145,22 @@ def open_lab(
         reserve=shift_auc is not None and separation is not None and separation.low > shift_auc,
         separation=separation,
     )
-    if lab.judge is not None and not _mostly_inside(lab):
-        lab.judge = None
+    if lab.judge is not None:
+        rows_inside, cells_inside = _inside(lab)
+        if rows_inside < LEAST_INSIDE:
+            lab.judge, lab.by_cell = None, cells_inside >= _LEAST_CELLS_INSIDE
     lab.unit_seconds = lab.nominal_seconds(recipe)
     return Session(lab, recipe, live, validation)
 
 
-def _mostly_inside(lab: Lab) -> bool:
-    """Whether most eval rows lie inside the fences of train: elsewhere they would leave next to none to judge by."""
+def _inside(lab: Lab) -> tuple[float, float]:
+    """Returns the share of the eval rows, and of their cells, that lie inside the fences of train.
+
+    Where few rows do, they leave next to none to judge by; where few cells do, these are other rows.
+    """
     part = lab.split(0, "aligned" if any(lab.alignments) else "").part("held_out")
-    truth = lab.truth_of(part)
-    return bool(lab.scorer().inlier_rows(truth).mean() >= LEAST_INSIDE)
+    truth, scorer = lab.truth_of(part), lab.scorer()
+    return float(scorer.inlier_rows(truth).mean()), scorer.inlier_share(truth)
 
 
 def _padding(request: Request, model: Any) -> float | None:

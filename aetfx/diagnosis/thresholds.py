@@ -87,6 +87,8 @@ class Thresholds:
     usual_kl_weight: float = 1.0  # of the evidence lower bound (Kingma and Welling 2014); more is unusual
     inactive_share: float = 0.75  # of a variational code's units
     inactive_variance: float = 0.01  # over rows, of a unit's mean; Burda et al. (2016), section 5.2
+    some_dropout: float = 0.1  # between layers, from here on it is tried without where there is no overfitting
+    no_overfit_ratio: float = 1.2  # eval score over train score, up to which there is no overfitting to cure
     strong_noise: float = 0.4  # dropout or noise from here on is tried without, however good the train rows are
     usual_updates: float = 1000.0  # a training of fewer is short
     shrunk: float = 0.01  # sd of a kernel against that before training

@@ -230,6 +230,24 @@ def largest_noise(blueprint: Blueprint) -> float:
     return max((float(config[key]) for config, key in _noises(blueprint)), default=0.0)
 
 
+def largest_hidden_dropout(blueprint: Blueprint) -> float:
+    """Returns the largest rate of a dropout layer that is not fed the rows themselves (denoising), 0 without any."""
+    largest = 0.0
+    for model in dictionaries(blueprint):
+        layers = model.get("layers")
+        if not isinstance(layers, list) or not all(isinstance(node, dict) for node in layers):
+            continue
+        entering = {node["config"]["name"] for node in layers if node.get("class_name") == "InputLayer"}
+        for before, node in zip([None, *layers], layers, strict=False):
+            if not str(node.get("class_name")).endswith("Dropout"):
+                continue
+            fed = {reference[0] for reference in _references(node.get("inbound_nodes"))}
+            first = fed <= entering if fed else before is None or before.get("class_name") == "InputLayer"
+            if not first:
+                largest = max(largest, float(node["config"].get("rate") or 0.0))
+    return largest
+
+
 def _penalties(blueprint: Blueprint) -> Iterator[dict[str, Any]]:
     """Yields the settings of each penalty, to be read or changed."""
     for node in dictionaries(blueprint):

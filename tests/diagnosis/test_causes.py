@@ -133,13 +133,14 @@ def penalty(**factors):
     return {"module": "keras.regularizers", "class_name": "L1L2", "config": factors, "registered_name": None}
 
 
-def with_dropout(rate):
-    """An edit of a blueprint: a dropout layer behind the code."""
+def with_dropout(rate, behind="code"):
+    """An edit of a blueprint: a dropout layer behind the code, or behind the layer of that number."""
 
     def edit(blueprint):
         changed = copy.deepcopy(blueprint)
         layers = changed["config"]["layers"]
-        place = next(i for i, layer in enumerate(layers) if layer["config"].get("name") == "code")
+        names = [layer["config"].get("name") for layer in layers]
+        place = behind if isinstance(behind, int) else names.index(behind)
         config = {"name": "dropout", "rate": rate}
         layers.insert(
             place + 1, {"module": "keras.layers", "class_name": "Dropout", "config": config, "registered_name": None}
@@ -472,6 +473,23 @@ def test_a_score_that_pca_beats_by_far_is_not_good():
     near = trained_long()
     assert near.is_good
     assert not near.trains_behind
+
+
+def test_dropout_between_layers_is_tried_without_where_there_is_no_overfitting():
+    def admitted(edit, ratio):
+        case = make_case(CURVE, hidden=(16,), code=1, epochs=20, target=9.0, edit=edit)
+        assert not case.trains_behind
+        return REGISTRY["model.regularization"].admit(
+            dataclasses.replace(case, thresholds=Thresholds(no_overfit_ratio=ratio))
+        )
+
+    found = admitted(with_dropout(0.2), 9.0)
+    assert found.admitted
+    assert not found.has_sign
+    assert "dropout of up to 0.2" in found.evidence[0]
+    assert not admitted(with_dropout(0.2), 0.0).admitted  # there is some to cure
+    assert not admitted(with_dropout(0.05), 9.0).admitted
+    assert not admitted(with_dropout(0.2, behind=0), 9.0).admitted  # denoising
 
 
 def test_strong_dropout_is_tried_without_however_good_the_train_rows_are():

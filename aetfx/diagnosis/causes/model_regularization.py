@@ -8,7 +8,14 @@ from typing import Any
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import REGISTRY, Admission, Cause, Experiment
 from aetfx.diagnosis.divergence import collapse, has_divergence, heavy, weaker
-from aetfx.models.rewriting import largest_noise, largest_penalty, largest_weight_penalty, scale_noise, scale_penalties
+from aetfx.models.rewriting import (
+    largest_hidden_dropout,
+    largest_noise,
+    largest_penalty,
+    largest_weight_penalty,
+    scale_noise,
+    scale_penalties,
+)
 from aetfx.models.serial import dictionaries
 from aetfx.training.recipe import Recipe
 from aetfx.words import percent
@@ -21,7 +28,8 @@ class Regularization(Cause):
     """Less of it always lowers the error, so that a collapse admits it, or train rows that miss the target under it.
 
     A penalty on weights is there for rows that the model has not seen, and for nothing else: whether it serves them is
-    tried without a sign too. Penalties on codes, divergences and noise are there for the codes; how much is a choice.
+    tried without a sign too; so is dropout between layers where train rows come back no better than others. Penalties
+    on codes, divergences and noise are there for the codes; how much is a choice.
     """
 
     code = "model.regularization"
@@ -38,6 +46,14 @@ class Regularization(Cause):
             return Admission.yes(*evidence)
         if _on_weights(case.recipe) and not case.trial.diverged:
             return Admission.yes(f"{_named(penalty, decay)}: less is tried, though nothing is lost", has_sign=False)
+        dropout = largest_hidden_dropout(case.recipe.source.blueprint)
+        overfits = case.trial.diverged or case.overfit_ratio > case.thresholds.no_overfit_ratio
+        if dropout >= case.thresholds.some_dropout and not overfits:
+            return Admission.yes(
+                f"dropout of up to {dropout:g} between layers, and train rows come back without it as badly as others: "
+                "there is no overfitting that it cures",
+                has_sign=False,
+            )
         return Admission.no("no code, weight or row is lost to the regularisation; less of it would be a choice")
 
     def experiments(self, case: Case) -> list[Experiment]:

@@ -149,7 +149,12 @@ def scoring_lines(rows: Mapping[str, Any]) -> list[str]:
         "def score(restored):  # fraction of variance unexplained: 0 is perfect, 1 is the mean of the train rows",
         f"    truth, known = {by}({truth}), {by}({known})" if by else f"    truth, known = {truth}, {known}",
     ]
-    if rows["judge"] == "inliers":
+    if rows["judge"] == "cells":
+        lines += [
+            "    truth = np.where((truth < low) | (truth > high), np.nan, truth)",
+            "    known = np.clip(known, low, high)",
+        ]
+    elif rows["judge"] == "inliers":
         lines += [
             "    inside = ~((truth < low) | (truth > high)).reshape(len(truth), -1).any(axis=1)",
             "    truth, restored = truth[inside], restored[inside]",
