@@ -177,6 +177,26 @@ def test_nothing_is_kept_without_out(wine, tmp_path, monkeypatch):
     assert {"diagnosis.json", "samples.npz", "report.html", "findings.json"} <= {p.name for p in saved.iterdir()}
 
 
+def test_gross_cells_in_most_rows_are_not_judged_and_the_others_are(tmp_path):
+    rng = np.random.default_rng(0)
+    clean = rng.normal(size=(700, 3)) @ rng.normal(size=(3, 100)) / 3**0.5
+    hot = rng.random(clean.shape) < 0.01
+    rows = np.where(hot, clean + 50 * rng.choice([-1, 1], clean.shape), clean)
+    assert hot.any(axis=1).mean() > 0.5
+    import keras
+
+    model = keras.Sequential([keras.Input((100,)), keras.layers.Dense(6), keras.layers.Dense(100)])
+    model.compile(keras.optimizers.Adam(1e-2), "mse")
+    found = aetfx.diagnose(model, rows[:500], rows[500:], epochs=15, batch_size=25, out=tmp_path / "run")
+    assert found.record["data"]["judged_on"] == "cells"
+    assert found.causes[0].code == "data.outliers"
+    assert found.causes[0].score_after < 0.1
+    answer = found.fixed_model.predict(rows[500:], verbose=0)
+    cool = ~hot[500:]
+    left = np.square(answer - clean[500:])[cool].sum() / np.square(clean[500:])[cool].sum()
+    assert left < 0.15
+
+
 def test_a_column_that_became_nan_by_standardising_is_a_verdict_and_no_error():
     """Nobody reads a warning of NumPy: the rows come as they are, NaN from top to bottom in one column."""
     rng = np.random.default_rng(0)

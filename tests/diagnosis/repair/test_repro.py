@@ -146,6 +146,8 @@ def test_outliers_are_clipped_and_rows_inside_are_scored(tmp_path):
     facts = {"fences": [[-edge for edge in edges] + [None], [*edges, None]], "judge": "inliers"}
     found = scores(script(dense, rows, {"outliers": "clip"}, tmp_path, facts=facts))
     assert found["repaired"] < 0.5 * found["as_it_is"]
+    by_cell = scores(script(dense, rows, {"outliers": "clip"}, tmp_path, facts=facts | {"judge": "cells"}))
+    assert by_cell["repaired"] < 0.5 * by_cell["as_it_is"]
     # Too many columns to write fences down: they are computed.
     wide = np.tile(rows, (1, 8))
     many = {"fences": [[-edges[0]] * 48, [edges[0]] * 48], "judge": "inliers"}
