@@ -14,7 +14,7 @@ from aetfx.diagnosis.causes.keras_code import to_paste
 from aetfx.diagnosis.confirm import Candidate, Confirmation, Pools
 from aetfx.diagnosis.more_rows import CODE as MORE_ROWS
 from aetfx.diagnosis.more_rows import Promise, promise_of_more_rows
-from aetfx.diagnosis.pairs import pair_experiments
+from aetfx.diagnosis.pairs import hidden_causes, pair_experiments
 from aetfx.diagnosis.result import CauseVerdict
 from aetfx.diagnosis.screen import Plan, Screened, checkpoints, confirmed_first, leaders, plan, screen
 from aetfx.diagnosis.thresholds import Thresholds
@@ -168,7 +168,8 @@ def _run_step(step: Step, outcome: Outcome, budget: float) -> None:
     step.plan = planned = plan(case, [e for e in experiments if not e.last_resort], left * _SCREEN_SHARE)
     lab.planned = lab.spent + planned.cost + min(left, confirmation.cost(experiments[:2]))
     _screen_into(step, planned)
-    if max((s.gain for s in step.screened), default=0.0) < t.least_gain and not case.is_noise:
+    nothing = max((s.gain for s in step.screened), default=0.0) < t.least_gain and not case.is_noise
+    if nothing and not hidden_causes(case):  # where there are some, pairs are worth more than what is dear
         resort = plan(case, [e for e in experiments if e.last_resort], (budget - lab.spent) * _SCREEN_SHARE)
         if resort.share == 1.0:
             _screen_into(step, resort)

@@ -9,10 +9,18 @@ from __future__ import annotations
 import dataclasses
 
 from aetfx.diagnosis.case import Case
-from aetfx.diagnosis.causes import REGISTRY, Experiment
+from aetfx.diagnosis.causes import REGISTRY, Cause, Experiment, in_order
 from aetfx.diagnosis.screen import Screened
 
 _MOST_FIRST = 3
+
+
+def hidden_causes(case: Case) -> list[Cause]:
+    """Returns the causes whose setting is far from usual and which have no sign.
+
+    Another fault may hide it: a range test on rows that hold marks says nothing of a rate.
+    """
+    return [cause for cause in in_order() if cause.unusual(case) and not cause.admit(case).admitted]
 
 
 def pair_experiments(case: Case, screened: list[Screened]) -> list[Experiment]:
@@ -20,19 +28,19 @@ def pair_experiments(case: Case, screened: list[Screened]) -> list[Experiment]:
 
     Args:
       case: where no single change was verified.
-      screened: the single changes, each tried at least in part.
+      screened: the single changes, each tried at least in part. Settings far from usual are paired without.
     """
     singles: dict[str, Screened] = {}
     for item in sorted(screened, key=lambda s: s.score):
         if not item.experiment.late:
             singles.setdefault(item.experiment.code, item)
     ordered = sorted(singles.values(), key=lambda s: REGISTRY[s.experiment.code].order)
+    hidden = hidden_causes(case)
     found: list[Experiment] = []
     for i, first in enumerate(ordered[:_MOST_FIRST]):
         trial = case.lab.trial(first.experiment.recipe)
         changed = dataclasses.replace(case, recipe=first.experiment.recipe, trial=trial)
-        for second in ordered[i + 1 :]:
-            cause = REGISTRY[second.experiment.code]
+        for cause in [*(REGISTRY[second.experiment.code] for second in ordered[i + 1 :]), *hidden]:
             # A generous change on top of any other helps a little always; such pairs say nothing, unless what is
             # changed was far from usual (all rows in one batch).
             if (cause.is_generous(case) and not cause.unusual(changed)) or not cause.admit(changed).admitted:

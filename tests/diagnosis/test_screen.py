@@ -307,6 +307,22 @@ def test_two_faults_that_hide_each_other_are_tried_together():
         assert pair.recipe.source.build().layers[-1].activation.__name__ == "linear"
 
 
+def test_an_odd_setting_that_a_fault_of_the_rows_hides_is_a_half_of_a_pair():
+    """A range test on rows with marks of 1e4 says nothing of the rate; without the marks it does."""
+    rows = PLANE.copy()
+    rows[::40] = 1e4
+    made = make_case(rows, rate=1e-5)
+    made.__dict__["best_rate"] = (3e-7, made.best_rate[1])
+    too_low = REGISTRY["optimizer.learning_rate_too_low"]
+    assert not too_low.admit(made).admitted
+    fill = Screened(REGISTRY["data.missing"].experiments(made)[0], 1.0, 0.9, 0.1)
+    pairs = [pair for pair in pair_experiments(made, [fill]) if pair.also == (too_low.code,)]
+    assert pairs
+    for pair in pairs:
+        assert pair.recipe.learning_rate > 1e-4
+        assert pair.recipe.preprocessing["missing"] == "median"
+
+
 def test_more_of_anything_is_no_half_of_a_pair():
     def pairs_with_more_epochs(**fields):
         made = make_case(PLANE, epochs=2, **fields)

@@ -75,6 +75,16 @@ def test_a_mark_far_from_all_grades_is_no_grade(levels, mark, found):
     assert list(find_sentinels(summarize(both))) == ([0, 1] if found else [])
 
 
+def test_what_marks_one_column_marks_the_others():
+    values = np.random.default_rng(0).normal(size=(1000, 3))
+    values = np.concatenate([values, np.arange(2000.0).reshape(1000, 2) - 999], axis=1)
+    values[:20, 0] = values[500:504, 1] = values[800, 2] = -999
+    values[700:704, 2] = 777
+    assert find_sentinels(summarize(values)) == {0: (-999.0,), 1: (-999.0,), 2: (-999.0,)}
+    found = [finding for finding in checked(values) if finding.code == "data.missing.sentinel"]
+    assert sorted((finding.severity, finding.feature) for finding in found) == [("error", None), ("warning", "2")]
+
+
 def test_sentinels_survive_affine_scaling():
     values = NORMAL.copy()
     values[:10, 1] = -1

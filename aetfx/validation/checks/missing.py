@@ -2,8 +2,9 @@
 
 A sentinel is one exact value in at least `sentinel_share` of the rows that is farther from all other values than
 their 1-99 % range, so that it is recognised whatever the column's scale (METHOD section 3). The same in fewer
-rows (from three cells on) may as well be an outlier; it is reported as a warning and belongs to both. A value that is
-ordinary in many other columns is neither: ink at the margin of a page is what ink is elsewhere.
+rows (from three cells on) may as well be an outlier, unless the same value is a sentinel of another column; it is
+reported as a warning and belongs to both. A value that is ordinary in many other columns is neither: ink at the margin
+of a page is what ink is elsewhere.
 """
 
 from __future__ import annotations
@@ -74,13 +75,36 @@ def missing_mask(values: np.ndarray, sentinels: Mapping[int, Sequence[float]] | 
 
 
 def sentinel_spikes(statistics: ColumnStatistics, thresholds: Thresholds) -> list[Spike]:
-    """Spikes apart from the bulk in enough rows to be sentinels."""
-    return [spike for spike in _apart(statistics, thresholds) if spike.count >= _least(statistics, thresholds)]
+    """Spikes apart from the bulk in enough rows to be sentinels, or of a value that is one in another column."""
+    apart = _apart(statistics, thresholds)
+    sure = _sure(apart, statistics, thresholds)
+    found = [spike for spike in apart if spike.value in sure]
+    return found + _strays(sure, {(spike.column, spike.value) for spike in found}, statistics)
 
 
 def rare_spikes(statistics: ColumnStatistics, thresholds: Thresholds) -> list[Spike]:
     """Spikes apart from the bulk in too few rows to be sure: a sentinel or an outlier."""
-    return [spike for spike in _apart(statistics, thresholds) if spike.count < _least(statistics, thresholds)]
+    apart = _apart(statistics, thresholds)
+    sure = _sure(apart, statistics, thresholds)
+    return [spike for spike in apart if spike.value not in sure]
+
+
+def _sure(apart: Sequence[Spike], statistics: ColumnStatistics, thresholds: Thresholds) -> set[float]:
+    least = thresholds.sentinel_share * statistics.n_rows
+    return {spike.value for spike in apart if spike.count >= least}
+
+
+def _strays(sure: set[float], known: set[tuple[int, float]], statistics: ColumnStatistics) -> list[Spike]:
+    """The one or two cells of other columns that hold such a value, as extremes that stand apart."""
+    low, high = statistics.quantile(0.01), statistics.quantile(0.99)
+    found = []
+    for value in sorted(sure):
+        gap = np.where(statistics.minimum == value, low - value, value - high)
+        extreme = (statistics.minimum == value) | (statistics.maximum == value)
+        for j in np.flatnonzero(extreme & (gap > high - low)).tolist():
+            if (j, value) not in known:
+                found.append(Spike(j, value, 1, float(gap[j]), float(low[j]), float(high[j])))
+    return found
 
 
 def _apart(statistics: ColumnStatistics, thresholds: Thresholds) -> list[Spike]:
@@ -111,10 +135,6 @@ def _ordinary(
         if inside.sum() >= enough:
             found.add(value)
     return found
-
-
-def _least(statistics: ColumnStatistics, thresholds: Thresholds) -> float:
-    return thresholds.sentinel_share * statistics.n_rows
 
 
 def _cells(statistics: ColumnStatistics, context: Context, counts: np.ndarray, what: str) -> Finding:
