@@ -170,11 +170,11 @@ class Lab:
         return self.disk, self.disk if asks_rows else self.disk_targets  # type: ignore[return-value]
 
     def judged_on(self, recipe: Recipe, on: str = "select", index: int = 0) -> tuple[np.ndarray, np.ndarray]:
-        """Returns the inputs that a recipe is scored on, and what its reconstructions of them are compared with."""
+        """Returns the inputs that a recipe is scored on, and what should come back for them, all cells of it."""
         part = self.split(index, recipe.rows).part(on)
         if on == "train":
             part = part[slice(0, _MOST_TRAIN_ROWS)]
-        return part.inputs, self.judged_cells(self.truth_of(part))
+        return part.inputs, self.truth_of(part)
 
     def judged_cells(self, truth: np.ndarray) -> np.ndarray:
         """Returns rows (n, *shape) with NaN in the cells that are not judged."""
@@ -210,7 +210,8 @@ class Lab:
         inputs, truth = self.judged_on(recipe, on, index)
         like_inputs = self.scores_inputs or self.relation.kind == "rescaled"
         back = None if on == "train" or is_aligned(recipe.rows) else self.alignments[0 if like_inputs else 1]
-        return (inputs, truth, unchanged) if back is None else (inputs, back(truth), back)
+        back = unchanged if back is None else back
+        return inputs, self.judged_cells(back(truth)), back
 
     def positions(self, index: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns where the train, select and confirm rows of a split stand.
