@@ -326,6 +326,8 @@ def test_ctrl_c_keeps_what_was_finished(here):
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        # A test run started in the background by a shell inherits an ignored SIGINT.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     deadline = time.monotonic() + 240
     while not list(Path("run").glob("configurations/*/*/trial.json")) and time.monotonic() < deadline:
