@@ -116,7 +116,12 @@ def _record(request: Request, lab: Lab, candidates: list[Candidate]) -> dict[str
         mine = scores[recipe.identity]
         pairs = [lab.compared(recipe, trial.predict, "held_out") for trial in trials]
         interval = score_interval(
-            lab.scorer(), pairs[0][0], [predicted for _, predicted in pairs], lab.seed, rows=lab.judge, pooled=pooled
+            lab.scorer(),
+            pairs[0][0],
+            [predicted for _, predicted in pairs],
+            lab.seed,
+            rows=lab.judged_rows,
+            pooled=pooled,
         )
         gain = None
         if first is not None and pooled is not None and candidate is not candidates[0]:

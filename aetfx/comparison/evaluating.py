@@ -171,7 +171,7 @@ def _tallied(
       The sums, what finds the inputs that belong to kept rows, and how many rows lie outside the fences.
     """
     inputs, truth, _ = lab.judging(first.recipe, "held_out", 0)
-    n_all, chosen = len(truth), plan.scorer.chosen_rows(truth, lab.judge)
+    n_all, chosen = len(truth), plan.scorer.chosen_rows(truth, lab.judged_rows)
     if chosen is not None:
         inputs, truth = inputs[chosen], truth[chosen]
     numbers = _numbers(lab)

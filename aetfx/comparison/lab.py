@@ -64,8 +64,8 @@ class Lab:
       features, declared_shape, sentinels, fences, names: see `Scorer.fit`.
       padding: value of the padded steps at the end of sequences, or None.
       parts: of flat rows that hold several inputs, or None.
-      judge: "inliers" where outliers were found in the data, else None (all rows).
-      by_cell: all rows are judged, but not their cells outside the fences: gross cells that are few, and in most rows.
+      judge: what scores rest on where outliers were found in the data: "inliers", the rows inside the fences, or
+        "cells", all rows but not their cells outside (gross cells that are few, and in most rows); else None, all.
       store: keeps trials over interruptions.
       lost: trials that killed their process, and the signal.
       on_part: told which part of the training of a recipe with a seed is done, a few times a second.
@@ -103,7 +103,6 @@ class Lab:
     disk_targets: DiskRows | None = None
     relation: Relation = SAME
     reserve: bool = False
-    by_cell: bool = False
     processes: int | None = None
     deadline: float | None = None
     checkpoint_seconds: float = 15.0
@@ -176,9 +175,14 @@ class Lab:
             part = part[slice(0, _MOST_TRAIN_ROWS)]
         return part.inputs, self.truth_of(part)
 
+    @property
+    def judged_rows(self) -> str | None:
+        """Which rows are judged, as for `Scorer.score`."""
+        return "inliers" if self.judge == "inliers" else None
+
     def judged_cells(self, truth: np.ndarray) -> np.ndarray:
         """Returns rows (n, *shape) with NaN in the cells that are not judged."""
-        if not self.by_cell or self.fences is None:
+        if self.judge != "cells" or self.fences is None:
             return truth
         kept = inside(truth.reshape(len(truth), -1), self.fences).reshape(truth.shape)
         return np.where(kept, truth, np.asarray(np.nan, truth.dtype if truth.dtype.kind == "f" else np.float64))
@@ -493,7 +497,7 @@ class Lab:
         """
         inputs, truth, back = self.judging(trial.recipe, on, index)
         scorer = self.scorer(index)
-        return mean_score([scorer.score(truth, back(drawn), rows=self.judge) for drawn in trial.draws(inputs)])
+        return mean_score([scorer.score(truth, back(drawn), rows=self.judged_rows) for drawn in trial.draws(inputs)])
 
     def _rows_hash(self, recipe: Recipe, index: int) -> str:
         """Returns a hash of what a trial is trained and scored on: data that changed make it worthless."""
@@ -501,7 +505,7 @@ class Lab:
         if key not in self._hashes:
             about = (
                 self.scorer(index).features,
-                "cells" if self.by_cell else self.judge,
+                self.judge,
                 *(repr(x) for x in (self.padding, self.parts) if x is not None),
             )
             about += tuple(rows.digest for rows in (self.disk, self.disk_targets) if rows is not None)
@@ -517,7 +521,7 @@ class Lab:
 
     def _select_score(self, recipe: Recipe, predictor: Callable[[np.ndarray], np.ndarray], index: int) -> float:
         truth, predicted = self.compared(recipe, predictor, "select", index)
-        return self.scorer(index).score(truth, predicted, rows=self.judge).value
+        return self.scorer(index).score(truth, predicted, rows=self.judged_rows).value
 
     def _teller(self, recipe: Recipe, seed: int, cost: float) -> Callable[[int], None]:
         last = [time.monotonic()]

@@ -25,13 +25,13 @@ def fed_rows(preprocessing: Preprocessing, rows: np.ndarray) -> np.ndarray:
 def fed_cells(lab: Lab, preprocessing: Preprocessing) -> np.ndarray:
     """Returns what is asked back for the train rows, as fed (at most 20,000), with cells that are not scored as NaN.
 
-    Where outliers were found, rows outside the fences are NaN as a whole, or only their cells (`Lab.by_cell`).
+    Where outliers were found, rows outside the fences are NaN as a whole, or only their cells (`Lab.judge`).
     """
     part = lab.split().part("train")
     rows = lab.judged_cells(lab.truth_of(part)[:_MOST_ROWS])
     fed = fed_rows(preprocessing, rows)
     mask = lab.scorer().mask(rows) & np.isfinite(fed)
-    if lab.judge:
+    if lab.judged_rows:
         mask &= lab.scorer().inlier_rows(rows)[:, None]
     return np.where(mask, fed, np.nan)
 
@@ -65,7 +65,7 @@ def pca_scores(
     # Eval rows on another scale than train's are PCA's at its best: it is a reference, and no part of the fault.
     part, scorer = lab.split(0, "aligned" if any(lab.alignments) else "").part(on), lab.scorer()
     held = lab.judged_cells(lab.truth_of(part))
-    if lab.judge:
+    if lab.judged_rows:
         held = held[scorer.inlier_rows(held)]
     fed = np.where(scorer.mask(held), fed_rows(preprocessing, held), np.nan)
 
@@ -94,4 +94,4 @@ def denoiser_score(lab: Lab, preprocessing: Preprocessing, k: int, *, on: str = 
         return None
     cleaned = baselines.reduced_rank(x, y, k)(fed)
     restored = preprocessing.invert(cleaned.reshape(len(cleaned), *lab.shape))
-    return scorer.score(lab.judged_cells(lab.truth_of(held)), restored, rows=lab.judge).value
+    return scorer.score(lab.judged_cells(lab.truth_of(held)), restored, rows=lab.judged_rows).value

@@ -146,21 +146,22 @@ def open_lab(
         separation=separation,
     )
     if lab.judge is not None:
-        rows_inside, cells_inside = _inside(lab)
-        if rows_inside < LEAST_INSIDE:
-            lab.judge, lab.by_cell = None, cells_inside >= _LEAST_CELLS_INSIDE
+        lab.judge = _judged_by(lab)
     lab.unit_seconds = lab.nominal_seconds(recipe)
     return Session(lab, recipe, live, validation)
 
 
-def _inside(lab: Lab) -> tuple[float, float]:
-    """Returns the share of the eval rows, and of their cells, that lie inside the fences of train.
+def _judged_by(lab: Lab) -> str | None:
+    """Returns `Lab.judge` where outliers were found.
 
-    Where few rows do, they leave next to none to judge by; where few cells do, these are other rows.
+    Where few eval rows lie inside the fences of train, they leave next to none to judge by; where few cells do, these
+    are other rows.
     """
     part = lab.split(0, "aligned" if any(lab.alignments) else "").part("held_out")
     truth, scorer = lab.truth_of(part), lab.scorer()
-    return float(scorer.inlier_rows(truth).mean()), scorer.inlier_share(truth)
+    if scorer.inlier_rows(truth).mean() >= LEAST_INSIDE:
+        return "inliers"
+    return "cells" if scorer.inlier_share(truth) >= _LEAST_CELLS_INSIDE else None
 
 
 def _padding(request: Request, model: Any) -> float | None:

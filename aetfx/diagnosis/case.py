@@ -379,7 +379,7 @@ class Case:
         """Scores of repeating each held-out sequence's last value, and its mean; empty where rows are no sequences."""
         if not self.architecture.over_time:
             return {}
-        scorer, held, judge = self.lab.scorer(), self.lab.split().held_out, self.lab.judge
+        scorer, held, judge = self.lab.scorer(), self.lab.split().held_out, self.lab.judged_rows
         return {
             "last_value_score": baselines.last_value_score(scorer, held, judge),
             "mean_sequence_score": baselines.mean_sequence_score(scorer, held, judge),

@@ -302,7 +302,7 @@ class Confirmation:
             trial = self.lab.trial(recipe, seed=seed, index=index)
             truth, predicted = self.lab.compared(recipe, trial.predict, "confirm")
             predictions.append(predicted)
-        return paired_row_variance(scorer, truth, *predictions, seed=self.lab.seed, rows=self.lab.judge)
+        return paired_row_variance(scorer, truth, *predictions, seed=self.lab.seed, rows=self.lab.judged_rows)
 
     def _alike(self, a: Candidate, b: Candidate) -> bool:
         """Whether two fixes repair the same: no sure difference, or one too small to be a fault by itself."""

@@ -70,7 +70,7 @@ def which_half(case: Case) -> Halves | None:
         return None
     rebuilt = _decoded(codes[known], target[known], held, case.lab.seed)
     rebuilt = case.trial.preprocessing.invert(rebuilt.reshape(len(held), *case.lab.shape))
-    fresh = case.lab.scorer().score(case.lab.judged_cells(truth), rebuilt, rows=case.lab.judge).value
+    fresh = case.lab.scorer().score(case.lab.judged_cells(truth), rebuilt, rows=case.lab.judged_rows).value
     own = case.select_score
     if 1 - fresh / own < case.thresholds.least_gain:
         return Halves(own, fresh, "encoder")

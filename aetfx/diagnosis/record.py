@@ -55,7 +55,7 @@ def build_record(
             "features": scorer.features,
             "binary": scorer.metric == "deviance",
             "excluded": list(scorer.excluded),
-            "judged_on": "cells" if lab.by_cell else lab.judge or "all",
+            "judged_on": lab.judge or "all",
             "padding": lab.padding,
         },
         "model": describe_recipe(first),

@@ -64,7 +64,7 @@ def collect_samples(case: Case, fixed: Trial | None) -> dict[str, Any]:
         found[f"errors_{when}"] = errors[when]
         found[f"kept_reconstruction_{when}"] = _flat(predictions[when][kept])
         found[f"kept_error_{when}"] = errors[when][kept]
-        found[f"feature_score_{when}"] = scorer.score(rows, predictions[when], rows=lab.judge).per_feature
+        found[f"feature_score_{when}"] = scorer.score(rows, predictions[when], rows=lab.judged_rows).per_feature
         latent = _latent(case, trial, lab.judged_on(trial.recipe, "held_out")[0][few])
         if latent is not None:
             found[f"latent_{when}"], found[f"latent_explained_{when}"] = latent

@@ -175,4 +175,4 @@ def _score_as_given(lab: Lab, baseline: Recipe, live: Any) -> float | None:
             return np.asarray(reconstruct(live, rows.astype("float32")), dtype=np.float64)
 
     truth, predicted = lab.compared(baseline, predict, "confirm")
-    return lab.scorer().score(truth, predicted, rows=lab.judge).value
+    return lab.scorer().score(truth, predicted, rows=lab.judged_rows).value

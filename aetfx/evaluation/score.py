@@ -228,16 +228,16 @@ class Scorer:
         """Returns the rows whose scored cells all lie inside the fences, bool (n,); all rows without fences."""
         if self.fences is None:
             return np.ones(len(y), dtype=bool)
-        return (self._inside(y) | ~self.mask(y)).all(axis=1)
+        flat = columns.flatten(y)
+        return (columns.inside(flat, self.fences) | ~self.mask(flat)).all(axis=1)
 
     def inlier_share(self, y: np.ndarray) -> float:
         """Returns how many of the scored cells of y (n, *shape) lie inside the fences, 0 to 1; 1 without fences."""
-        scored = self.mask(y)[:, self.included]
-        return float(self._inside(y)[:, self.included][scored].mean()) if self.fences and scored.any() else 1.0
-
-    def _inside(self, y: np.ndarray) -> np.ndarray:
-        assert self.fences is not None
-        return columns.inside(columns.flatten(y), self.fences)
+        if self.fences is None:
+            return 1.0
+        flat = columns.flatten(y)
+        scored = self.mask(flat) & self.included
+        return float(columns.inside(flat, self.fences)[scored].mean()) if scored.any() else 1.0
 
     def score(self, y_true: np.ndarray, y_pred: np.ndarray, *, rows: str | np.ndarray | None = None) -> Score:
         """Scores a reconstruction.

@@ -52,7 +52,7 @@ class GivenLab:
     seed: int = 0
     resplits: bool = True
     reserve: bool = False
-    judge: str | None = None
+    judged_rows: str | None = None
     trained: list[tuple[str, int, int]] = field(default_factory=list)
 
     def split(self, index=0):

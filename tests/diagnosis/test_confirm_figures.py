@@ -34,7 +34,7 @@ class TableLab:
     held: int = 20
     resplits: bool = True
     seed: int = 0
-    judge: None = None
+    judged_rows: None = None
     reserve: bool = False
     asked: list = field(default_factory=list)
     rows: str = ""

@@ -150,16 +150,14 @@ def scoring_lines(rows: Mapping[str, Any]) -> list[str]:
         f"    truth, known = {by}({truth}), {by}({known})" if by else f"    truth, known = {truth}, {known}",
     ]
     if rows["judge"] == "cells":
-        lines += [
-            "    truth = np.where((truth < low) | (truth > high), np.nan, truth)",
-            "    known = np.clip(known, low, high)",
-        ]
+        lines.append("    truth = np.where((truth < low) | (truth > high), np.nan, truth)")
     elif rows["judge"] == "inliers":
         lines += [
             "    inside = ~((truth < low) | (truth > high)).reshape(len(truth), -1).any(axis=1)",
             "    truth, restored = truth[inside], restored[inside]",
-            "    known = np.clip(known, low, high)",
         ]
+    if rows["judge"]:
+        lines.append("    known = np.clip(known, low, high)")
     lines.append("    error, spread = (truth - restored) ** 2, (truth - np.nanmean(known, axis=0)) ** 2")
     lines.append("    if not np.isfinite(restored).all():")
     lines.append("        return 4.0")

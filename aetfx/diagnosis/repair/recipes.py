@@ -86,7 +86,7 @@ def to_json(lab: Lab, request: Request, before: Recipe, after: Recipe | None) ->
             "seed": lab.seed,
             "sentinels": [[column, list(values)] for column, values in sorted(lab.sentinels.items())],
             "fences": None if lab.fences is None else [_edges(side) for side in lab.fences],
-            "judge": "cells" if lab.by_cell else lab.judge,
+            "judge": lab.judge,
             "excluded": bool(scorer.excluded),
             "padding": lab.padding,
             "targets": _targets(lab, request),

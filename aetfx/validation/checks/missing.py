@@ -76,22 +76,21 @@ def missing_mask(values: np.ndarray, sentinels: Mapping[int, Sequence[float]] | 
 
 def sentinel_spikes(statistics: ColumnStatistics, thresholds: Thresholds) -> list[Spike]:
     """Spikes apart from the bulk in enough rows to be sentinels, or of a value that is one in another column."""
-    apart = _apart(statistics, thresholds)
-    sure = _sure(apart, statistics, thresholds)
-    found = [spike for spike in apart if spike.value in sure]
-    return found + _strays(sure, {(spike.column, spike.value) for spike in found}, statistics)
+    return _sorted_out(statistics, thresholds)[0]
 
 
 def rare_spikes(statistics: ColumnStatistics, thresholds: Thresholds) -> list[Spike]:
     """Spikes apart from the bulk in too few rows to be sure: a sentinel or an outlier."""
+    return _sorted_out(statistics, thresholds)[1]
+
+
+def _sorted_out(statistics: ColumnStatistics, thresholds: Thresholds) -> tuple[list[Spike], list[Spike]]:
+    """Spikes apart from the bulk: the sentinels, and what is too rare to be sure."""
     apart = _apart(statistics, thresholds)
-    sure = _sure(apart, statistics, thresholds)
-    return [spike for spike in apart if spike.value not in sure]
-
-
-def _sure(apart: Sequence[Spike], statistics: ColumnStatistics, thresholds: Thresholds) -> set[float]:
-    least = thresholds.sentinel_share * statistics.n_rows
-    return {spike.value for spike in apart if spike.count >= least}
+    sure = {spike.value for spike in apart if spike.count >= thresholds.sentinel_share * statistics.n_rows}
+    found = [spike for spike in apart if spike.value in sure]
+    found += _strays(sure, {(spike.column, spike.value) for spike in found}, statistics)
+    return found, [spike for spike in apart if spike.value not in sure]
 
 
 def _strays(sure: set[float], known: set[tuple[int, float]], statistics: ColumnStatistics) -> list[Spike]:
