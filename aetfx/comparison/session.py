@@ -98,6 +98,7 @@ def open_lab(
     padding = _padding(request, model)
     _say(progress, "validating the data on Beam")
     fraction = study.data.eval if isinstance(study.data.eval, float) else None
+    architecture = read_architecture(model, rows.shape)
     validation = validate(
         _source(request, request.train_path, padding),
         _source(request, request.eval_path, padding),
@@ -105,7 +106,7 @@ def open_lab(
         eval_fraction=fraction,
         seed=study.training.seed,
         empty_columns=True,  # they were accepted, or refused, when the rows were loaded
-        output_range=read_architecture(model, rows.shape).output_range,
+        output_range=architecture.output_range,
     )
     sides = [side.values for side in (rows, request.eval_rows) if side is not None]
     if padding is not None and not any(np.isnan(values).any() for values in sides):
@@ -141,7 +142,9 @@ def open_lab(
         disk_targets=request.disk_targets,
         targets=None if request.targets is None else request.targets.values,
         eval_targets=None if request.eval_targets is None else request.eval_targets.values,
-        relation=SAME if request.targets is None else relation(rows.values, request.targets.values),
+        relation=SAME
+        if request.targets is None
+        else relation(rows.values, request.targets.values, recurrent=architecture.is_recurrent),
         reserve=shift_auc is not None and separation is not None and separation.low > shift_auc,
         separation=separation,
     )

@@ -62,11 +62,12 @@ class Relation:
 SAME = Relation("same", "the targets are the inputs")
 
 
-def relation(inputs: np.ndarray, targets: np.ndarray, *, seed: int = 0) -> Relation:
+def relation(inputs: np.ndarray, targets: np.ndarray, *, recurrent: bool = True, seed: int = 0) -> Relation:
     """Compares inputs and targets.
 
     Args:
       inputs, targets: (n, *shape) each, in the order of the pairs; NaN and infinite cells are left out.
+      recurrent: the model's layers are, so that sequences may be asked back from their end by design.
       seed: of the permuted pairs.
     """
     chosen = _some(inputs, _MOST_CELLS)
@@ -74,7 +75,9 @@ def relation(inputs: np.ndarray, targets: np.ndarray, *, seed: int = 0) -> Relat
     x, y = (np.where(np.isfinite(part), part, np.nan) for part in (x, y))
     if np.array_equal(x, y, equal_nan=True) and np.array_equal(inputs, targets, equal_nan=True):
         return SAME
-    found = _permuted(inputs, targets) or _affine(x, y) or _shifted(x, y) or _turned(x, y) or _reordered(x, y)
+    found = _permuted(inputs, targets) or _affine(x, y) or _shifted(x, y)
+    if not found and not (recurrent and _is_from_the_end(x, y)):
+        found = _turned(x, y) or _reordered(x, y)
     found = found or _unrelated(x, y, seed)
     return found or _rescaled(x, y) or Relation("denoising", "each target resembles its own input")
 
@@ -155,7 +158,7 @@ def _turned(x: np.ndarray, y: np.ndarray) -> Relation | None:
     for transposed, axes in _turns(x.shape):
         turned = np.flip(source.swapaxes(1, 2) if transposed else source, axes)
         share = _equal_rows(turned, target).sum() / len(x)
-        if share > 1 - _SAME_ROWS and not _is_from_the_end(x, y):
+        if share > 1 - _SAME_ROWS:
             mirrored = f"mirrored along axis {' and '.join(map(str, axes))}" if axes else ""
             how = " and ".join(filter(None, ("transposed" if transposed else "", mirrored)))
             return Relation("turned", f"{percent(share)} of the targets are their inputs {how}")
@@ -182,7 +185,7 @@ def _reordered(x: np.ndarray, y: np.ndarray) -> Relation | None:
     known = {flat_x[:, j].tobytes(): j for j in reversed(range(flat_x.shape[1]))}
     origin = {int(j): known.get(flat_y[:, j].tobytes()) for j in varies}
     moved = {j: k for j, k in origin.items() if not np.array_equal(flat_x[:, j], flat_y[:, j], equal_nan=True)}
-    if not moved or None in origin.values() or _is_from_the_end(x, y):
+    if not moved or None in origin.values():
         return None
     j, k = next(iter(moved.items()))
     return Relation(

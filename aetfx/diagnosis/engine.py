@@ -368,7 +368,11 @@ def _ask_for_more_rows(step: Step, outcome: Outcome, budget: float) -> None:
     step.promise = promise_of_more_rows(step.case, step.confirmation, step.screened, left, behind=behind)
     outcome.short_of_budget |= step.promise.short_of_budget
     if step.promise.verdict is not None and step.promise.surely:
+        outcome.suspected = [item for item in outcome.suspected if item["code"] != MORE_ROWS]  # of an earlier step
         outcome.causes.append(step.promise.verdict)
+    elif behind and step.promise.open:
+        gain, interval = step.promise.open
+        outcome.suspected.append(_suspicion(step, MORE_ROWS, None, step.promise.reason, gain, interval))
 
 
 def _open_the_rest(step: Step, outcome: Outcome, budget: float) -> None:

@@ -64,6 +64,10 @@ class MoreRows:
         """Returns the expected gain at 2 or 4 times the rows."""
         return {2: self.twice, 4: self.four}[times]
 
+    def interval(self, times: int) -> tuple[float, float]:
+        """Returns where it lies."""
+        return {2: self.twice_interval, 4: self.four_interval}[times]
+
     def lower(self, times: int) -> float:
         """Returns its lower bound."""
         return {2: self.twice_lower, 4: self.four_lower}[times]

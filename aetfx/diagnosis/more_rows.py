@@ -34,6 +34,7 @@ class Promise:
       verdict: where they are one.
       surely: the lower bound of what they promise is as much as a cause must gain. Otherwise they only stand behind a
         smaller model that was verified: both are about the same gap.
+      open: they promise as much on average, but these rows cannot settle it; their gain and its interval.
       points: scores by number of rows, those of more rows than there are foreseen.
       short_of_budget: the question could not be paid for.
     """
@@ -41,6 +42,7 @@ class Promise:
     reason: str
     verdict: CauseVerdict | None = None
     surely: bool = False
+    open: tuple[float, tuple[float, float]] | None = None
     points: list[dict[str, Any]] = field(default_factory=list)
     short_of_budget: bool = False
 
@@ -100,7 +102,9 @@ def promise_of_more_rows(
     likely = curve.gain(times) >= t.least_gain and curve.lower(times) >= t.least_lower_bound
     excused = curve.scores[1.0] <= case.target and not (case.behind or case.by_heart)
     if not likely or drop < least_drop or excused:
-        return Promise(f"{seen}; {found}", points=points)
+        is_open = case.by_heart and curve.gain(times) >= t.least_gain and drop >= least_drop
+        left_open = (curve.gain(times), curve.interval(times)) if is_open else None
+        return Promise(f"{seen}; {found}", open=left_open, points=points)
     four_low, four_high = curve.four_interval
     evidence = [
         seen,
@@ -171,7 +175,7 @@ def _verdict(case: Case, curve: MoreRows, times: int, evidence: list[str], exper
         code=CODE,
         verdict="supported",
         gain=curve.gain(times),
-        gain_interval=curve.twice_interval if times == 2 else curve.four_interval,
+        gain_interval=curve.interval(times),
         score_before=curve.scores[1.0],
         score_after=curve.scores[1.0] * (1 - curve.gain(times)),
         equivalents=[],

@@ -4,12 +4,13 @@ Quantiles are compared, not rows: the two sides hold different rows. An affine m
 two columns of one hump, so three things are asked for: the map fits at 19 levels with hardly a rest, it is far from
 changing nothing, and it has a cause. One map for all columns (pixels divided by 255 on one side only) is cause enough;
 a map per column is believed only where one side carries the mark of having been scaled and the other one is grossly
-off, or where eval was scaled exactly by its own figures.
+off, or where eval was scaled exactly by its own figures; a map of some columns only where the same factor lies between
+them all, as where one of two sources counts in cents, and the other columns agree as they are.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,7 +25,9 @@ _BETTER = 10.0  # times less rest than without a map
 _LEAST_COLUMNS = 3  # a map of fewer proves nothing
 _MOST_OFF, _OFF = 0.2, 0.1  # share of the columns that may leave more rest than that: quantiles of codes jump
 _ROUND = 0.015  # relative distance to a usual factor, below which the factor is meant
+_LIKELY = 0.1  # the same of the middle of several columns' factors, each of which strays
 _FACTORS = (2.0, 10.0, 16.0, 100.0, 127.5, 128.0, 255.0, 256.0, 1000.0, 65535.0)
+_SAME = 1.5  # times between the slopes of columns with the same factor: a quantile's own noise at _LEAST_ROWS rows
 _GROSS = 3.0  # times another spread, or spreads away from another mean
 
 
@@ -33,7 +36,7 @@ class Alignment:
     """A map of eval rows onto the scale of train: `rows * scale + offset`.
 
     Attributes:
-      kind: "one" map for all columns, or one per column ("columns").
+      kind: "one" map for all columns, one per column ("columns"), or one for each of "some" columns.
       scale, offset: float64 (D,).
       r2: share of the variance of train's quantiles that eval's explain after the map; median over columns.
       move: how far the quantiles lie apart without it, rms, in standard deviations of train.
@@ -56,13 +59,16 @@ class Alignment:
     def sentence(self) -> str:
         """Says what the map undoes, with its figures."""
         fit = f"with that undone their quantiles agree (R2 {self.r2:.3f}), now they lie {self.move:.3g} sd apart"
-        if self.kind == "columns":
+        if self.kind != "one":
             factors = 1 / self.scale[self.compared]
-            low, high = float(factors.min()), float(factors.max())
-            return (
-                f"each column of the eval rows is on a scale of its own, {low:.3g} to {high:.3g} times that of the "
-                f"train rows: {fit}"
-            )
+            low, high = f"{factors.min():.3g}", f"{factors.max():.3g}"
+            times = f"{low} times" if low == high else f"{low} to {high} times"
+            if self.kind == "some":
+                which = (
+                    f"{int(self.compared.sum())} of {len(self.compared)} columns of the eval rows are spread {times}"
+                )
+                return f"{which} as wide as in the train rows, and the others alike: {fit}"
+            return f"each column of the eval rows is on a scale of its own, {times} that of the train rows: {fit}"
         return f"the eval rows are {self.words}: {fit}"
 
     @property
@@ -88,7 +94,7 @@ def alignment(train: np.ndarray, evaluation: np.ndarray) -> Alignment | None:
     here, there = (np.asarray(rows, np.float64).reshape(len(rows), -1) for rows in (train, evaluation))
     here, there = (np.where(np.isfinite(rows), rows, np.nan) for rows in (here, there))
     sides = _Sides.of(here, there)
-    return None if sides is None else _one_map(sides) or _map_per_column(sides)
+    return None if sides is None else _one_map(sides) or _map_per_column(sides) or _map_of_some(sides)
 
 
 @dataclass(frozen=True)
@@ -180,10 +186,7 @@ def _one_map(sides: _Sides) -> Alignment | None:
 def _map_per_column(sides: _Sides) -> Alignment | None:
     if sides.here.shape[1] < _LEAST_COLUMNS or not _scaled_apart(sides):
         return None
-    x, y = sides.there, sides.here
-    dx, dy = x - x.mean(axis=0), y - y.mean(axis=0)
-    scale = (dx * dy).sum(axis=0) / np.square(dx).sum(axis=0)
-    offset = y.mean(axis=0) - scale * x.mean(axis=0)
+    scale, offset = _lines(sides)
     fit = sides.accepted(scale, offset)
     if fit is None:
         return None
@@ -194,6 +197,40 @@ def _map_per_column(sides: _Sides) -> Alignment | None:
         offsets = np.nan_to_num(mean - scales * eval_mean)
     scales[sides.used], offsets[sides.used] = scale, offset
     return Alignment("columns", scales, offsets, *fit, sides.used)
+
+
+def _map_of_some(sides: _Sides) -> Alignment | None:
+    """A map of the columns that are grossly off by the same factor, where all others are alike without one."""
+    (mean, sd), (eval_mean, eval_sd) = (figures[:2] for figures in sides.figures)
+    off = _is_off((eval_mean - mean) / sd, eval_sd / sd)
+    others = sides.rests(sides.there)[~off]
+    if off.sum() < _LEAST_COLUMNS or off.all() or (others > _OFF + 2 * sides.slack).mean() > _MOST_OFF:
+        return None
+    some = replace(sides, here=sides.here[:, off], there=sides.there[:, off])
+    slopes, offsets = _lines(some)
+    middle = float(np.median(slopes))
+    if slopes.min() <= 0 or slopes.max() > _SAME * slopes.min() or 1 / _GROSS < middle < _GROSS:
+        return None
+    usual = next((f for u in _FACTORS for f in (u, 1 / u) if abs(middle / f - 1) < _LIKELY), None)
+    if usual is not None:  # quantiles of few rows stray; what they stray about is meant
+        meant = np.full(len(slopes), usual), some.here.mean(axis=0) - usual * some.there.mean(axis=0)
+        if some.accepted(*meant) is not None:
+            slopes, offsets = meant
+    fit = some.accepted(slopes, offsets)
+    if fit is None:
+        return None
+    moved = np.flatnonzero(sides.used)[off]
+    scale, offset, compared = np.ones(len(sides.used)), np.zeros(len(sides.used)), np.zeros(len(sides.used), bool)
+    scale[moved], offset[moved], compared[moved] = slopes, offsets, True
+    return Alignment("some", scale, offset, *fit, compared)
+
+
+def _lines(sides: _Sides) -> tuple[np.ndarray, np.ndarray]:
+    """Slopes and offsets (C,) of the lines through the quantiles of each column, eval's on train's."""
+    x, y = sides.there, sides.here
+    dx, dy = x - x.mean(axis=0), y - y.mean(axis=0)
+    slopes = (dx * dy).sum(axis=0) / np.square(dx).sum(axis=0)
+    return slopes, y.mean(axis=0) - slopes * x.mean(axis=0)
 
 
 def _scaled_apart(sides: _Sides) -> bool:
@@ -223,7 +260,14 @@ def _floored(minimum: np.ndarray) -> bool:
 def _gross(figures: np.ndarray) -> bool:
     """Whether columns never were standardised: most are far from mean 0 and sd 1, or start at 0 as pixels do."""
     mean, sd, minimum, maximum = figures
-    off = (np.abs(np.log(np.maximum(sd, 1e-300))) > np.log(_GROSS)) | (np.abs(mean) > _GROSS * np.maximum(sd, 1.0))
+    off = _is_off(mean, sd)
     unit = (minimum > -1.5) & (maximum < 1.5) & (maximum > 0.5)
     pixels = (minimum >= 0).all() and (minimum == 0).mean() > 0.5
     return bool((off & ~unit).mean() > 0.5 or pixels)
+
+
+def _is_off(mean: np.ndarray, sd: np.ndarray) -> np.ndarray:
+    """Which columns (C,) are far from mean 0 and sd 1."""
+    return np.asarray(
+        (np.abs(np.log(np.maximum(sd, 1e-300))) > np.log(_GROSS)) | (np.abs(mean) > _GROSS * np.maximum(sd, 1.0))
+    )

@@ -66,7 +66,7 @@ def rotated(rows, n):
         (np.stack([DIGITS, DIGITS**2, DIGITS**0.5], -1), np.stack([DIGITS**0.5, DIGITS**2, DIGITS], -1), "turned"),
         (half_of(mirrored, DIGITS) + 0.5 * RNG.normal(size=DIGITS.shape), DIGITS, "denoising"),
         (WINDOWS, half_of(lambda rows: rows[:, ::-1], WINDOWS), "turned"),
-        (WINDOWS[..., None], WINDOWS[:, ::-1, None], "denoising"),  # a decoder may well begin at the end
+        (WINDOWS[..., None], WINDOWS[:, ::-1, None], "denoising"),  # a recurrent decoder may well begin at the end
         (TABLE, TABLE[:, np.argsort(RNG.random(TABLE.shape[1]))], "reordered"),
         (DIGITS[..., None], DIGITS.reshape(len(DIGITS), -1)[:, SHUFFLED].reshape(*DIGITS.shape, 1), "reordered"),
         (np.stack([DIGITS, DIGITS**2], -1), np.stack([DIGITS**2, DIGITS + 1], -1), "denoising"),
@@ -81,6 +81,12 @@ def test_each_relation_by_its_name(inputs, targets, kind):
     assert found.kind == kind, found.sentence
     assert found.asks_inputs == (kind not in ("same", "denoising", "rescaled"))
     assert len(found.sentence) > 15
+
+
+def test_only_recurrent_decoders_begin_at_the_end():
+    found = relation(WINDOWS[..., None], WINDOWS[:, ::-1, None], recurrent=False)
+    assert found.kind == "turned"
+    assert found.asks_inputs
 
 
 def test_the_figures_are_told():

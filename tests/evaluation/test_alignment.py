@@ -62,6 +62,28 @@ def test_each_side_between_its_own_extremes():
     assert np.abs(found(own) - (evaluation - low) / reach).mean() < 0.3 * before
 
 
+@pytest.mark.parametrize("scaled", [True, False])
+@pytest.mark.parametrize("factor", [100.0, 0.001])
+def test_some_columns_in_another_unit(factor, scaled):
+    train, evaluation = halves(CANCER.data)
+    mean, sd = (train.mean(axis=0), train.std(axis=0)) if scaled else (0.0, 1.0)
+    unit = np.where(np.arange(30) % 3 == 0, factor, 1.0)
+    found = alignment((train - mean) / sd, (evaluation * unit - mean) / sd)
+    assert found.kind == "some"
+    assert found.compared.tolist() == (unit != 1).tolist()
+    assert f"10 of 30 columns of the eval rows are spread {factor:g} times as wide" in found.sentence
+    off = (found((evaluation * unit - mean) / sd) - (evaluation - mean) / sd) / train.std(axis=0) * sd
+    assert np.median(np.abs(off)) < 0.15
+
+
+def test_columns_off_by_unlike_factors_are_a_shift():
+    train, evaluation = halves(CANCER.data)
+    mean, sd = train.mean(axis=0), train.std(axis=0)
+    unit = np.ones(30)
+    unit[:4] = 4, 9, 20, 50
+    assert alignment((train - mean) / sd, (evaluation - mean) / sd * unit) is None
+
+
 def test_images_keep_their_shape_and_dtype():
     train, evaluation = halves(DIGITS.reshape(-1, 8, 8).astype(np.float32))
     mapped = alignment(train, evaluation * 255)(evaluation * 255)

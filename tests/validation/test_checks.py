@@ -85,6 +85,16 @@ def test_what_marks_one_column_marks_the_others():
     assert sorted((finding.severity, finding.feature) for finding in found) == [("error", None), ("warning", "2")]
 
 
+def test_a_mark_is_one_beside_a_constant_and_beside_flags_too():
+    values = np.random.default_rng(0).normal(size=(1000, 6))
+    values[:, 1], values[:, 2], values[:, 3] = 5.0, np.arange(1000) % 2, np.arange(1000) % 2
+    values[:20, :2] = values[50:80, 2] = values[:300, 3] = -99
+    values[:, 4] *= 0.01
+    values[30:50, 4] = 1.0
+    values[:, 5] = np.arange(1000) < 30  # a flag of 1 is no mark, whatever stands elsewhere
+    assert find_sentinels(summarize(values)) == {0: (-99.0,), 1: (-99.0,), 2: (-99.0,), 4: (1.0,)}
+
+
 def test_sentinels_survive_affine_scaling():
     values = NORMAL.copy()
     values[:10, 1] = -1

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from aetfx.comparison.row_changes import added
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
@@ -31,6 +33,9 @@ class TrainEvalPreprocessingMismatch(Cause):
 
 
 def _remedy(found: Alignment) -> str:
+    if found.kind == "some":
+        which = ", ".join(str(column) for column in np.flatnonzero(found.compared))
+        return f"Count in the same unit on both sides before anything is scaled: columns {which} (from 0) are not."
     if found.kind == "columns":
         return (
             "Prepare both in the same way: fit the scaling on the train rows alone and apply these same figures to the "
@@ -45,6 +50,15 @@ def _remedy(found: Alignment) -> str:
 
 
 def _keras(found: Alignment) -> str:
+    if found.kind == "some":
+        columns = np.flatnonzero(found.compared)
+        scale, offset = (", ".join(f"{value:.4g}" for value in of[columns]) for of in (found.scale, found.offset))
+        return (
+            f"columns = {columns.tolist()}\n"
+            f"flat = x_val.reshape(len(x_val), -1).copy()\n"
+            f"flat[:, columns] = flat[:, columns] * [{scale}] + [{offset}]\n"
+            "x_val = flat.reshape(x_val.shape)  # in the units of the train rows"
+        )
     if found.kind == "columns":
         return (
             "mean, sd = x_train_raw.mean(axis=0), x_train_raw.std(axis=0)  # of the train rows only\n"

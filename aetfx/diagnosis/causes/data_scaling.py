@@ -54,6 +54,8 @@ class Scaling(Cause):
             evidence.append(
                 f"values with mean {mean:.4g} and sd {sd:.4g} drive the gates of recurrent layers to their ends"
             )
+        if not evidence and not t.tiny_sd <= sd <= t.large_sd and not case.is_good:
+            evidence.append(f"values with sd {sd:.4g}, where fresh layers take and give values of about 1")
         if not evidence and abs(mean) > t.far_mean * sd and not case.is_good:
             evidence.append(
                 f"values with mean {mean:.4g} and sd {sd:.4g}: what all rows share is {abs(mean) / sd:.1f} times what "

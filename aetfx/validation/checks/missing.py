@@ -14,10 +14,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from aetfx.validation.checks.base import Context, columns_word, in_others, number, only, worst
+from aetfx.validation.combiners.repeats import FAR_FROM_LEVELS, LEAST_CODED
 from aetfx.validation.findings import Finding
 from aetfx.validation.statistics import ColumnStatistics, Spike
 from aetfx.validation.thresholds import Thresholds
 from aetfx.words import percent
+
+_FLAGS = (-1.0, 0.0, 1.0)  # of columns with two values: what is a mark elsewhere is one of them here
 
 _REMEDY = "Impute and leave them out of the loss: preprocessing.missing: mean."
 
@@ -89,8 +92,30 @@ def _sorted_out(statistics: ColumnStatistics, thresholds: Thresholds) -> tuple[l
     apart = _apart(statistics, thresholds)
     sure = {spike.value for spike in apart if spike.count >= thresholds.sentinel_share * statistics.n_rows}
     found = [spike for spike in apart if spike.value in sure]
+    found += _beside_few(sure, {(spike.column, spike.value) for spike in found}, statistics)
     found += _strays(sure, {(spike.column, spike.value) for spike in found}, statistics)
     return found, [spike for spike in apart if spike.value not in sure]
+
+
+def _beside_few(sure: set[float], known: set[tuple[int, float]], statistics: ColumnStatistics) -> list[Spike]:
+    """Such values in columns whose other cells hold a few values: too few to say by themselves what is far."""
+    others: dict[int, list[Spike]] = {}
+    for spike in statistics.spikes:
+        others.setdefault(spike.column, []).append(spike)
+    found = []
+    for column, levels in others.items():
+        empty = statistics.n_missing[column] + statistics.n_infinite[column]
+        counted = sum(level.count for level in levels) + int(empty)
+        for spike in levels:
+            rest = [level.value for level in levels if level is not spike]
+            if spike.value not in sure or (column, spike.value) in known or spike.value in _FLAGS or not rest:
+                continue
+            low, high = min(rest), max(rest)
+            gap = max(low - spike.value, spike.value - high)
+            rare = spike.count <= (1 - LEAST_CODED) * statistics.n_rows
+            if counted == statistics.n_rows and rare and gap > FAR_FROM_LEVELS * (high - low):
+                found.append(Spike(column, spike.value, spike.count, gap, low, high))
+    return found
 
 
 def _strays(sure: set[float], known: set[tuple[int, float]], statistics: ColumnStatistics) -> list[Spike]:
