@@ -173,6 +173,16 @@ def set_initializers(blueprint: Blueprint, kernels: Mapping[str, str]) -> Bluepr
     return _edit(blueprint, set(kernels), change)
 
 
+def set_biases_to_zero(blueprint: Blueprint, names: set[str]) -> Blueprint:
+    """Lets the biases of the named layers start from zero."""
+
+    def change(config: dict[str, Any], name: str) -> None:
+        if config.get("bias_initializer") is not None:
+            config["bias_initializer"] = "zeros"
+
+    return _edit(blueprint, names, change)
+
+
 def same_initializer(blueprint: Blueprint, names: set[str]) -> set[str]:
     """Returns the named layers, and those whose kernels are drawn by the same rule as one of theirs, its seed aside."""
     rules = {

@@ -375,7 +375,6 @@ def test_scaling_of_pixels_is_pooled_and_of_columns_is_not():
         (layers_with(kernel_initializer={"class_name": "Constant", "config": {"value": 0.5}}), "start as 0.5"),
         (layers_with(kernel_initializer={"class_name": "RandomNormal", "config": {"stddev": 20.0}}), "times too large"),
         (layers_with(kernel_initializer={"class_name": "RandomNormal", "config": {"stddev": 1e-4}}), "times too small"),
-        (layers_with(bias_initializer={"class_name": "Constant", "config": {"value": -9.0}}), "biases start at -9"),
     ],
 )
 def test_initial_weights_that_are_far_off_are_told_with_their_figures(edit, said):
@@ -386,6 +385,17 @@ def test_initial_weights_that_are_far_off_are_told_with_their_figures(edit, said
     [experiment] = REGISTRY["model.initialization"].experiments(case)
     mended = Case(case.lab, experiment.recipe, case.trial, case.thresholds, case.target, case.findings)
     assert not REGISTRY["model.initialization"].admit(mended).admitted
+
+
+def test_units_that_biases_silence_are_dead_and_start_from_zero():
+    edit = layers_with(bias_initializer={"class_name": "Constant", "config": {"value": -9.0}})
+    case = make_case(PLANE, epochs=1, edit=edit)
+    assert not REGISTRY["model.initialization"].admit(case).admitted
+    cause = REGISTRY["model.dead_units"]
+    assert "biases start at -9" in cause.admit(case).evidence[0]
+    mended = Case(case.lab, cause.experiments(case)[0].recipe, case.trial, case.thresholds, case.target, case.findings)
+    assert cause.experiments(case)[0].recipe.name == "biases=zeros"
+    assert not any(kernel.bias for kernel in mended.initial_kernels)
 
 
 def test_weights_are_compared_with_those_that_this_training_started_from():

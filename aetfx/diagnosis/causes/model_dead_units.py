@@ -7,7 +7,7 @@ import numpy as np
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
 from aetfx.models.activations import CAN_DIE
-from aetfx.models.rewriting import set_activations
+from aetfx.models.rewriting import set_activations, set_biases_to_zero
 
 
 class DeadUnits(Cause):
@@ -40,20 +40,29 @@ class DeadUnits(Cause):
                     f"{silent.sum()} of {len(silent)} units of '{name}' answer the same to every row; before training "
                     f"{np.count_nonzero(before[name] == 0)} did"
                 )
-        return evidence or self._never_alive(case)
+        return evidence or self._never_alive(case) or self._silenced(case)
 
     def _never_alive(self, case: Case) -> list[str]:
         """Units that were dead before training, and that training did not wake."""
         (before, after), evidence = case.spread, []
+        biases = _negative_biases(case)
         for layer in case.architecture.inner:
             if layer.activation in CAN_DIE and layer.name in after:
                 dead = (before[layer.name] == 0) & (after[layer.name] == 0)
                 if dead.sum() >= case.thresholds.dead_share * len(dead):
+                    since = f", since their biases start at {biases[layer.name]:.3g}" if layer.name in biases else ""
                     evidence.append(
                         f"{dead.sum()} of {len(dead)} units of '{layer.name}' answer the same to every row, after "
-                        "training as before it"
+                        f"training as before it{since}"
                     )
         return evidence
+
+    def _silenced(self, case: Case) -> list[str]:
+        """Units that their biases kept below 0 before training, some of which training woke."""
+        return [
+            f"units of '{name}' answered 0 to every row before training, since their biases start at {bias:.3g}"
+            for name, bias in _negative_biases(case).items()
+        ]
 
     def experiments(self, case: Case) -> list[Experiment]:
         layers = [layer for layer in case.architecture.inner if layer.activation in CAN_DIE]
@@ -72,6 +81,19 @@ class DeadUnits(Cause):
             )
             if case.trial.diverged or not self._dead(case):
                 return found
+        if biases := _negative_biases(case):
+            # One rule for the biases of all layers is no better for those whose units live.
+            alike = {kernel.layer for kernel in case.initial_kernels if kernel.bias in biases.values()}
+            blueprint = set_biases_to_zero(case.recipe.source.blueprint, alike)
+            first = next(layer for layer in layers if layer.name in biases)
+            found.append(
+                Experiment(
+                    self.code,
+                    case.recipe.with_blueprint(blueprint, name="biases=zeros"),
+                    remedy="Let the biases start from zero, so that units are on either side of it.",
+                    keras=f'keras.layers.{first.kind}({first.units}, ..., bias_initializer="zeros")  # "{first.name}"',
+                )
+            )
         # A recurrent layer with ReLU blows up or dies; its gates were made for tanh.
         if any(layer.recurrent and layer.activation == "relu" for layer in layers):
             layers = [layer for layer in layers if layer.recurrent]
@@ -94,3 +116,15 @@ class DeadUnits(Cause):
                 )
             )
         return found
+
+
+def _negative_biases(case: Case) -> dict[str, float]:
+    """Returns what biases start at that keep units of a ReLU below 0 before training, by layer."""
+    found = {}
+    kinds = {layer.name: layer.activation for layer in case.architecture.inner}
+    for kernel in case.initial_kernels:
+        if kernel.bias < 0 and kinds.get(kernel.layer) in CAN_DIE:
+            silent = case.spread[0].get(kernel.layer, np.ones(1)) == 0
+            if silent.sum() >= case.thresholds.dead_share * len(silent):
+                found[kernel.layer] = kernel.bias
+    return found

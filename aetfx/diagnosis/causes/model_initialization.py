@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
-from aetfx.models.activations import CAN_DIE
 from aetfx.models.arguments import KEY as STAND_INS
 from aetfx.models.probing import KernelFacts
 from aetfx.models.rewriting import same_initializer, set_initializers
@@ -56,24 +53,10 @@ def _complaints(case: Case) -> dict[str, str]:
     """Returns what is odd about the weights that layers start with, by layer."""
     found = {}
     for kernel in case.initial_kernels:
-        text = _complaint(kernel, case.thresholds.far_from_fan) or _silenced(case, kernel)
+        text = _complaint(kernel, case.thresholds.far_from_fan)
         if text is not None:
             found[kernel.layer] = text
     return found
-
-
-def _silenced(case: Case, kernel: KernelFacts) -> str | None:
-    """Says whether biases keep units of a ReLU below 0 from the start."""
-    layer = next(layer for layer in case.architecture.layers if layer.name == kernel.layer)
-    if not kernel.bias < 0 or layer.activation not in CAN_DIE:
-        return None
-    silent = case.spread[0].get(kernel.layer, np.ones(1)) == 0
-    if silent.sum() < case.thresholds.dead_share * len(silent):
-        return None
-    return (
-        f"{silent.sum()} of {len(silent)} units of '{kernel.layer}' answer 0 to every row before training, since their "
-        f"biases start at {kernel.bias:.3g}"
-    )
 
 
 def _complaint(kernel: KernelFacts, factor: float) -> str | None:
