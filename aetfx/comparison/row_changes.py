@@ -70,6 +70,12 @@ def _with_reserve(split: Split, seed: int) -> Split:
     return Split({**split.parts, "train": train[np.sort(order[n_out:])].joined(reserve[slice(0, n_out)])})
 
 
+def _with_select(split: Split, seed: int) -> Split:
+    """Adds select rows to the train rows, as many as those are (or all of them)."""
+    train, select = split.parts["train"], split.parts["select"]
+    return Split({**split.parts, "train": train.joined(select[slice(0, len(train))])})
+
+
 def _tail(split: Split, seed: int) -> Split:
     """Holds out the last rows instead of rows drawn by hash, as many of them."""
     rows = split.parts["all"]
@@ -111,6 +117,7 @@ def unchanged(rows: np.ndarray) -> np.ndarray:
 
 CHANGES: dict[str, Callable[[Split, int], Split]] = {
     "with_reserve": _with_reserve,
+    "with_select": _with_select,
     "aligned": _aligned,
     "tail": _tail,
 }

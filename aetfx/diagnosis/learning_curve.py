@@ -13,6 +13,9 @@ units: 3 % promised for twice the rows, 29 % got. What bounds the gain there is 
 others, which closes like 1 / n where rows are many (the optimism of a fit with p parameters is in proportion to p / n;
 Hastie, Tibshirani, Friedman 2009, section 7.4).
 
+Where as many rows again are at hand (eval rows beside which others are scored), twice the rows are trained on and
+nothing of their gain is foreseen; four times as many follow from a half, all, and twice of them.
+
 Where rows are known by heart that gap is a second estimate: held-out rows come down by about 0.65 of it. Both are
 averaged, each weighted by how sure it is, and how far they disagree is uncertainty of both (the random-effects mean of
 DerSimonian and Laird 1986).
@@ -26,6 +29,7 @@ from dataclasses import dataclass
 import numpy as np
 
 SHARES = (0.25, 0.5, 1.0)  # of the train rows
+TWICE = 2.0
 _STEEPEST = 4.0  # 2^b with b = 2: parametric rates have b = 1, and noise alone must not make a curve steeper
 # Standard deviation of the logarithm of "each drop over the next": how far networks stray from a power law. Measured
 # on digits (nine networks, 44 draws of 40 to 200 rows, gains at 2n and 4n measured with rows held back): 84 of 88 gains
@@ -46,7 +50,7 @@ class MoreRows:
     """What more rows of the same kind would gain.
 
     Attributes:
-      scores: share of the rows to mean score (geometric).
+      scores: share of the rows to mean score (geometric), of all that were trained on.
       twice, four: gain at twice and four times the rows.
       twice_interval, four_interval: two-sided 95 %, for a score that is measured there with as many trainings.
       twice_lower, four_lower: one-sided 95 % lower bounds of the expected gains, which decide.
@@ -79,7 +83,8 @@ def more_rows(
     """Extrapolates a learning curve.
 
     Args:
-      scores: for each of `SHARES`, the scores of several trainings (two or more each), each on its own draw of rows.
+      scores: for each of `SHARES`, the scores of several trainings (two or more each), each on its own draw of rows;
+        and for `TWICE`, where so many rows were at hand.
       train_score: of the rows that were trained on, all of them. Given, the interval of a curve that may not have begun
         to fall reaches to where the gap between these scores closes like 1 / n.
       by_heart: the train rows are known by heart (`thresholds.by_heart`), so that the gap says what the gain may be.
@@ -91,32 +96,35 @@ def more_rows(
     >>> round(curve.twice, 2), round(curve.four, 2)
     (0.5, 0.75)
     """
-    if set(scores) != set(SHARES) or min(map(len, scores.values())) < 2:
+    if set(scores) - {TWICE} != set(SHARES) or min(map(len, scores.values())) < 2:
         raise ValueError(f"two scores or more at each of {SHARES} are needed but got {dict(scores)}")
-    logs = {share: np.log(np.maximum(np.asarray(scores[share], np.float64), _FLOOR)) for share in SHARES}
+    shares = tuple(sorted(scores))
+    logs = {share: np.log(np.maximum(np.asarray(scores[share], np.float64), _FLOOR)) for share in shares}
     df = sum(len(part) - 1 for part in logs.values())
     variance = sum(float(np.square(part - part.mean()).sum()) for part in logs.values()) / df
-    middle = np.array([logs[share].mean() for share in SHARES])
-    count = np.array([len(logs[share]) for share in SHARES])
+    middle = np.array([logs[share].mean() for share in shares])
+    count = np.array([len(logs[share]) for share in shares])
     rng = np.random.default_rng(0)
     # One factor per draw for the unknown spread itself (Student's t), and one per mean. All rows are one draw of rows,
     # however many trainings there are, and so will twice as many be.
     spread = np.sqrt(variance * df / rng.chisquare(df, size=(_DRAWS, 1)))
-    own = np.sqrt(1 / np.where(np.array(SHARES) == 1.0, 2, count))
-    drawn = middle + spread * own * rng.standard_normal((_DRAWS, 3))
+    own = np.sqrt(1 / np.where(np.array(shares) >= 1.0, 2, count))
+    drawn = middle + spread * own * rng.standard_normal((_DRAWS, len(shares)))
     later = spread * np.sqrt(0.5) * rng.standard_normal((_DRAWS, 2))
-    twice, four = np.concatenate(_gains(np.exp(middle[None])))
-    gains = np.stack(_gains(np.exp(drawn), np.exp(_STRAY * rng.standard_normal(_DRAWS))), axis=1)
-    closing = None if train_score is None else (1 - min(train_score / np.exp(middle[-1]), 1.0)) * _NEW_ROWS
-    if closing is not None and by_heart:
+    stray = np.exp(_STRAY * rng.standard_normal(_DRAWS))
+    closing = None if train_score is None else (1 - min(train_score / np.exp(middle[2]), 1.0)) * _NEW_ROWS
+    foreseen = _gains if TWICE not in scores else _gains_from_twice
+    twice, four = np.concatenate(foreseen(np.exp(middle[None])))
+    gains = np.stack(foreseen(np.exp(drawn), stray), axis=1)
+    if closing is not None and by_heart and TWICE not in scores:
         (twice, four), gains = _with_gap(np.array([twice, four]), gains, closing, rng.standard_normal((_DRAWS, 1)))
     twice_lower, four_lower = np.quantile(gains, 0.05, axis=0)
     gains = 1 - (1 - gains) * np.exp(later)
     low, high = np.quantile(gains, [0.025, 0.975], axis=0)
-    if closing is not None and twice_lower <= 0:
+    if closing is not None and twice_lower <= 0 and TWICE not in scores:
         high = np.maximum(high, closing)
     return MoreRows(
-        scores={share: float(np.exp(value)) for share, value in zip(SHARES, middle, strict=True)},
+        scores={share: float(np.exp(value)) for share, value in zip(shares, middle, strict=True)},
         twice=float(twice),
         twice_interval=(float(min(low[0], twice)), float(max(high[0], twice))),
         four=float(four),
@@ -167,3 +175,10 @@ def _gains(scores: np.ndarray, stray: np.ndarray | float = 1.0) -> tuple[np.ndar
     next_drop = last / ratio
     twice, four = next_drop / full, (next_drop + next_drop / ratio) / full
     return np.minimum(twice, _MOST), np.minimum(four, _MOST)
+
+
+def _gains_from_twice(scores: np.ndarray, stray: np.ndarray | float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the same for scores (B, 4), the last of which are those at twice the rows."""
+    full, double = scores[:, 2], scores[:, 3]
+    again, _ = _gains(scores[:, 1:], stray)
+    return 1 - double / full, 1 - double / full * (1 - again)

@@ -1,7 +1,8 @@
 """Whether more rows are what is missing: the learning curve of a model that nothing else helped (METHOD section 3).
 
-More rows cannot be tried, so that the verdict is `supported` and never `verified`: trainings on a quarter and on half
-of the rows say what twice as many promise.
+More rows are not there to be tried, so that the verdict is `supported` and never `verified`: trainings on a quarter
+and on half of the rows say what twice as many promise. Where the user's own eval rows are so many that half of them
+make up as many rows again, the model is trained on those too and judged on the other half.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from typing import Any
 from aetfx.comparison.pool import Job
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import REGISTRY
-from aetfx.diagnosis.causes.data_too_few_rows import part_of_rows
+from aetfx.diagnosis.causes.data_too_few_rows import part_of_rows, twice_the_rows
 from aetfx.diagnosis.confirm import Confirmation
-from aetfx.diagnosis.learning_curve import SHARES, MoreRows, more_rows
+from aetfx.diagnosis.learning_curve import SHARES, TWICE, MoreRows, more_rows
 from aetfx.diagnosis.result import CauseVerdict
 from aetfx.diagnosis.screen import Screened
 from aetfx.training.recipe import Recipe
@@ -94,8 +95,9 @@ def promise_of_more_rows(
         recipes = more
         curve = _measured(case, confirmation, recipes)
     low, high = curve.twice_interval
+    does = "give" if TWICE in curve.scores else "promise"
     found = (
-        f"{_said(case, curve)}: twice as many promise {percent(curve.twice)} less ({percent(low)} to {percent(high)})"
+        f"{_said(case, curve)}: twice as many {does} {percent(curve.twice)} less ({percent(low)} to {percent(high)})"
     )
     points = _points(case, curve)
     drop = curve.scores[1.0] * curve.gain(times)
@@ -119,7 +121,9 @@ def promise_of_more_rows(
 
 
 def _recipes(case: Case, trainings: int) -> dict[float, list[Recipe]]:
-    return {part: [part_of_rows(case, part, draw) for draw in range(trainings)] for part in SHARES[:-1]}
+    parts = {part: [part_of_rows(case, part, draw) for draw in range(trainings)] for part in SHARES[:-1]}
+    twice = twice_the_rows(case)
+    return parts if twice is None else {**parts, TWICE: [twice] * trainings}
 
 
 def _cost_of_more(case: Case, confirmation: Confirmation, recipes: dict[float, list[Recipe]]) -> float:
@@ -136,7 +140,7 @@ def _measured(case: Case, confirmation: Confirmation, recipes: dict[float, list[
     confirmation.extra = max(confirmation.extra, trainings - len(confirmation.pairs()) + confirmation.extra)
     pairs = confirmation.pairs()[:trainings]
     lab.prepare(Job(drawn[draw], seed, index) for drawn in recipes.values() for draw, (seed, index) in enumerate(pairs))
-    scores: dict[float, list[float]] = {share: [] for share in SHARES}
+    scores: dict[float, list[float]] = {share: [] for share in (*SHARES, *recipes)}
     for draw, (seed, index) in enumerate(pairs):
         for part, recipe in [*((part, drawn[draw]) for part, drawn in recipes.items()), (1.0, case.recipe)]:
             scores[part].append(lab.score(lab.trial(recipe, seed=seed, index=index), on, index).value)
@@ -146,25 +150,21 @@ def _measured(case: Case, confirmation: Confirmation, recipes: dict[float, list[
 def _said(case: Case, curve: MoreRows) -> str:
     """Says the curve, its sizes in rows."""
     sizes = ", ".join(f"{score:.3f} with {round(part * case.n_train):,}" for part, score in curve.scores.items())
-    return f"the score is {sizes} train rows at equal updates"
+    lent = f", {case.n_train:,} of them eval rows on which nothing is judged" if TWICE in curve.scores else ""
+    return f"the score is {sizes} train rows at equal updates{lent}"
 
 
 def _points(case: Case, curve: MoreRows) -> list[dict[str, Any]]:
-    n = case.n_train
-    full = curve.scores[1.0]
-    known = [
-        {"rows": round(part * n), "score": score, "interval": None, "measured": True}
-        for part, score in curve.scores.items()
-    ]
-    foreseen = [(2, curve.twice, curve.twice_interval), (4, curve.four, curve.four_interval)]
-    return known + [
+    n, full = case.n_train, curve.scores[1.0]
+    shares = dict.fromkeys(curve.scores) | {2.0: curve.twice_interval, 4.0: curve.four_interval}
+    return [
         {
-            "rows": times * n,
-            "score": full * (1 - gain),
-            "interval": [full * (1 - high), full * (1 - low)],
-            "measured": False,
+            "rows": round(share * n),
+            "score": curve.scores[share] if share in curve.scores else full * (1 - curve.gain(int(share))),
+            "interval": None if gains is None else [full * (1 - gains[1]), full * (1 - gains[0])],
+            "measured": share in curve.scores,
         }
-        for times, gain, (low, high) in foreseen
+        for share, gains in shares.items()
     ]
 
 

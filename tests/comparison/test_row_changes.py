@@ -40,6 +40,14 @@ def test_the_reserve_takes_the_place_of_as_many_train_rows():
     np.testing.assert_array_equal(after.held_out, before.held_out)
 
 
+def test_select_rows_are_added_up_to_as_many_as_there_are_train_rows():
+    before = split_rows(Part.of(DIGITS[:100], None), Part.of(DIGITS[1200:], None), 0.0, 0)
+    after = changed(before, "with_select", 0)
+    np.testing.assert_array_equal(after.train[:100], before.train)
+    np.testing.assert_array_equal(after.train[100:], before.select[:100])
+    np.testing.assert_array_equal(after.confirm, before.confirm)
+
+
 def test_aligning_changes_the_rows_to_judge_by_and_nothing_else():
     before = split(255.0)
     after = changed(before, "aligned", 0)

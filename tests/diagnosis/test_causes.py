@@ -14,6 +14,7 @@ from aetfx.comparison.lab import Lab
 from aetfx.data.targets import SAME, relation
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import REGISTRY, in_order
+from aetfx.diagnosis.causes.data_too_few_rows import twice_the_rows
 from aetfx.diagnosis.causes.keras_code import compile_line
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.evaluation.separation import told_apart
@@ -387,6 +388,20 @@ def test_initial_weights_that_are_far_off_are_told_with_their_figures(edit, said
     assert not REGISTRY["model.initialization"].admit(mended).admitted
 
 
+def test_initial_weights_that_are_too_large_in_a_row_are_told_though_none_is_far_off():
+    def starting_with(sd):
+        config = {"class_name": "RandomNormal", "config": {"stddev": sd}}
+        return make_case(PLANE, epochs=1, hidden=(16, 16), edit=layers_with(kernel_initializer=config))
+
+    case, cause = starting_with(1.0), REGISTRY["model.initialization"]
+    [evidence] = cause.admit(case).evidence
+    assert "start too large for their inputs" in evidence
+    [experiment] = cause.experiments(case)
+    mended = Case(case.lab, experiment.recipe, case.trial, case.thresholds, case.target, case.findings)
+    assert not cause.admit(mended).admitted
+    assert not cause.admit(starting_with(0.1)).admitted, "small weights in a row do no harm"
+
+
 def test_units_that_biases_silence_are_dead_and_start_from_zero():
     edit = layers_with(bias_initializer={"class_name": "Constant", "config": {"value": -9.0}})
     case = make_case(PLANE, epochs=1, edit=edit)
@@ -577,6 +592,20 @@ def test_scales_that_gross_cells_set_are_fitted_anew_without_them(output, kind):
     assert "x_train = (x_train - " not in fill.keras
 
 
+def test_a_scale_that_marks_in_all_columns_set_is_fitted_anew_without_them():
+    rng = np.random.default_rng(3)
+    rows = rng.uniform(0.5, 1.0, size=(300, 6))
+    rows[rng.random(rows.shape) < 0.02] = -999
+    case = make_case((rows - rows.mean()) / rows.std(), epochs=1)
+    assert not case.squeezed
+    fill, rescale = REGISTRY["data.missing"].experiments(case)
+    assert rescale.recipe.name == "missing=median,scaling=standard"
+    assert rescale.recipe.preprocessing["scope"] == "pooled"
+    assert "np.nanstd(x_train, axis=None)" in rescale.keras
+    [fill] = REGISTRY["data.missing"].experiments(make_case(rows, epochs=1))
+    assert "scaling" not in fill.recipe.preprocessing, "nobody scaled these"
+
+
 def test_the_code_to_paste_clips_what_was_clipped_and_flattens_no_column_of_flags():
     flags = (np.random.default_rng(3).random((len(PLANE), 1)) < 0.1).astype(float)
     rows = np.concatenate([PLANE, flags], axis=1)
@@ -669,3 +698,15 @@ def test_values_far_from_zero_are_a_question_of_scale_unless_the_model_copes():
     copes = dataclasses.replace(case, target=9.0, thresholds=Thresholds(pca_far=1e9))
     assert not cause.admit(copes).admitted
     assert not cause.admit(make_case(PLANE, epochs=1)).admitted
+
+
+def test_as_many_eval_rows_as_train_rows_are_trained_on_and_nothing_is_judged_on_them():
+    rows = RNG.normal(size=(260, 8)) @ RNG.normal(size=(8, 8))
+    case = make_case(rows[:40], evaluation=rows[40:])
+    twice = twice_the_rows(case)
+    split = case.lab.split(0, twice.rows)
+    assert len(split.train) == 80
+    shared = {row.tobytes() for row in split.train} & {row.tobytes() for row in split.confirm}
+    assert not shared
+    assert twice_the_rows(make_case(rows)) is None, "eval is a part of these rows"
+    assert twice_the_rows(make_case(rows[:150], evaluation=rows[150:])) is None, "eval has too few"

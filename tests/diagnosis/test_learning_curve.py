@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aetfx.diagnosis.learning_curve import SHARES, more_rows
+from aetfx.diagnosis.learning_curve import SHARES, TWICE, more_rows
 
 
 def law(a, b, c, n):
@@ -96,3 +96,26 @@ def test_any_scores_beside_a_gap_give_gains_in_order(values, train_score):
     for gain, (low, high) in ((found.twice, found.twice_interval), (found.four, found.four_interval)):
         assert low <= gain <= high < 1
     assert found.twice <= found.four
+
+
+def test_twice_the_rows_where_they_are_at_hand_are_measured_and_four_times_as_many_follow():
+    noisy = scores(0.3, 0.7, 0.05, 0.1, 1)
+    rng = np.random.default_rng(9)
+    measured = {**noisy, TWICE: law(0.3, 0.7, 0.05, 2) * np.exp(0.1 * rng.standard_normal(3))}
+    foreseen, found = more_rows(noisy), more_rows(measured)
+    means = {share: np.exp(np.mean(np.log(values))) for share, values in measured.items()}
+    assert found.twice == pytest.approx(1 - means[2.0] / means[1.0])
+    width = lambda interval: interval[1] - interval[0]  # noqa: E731
+    assert width(found.twice_interval) < width(foreseen.twice_interval)
+    exact = more_rows({share: [law(0.3, 0.7, 0.05, share)] * 3 for share in (*SHARES, TWICE)})
+    assert exact.four == pytest.approx(1 - law(0.3, 0.7, 0.05, 4) / law(0.3, 0.7, 0.05, 1), abs=1e-6)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.floats(1e-4, 4), min_size=12, max_size=12), st.booleans())
+def test_any_scores_at_twice_the_rows_give_gains_within_their_intervals(values, by_heart):
+    given_scores = {n: values[3 * i : 3 * i + 3] for i, n in enumerate((*SHARES, TWICE))}
+    found = more_rows(given_scores, train_score=0.5, by_heart=by_heart)
+    for gain, (low, high) in ((found.twice, found.twice_interval), (found.four, found.four_interval)):
+        assert low <= gain <= high < 1
+    assert found.twice <= 0 or found.twice <= found.four

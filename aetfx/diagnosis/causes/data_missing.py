@@ -52,11 +52,13 @@ class Missing(Cause):
         remedy = "Fill missing cells with the column's median at the input and leave them out of the loss."
         remedy += " Leave out the columns that hold no value at all." if empty else ""
         found = [self._experiment(case, changes, "missing=median", remedy, _filling_lines(case))]
-        if case.squeezed:
+        scope = "column" if case.squeezed else "pooled" if _marks_set_the_scale(case) else None
+        if scope is not None:
             kind = case.scaling_kind
-            remedy += " Fit the scale of each column on what is left, which the marks for missing ones set here."
-            scaling = {"scaling": kind, "scope": "column"}
-            lines = _filling_lines(case, kind)
+            of = "of each column " if scope == "column" else ""
+            remedy += f" Fit the scale {of}on what is left, which the marks for missing ones set here."
+            scaling = {"scaling": kind, "scope": scope}
+            lines = _filling_lines(case, kind, axis="axis=0" if scope == "column" else "axis=None")
             found.append(self._experiment(case, changes | scaling, f"missing=median,scaling={kind}", remedy, lines))
         return found
 
@@ -68,17 +70,26 @@ class Missing(Cause):
         return Experiment(self.code, recipe, remedy=remedy, keras=lines, study=study)
 
 
-def _filling_lines(case: Case, scaling: str | None = None) -> str:
+def _marks_set_the_scale(case: Case) -> bool:
+    """Whether rows of one unit were scaled with the marks in them: without these, next to no spread is left."""
+    t, rows = case.thresholds, case.train_part.inputs
+    if case.is_table or not case.lab.sentinels or case.recipe.preprocessing.get("scaling", "none") != "none":
+        return False
+    together = float(rows[np.isfinite(rows)].std())
+    return t.tiny_sd <= together <= t.large_sd and case.level[1] < t.tiny_sd
+
+
+def _filling_lines(case: Case, scaling: str | None = None, axis: str = "axis=0") -> str:
     name = case.recipe.loss_name
     loss = "loss" if name in ("custom", "none") else f'keras.losses.get("{name}")'
     sentinel = next((values[0] for values in case.lab.sentinels.values()), None)
     lines = [] if sentinel is None else [f"x_train = np.where(x_train == {sentinel:g}, np.nan, x_train)"]
     lines.append("known = np.isfinite(x_train)")
     if scaling == "minmax":
-        lines.append("low, span = np.nanmin(x_train, axis=0), np.nanmax(x_train, axis=0) - np.nanmin(x_train, axis=0)")
+        lines.append(f"low, span = np.nanmin(x_train, {axis}), np.nanmax(x_train, {axis}) - np.nanmin(x_train, {axis})")
         lines.append("x_train = (x_train - low) / span")
     elif scaling == "standard":
-        lines.append("mean, sd = np.nanmean(x_train, axis=0), np.nanstd(x_train, axis=0)")
+        lines.append(f"mean, sd = np.nanmean(x_train, {axis}), np.nanstd(x_train, {axis})")
         lines.append("x_train = (x_train - mean) / sd")
     lines += [
         "filled = np.where(known, x_train, np.nanmedian(x_train, axis=0))",

@@ -49,9 +49,26 @@ def part_of_rows(case: Case, part: float, draw: int = 0) -> Recipe:
       part: of the rows.
       draw: which rows.
     """
+    return _on_rows(case, part, share(part, draw))
+
+
+def twice_the_rows(case: Case) -> Recipe | None:
+    """Returns the recipe on twice its train rows, with as many updates, where the select rows are as many.
+
+    None where they are not, where they have a say in the training, or were told from the train rows: what other rows of
+    another kind gain is no question of how many there are.
+    """
     recipe = case.recipe
-    n_part = max(1, round(part * case.n_train))
-    longer = updates_per_epoch(case.n_train, recipe.batch_size) / updates_per_epoch(n_part, recipe.batch_size)
+    if case.lab.resplits or case.lab.reserve or recipe.early_stopping:
+        return None
+    if len(case.lab.split(0, recipe.rows).select) < case.n_train:
+        return None
+    return _on_rows(case, 2, "with_select")
+
+
+def _on_rows(case: Case, times: float, change: str) -> Recipe:
+    recipe, n_rows = case.recipe, max(1, round(times * case.n_train))
+    longer = updates_per_epoch(case.n_train, recipe.batch_size) / updates_per_epoch(n_rows, recipe.batch_size)
     return recipe.changed(
-        name=f"rows={part:g}", rows=added(recipe.rows, share(part, draw)), epochs=max(1, round(recipe.epochs * longer))
+        name=f"rows={times:g}", rows=added(recipe.rows, change), epochs=max(1, round(recipe.epochs * longer))
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
 from aetfx.models.arguments import KEY as STAND_INS
@@ -22,7 +24,7 @@ class Initialization(Cause):
 
     def admit(self, case: Case) -> Admission:
         if evidence := _complaints(case):
-            return Admission.yes(*evidence.values())
+            return Admission.yes(*dict.fromkeys(evidence.values()))
         return Admission.no("all kernels start at a usual scale")
 
     def experiments(self, case: Case) -> list[Experiment]:
@@ -51,12 +53,26 @@ class Initialization(Cause):
 
 def _complaints(case: Case) -> dict[str, str]:
     """Returns what is odd about the weights that layers start with, by layer."""
-    found = {}
+    found, factor = {}, case.thresholds.far_from_fan
     for kernel in case.initial_kernels:
-        text = _complaint(kernel, case.thresholds.far_from_fan)
+        text = _complaint(kernel, factor)
         if text is not None:
             found[kernel.layer] = text
-    return found
+    return found or _too_large_together(case.initial_kernels, factor)
+
+
+def _too_large_together(kernels: list[KernelFacts], factor: float) -> dict[str, str]:
+    """Returns the same for layers none of which is far off by itself: what each blows up, the next blows up further.
+
+    Small weights do no such harm: what they leave of a signal, biases and Adam make up for.
+    """
+    times = {kernel.layer: kernel.sd / kernel.usual_sd[1] for kernel in kernels}
+    large = {layer: ratio for layer, ratio in times.items() if ratio > 1}
+    together = math.prod(large.values())
+    if together < factor:
+        return {}
+    text = f"the weights of {len(large)} layers start too large for their inputs, in all {together:,.0f} times"
+    return dict.fromkeys(large, text)
 
 
 def _complaint(kernel: KernelFacts, factor: float) -> str | None:
