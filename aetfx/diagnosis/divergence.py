@@ -27,6 +27,7 @@ from aetfx.training.objective import numbers
 from aetfx.training.recipe import Recipe
 
 _FACTORS = (0.1, 0.01)
+_OWN_WEIGHTS = (1.0, 0.1)
 
 
 @dataclass(frozen=True)
@@ -125,11 +126,22 @@ def _by_added_loss(case: Case) -> list[Weaker]:
     return sorted([*found, summed], key=lambda item: -_strength(item.recipe.objective))
 
 
-def _by_own_step(case: Case) -> Iterator[Weaker]:
+def other_reconstruction(case: Case) -> list[Weaker]:
+    """Returns the model trained by a step whose reconstruction fits the rows, its divergence weighed as it was.
+
+    Empty where no such step can be made of it. Where the weight is written into the code, the usual ones are tried.
+    """
+    if not has_divergence(case) or not case.recipe.step.own:
+        return []
+    weight = _weight(case)
+    return list(_by_own_step(case, _OWN_WEIGHTS if weight is None else (weight[1],)))
+
+
+def _by_own_step(case: Case, weights: tuple[float, ...] = _OWN_WEIGHTS) -> Iterator[Weaker]:
     if case.heads is None or not case.heads.from_encoder:
         return
     loss = "bce" if _probabilities(case) else "mse"
-    for beta in (1.0, _FACTORS[0]):
+    for beta in weights:
         code = "keras.ops.square(x - y)" if loss == "mse" else "binary_crossentropy(x, y)  # of each value"
         yield Weaker(
             case.recipe.changed(name=f"elbo,beta={beta:g}", objective={"elbo": loss, "beta": beta}),

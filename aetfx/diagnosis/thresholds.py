@@ -45,6 +45,7 @@ class Thresholds:
     still_falling: float = 0.06  # relative fall of the train loss over the last fifth of the epochs
     steep_fall: float = 0.20  # ... that leaves no doubt: at that rate four times the epochs may not be enough
     at_the_mean: float = 0.90  # a train score above this has learnt next to nothing
+    worse_than_mean: float = 1.5  # ... and above this is led elsewhere: a divergence leads to the mean (1) at most
     ordinary: float = 1e6  # a loss that breaks on values below this is at fault itself: its square is far from overflow
     rare_variance: float = 0.25  # share of the variance in columns of one value for the most part: MAE gives that one
     sparse_ones: float = 0.10  # share of ones below which binary rows are sparse

@@ -73,6 +73,18 @@ def test_a_ruling_divergence_is_seen_and_weakened(way):
     assert case.lab.score(case.lab.trial(longer)).value < 0.8 * case.select_score
 
 
+def test_a_loss_of_its_own_that_brings_rows_back_worse_than_their_mean_is_no_matter_of_its_divergence():
+    case = case_of(vaes.keras_example(vaes.CrossEntropy, 64, 4, rate=0.01), 3 * WIDE[:300], epochs=30)
+    loss = REGISTRY["loss.mismatch"]
+    assert "worse than their mean does" in loss.admit(case).evidence[0]
+    experiments = loss.experiments(case)
+    assert [experiment.recipe.name for experiment in experiments] == ["elbo,beta=1", "elbo,beta=0.1"]
+    assert case.lab.score(case.lab.trial(experiments[0].recipe)).value < 0.8 < 1.5 < case.select_score
+    assert CAUSE.experiments(case) == []
+    collapsed = case_of(vaes.keras_example(vaes.MeanReduced, 64, 4, rate=0.01), WIDE[:300])
+    assert not loss.admit(collapsed).admitted, "at the mean, to which a divergence leads"
+
+
 def test_a_divergence_under_which_the_code_lives_is_no_fault():
     case = case_of(vaes.keras_example(vaes.VAE, 64, 4, rate=0.01), WIDE[:300], epochs=60)
     assert has_divergence(case)

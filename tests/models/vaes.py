@@ -103,6 +103,13 @@ class MeanReduced(VAE):
         return ops.mean(ops.square(rows - rebuilt))
 
 
+class CrossEntropy(VAE):
+    """The reconstruction as for pixels between 0 and 1, whatever the rows are."""
+
+    def reconstruction_loss(self, rows, rebuilt):
+        return ops.mean(ops.sum(ops.binary_crossentropy(rows, rebuilt, from_logits=True), axis=-1))
+
+
 class Weighted(MeanReduced):
     """The same with the weight of the KL as an argument."""
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from aetfx.diagnosis.case import Case
-from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
+from aetfx.diagnosis.causes.base import REGISTRY, Admission, Cause, Experiment
 from aetfx.diagnosis.causes.keras_code import compile_line
+from aetfx.diagnosis.divergence import other_reconstruction
 from aetfx.models.rewriting import set_activations
 from aetfx.words import percent
 
@@ -22,7 +23,7 @@ class LossMismatch(Cause):
 
     def admit(self, case: Case) -> Admission:
         if case.recipe.loss is None:
-            return Admission.no("the model computes its loss itself")
+            return _of_own_step(case)
         s, loss = case.statistics, case.recipe.loss_name
         broken = case.non_finite
         if broken is not None and broken.place in ("loss", "slope") and broken.largest < case.thresholds.ordinary:
@@ -64,7 +65,8 @@ class LossMismatch(Cause):
 
     def experiments(self, case: Case) -> list[Experiment]:
         if case.recipe.loss is None:
-            return []
+            ways = other_reconstruction(case)
+            return [Experiment(self.code, way.recipe, remedy=way.remedy, keras=way.keras) for way in ways]
         if not case.is_binary:
             recipe = case.recipe.with_loss("mse").changed(name="loss=mse")
             return [self._experiment(recipe, {"training.loss": "mse"}, "Use the mean squared error.")]
@@ -87,6 +89,20 @@ class LossMismatch(Cause):
         if "model.output_activation" in study:
             keras = 'keras.layers.Dense(n_columns, activation="sigmoid")  # the last layer\n' + keras
         return Experiment(self.code, recipe, remedy=remedy, keras=keras, study=study)
+
+
+def _of_own_step(case: Case) -> Admission:
+    """Judges a loss that nobody can read by what it leads to: no divergence brings rows back worse than their mean."""
+    t = case.thresholds
+    if case.trial.diverged or case.train_score <= t.worse_than_mean or not other_reconstruction(case):
+        return Admission.no("the model computes its loss itself")
+    if REGISTRY["model.output_activation"].admit(case).admitted:
+        return Admission.no("the model computes its loss itself, and its output cannot give the values")
+    losses = case.trial.losses
+    return Admission.yes(
+        f"the loss that the model computes itself went from {losses[0]:.4g} to {losses[-1]:.4g}, and its train rows "
+        f"come back worse than their mean does (score {case.train_score:.3f})"
+    )
 
 
 def _mostly_one_value(rows: np.ndarray) -> float:

@@ -59,10 +59,11 @@ class Regularization(Cause):
     def experiments(self, case: Case) -> list[Experiment]:
         penalty, noise, decay = _strengths(case.recipe)
         ways = weaker(case)
-        # A step of aetfx's own replaces the reconstruction loss as well. Where the output does not fit the values, and
-        # a weight is known, that would take the credit for what the output does.
+        # A step of aetfx's own replaces the reconstruction loss as well. Where that does not fit, or the output does
+        # not fit the values and a weight is known, it would take the credit for what these do.
         plain = [way for way in ways if "elbo" not in way.recipe.objective]
-        if plain and REGISTRY["model.output_activation"].admit(case).admitted:
+        blind = case.recipe.loss is None and REGISTRY["loss.mismatch"].admit(case).admitted
+        if blind or (plain and REGISTRY["model.output_activation"].admit(case).admitted):
             ways = plain
         found = [self._experiment(way.recipe, way.recipe.name, way.remedy, way.keras) for way in ways]
         if decay or (case.rewritable and penalty):
