@@ -28,6 +28,8 @@ _ROUND = 0.015  # relative distance to a usual factor, below which the factor is
 _LIKELY = 0.1  # the same of the middle of several columns' factors, each of which strays
 _FACTORS = (2.0, 10.0, 16.0, 100.0, 127.5, 128.0, 255.0, 256.0, 1000.0, 65535.0)
 _SAME = 1.5  # times between the slopes of columns with the same factor: a quantile's own noise at _LEAST_ROWS rows
+_EXACT = 1e-4  # of a scaler's own figures, float32
+_PROVEN_REST = 0.25  # of eval rows from another place: heights of a strip that the train rows have little of
 _GROSS = 3.0  # times another spread, or spreads away from another mean
 
 
@@ -94,7 +96,12 @@ def alignment(train: np.ndarray, evaluation: np.ndarray) -> Alignment | None:
     here, there = (np.asarray(rows, np.float64).reshape(len(rows), -1) for rows in (train, evaluation))
     here, there = (np.where(np.isfinite(rows), rows, np.nan) for rows in (here, there))
     sides = _Sides.of(here, there)
-    return None if sides is None else _one_map(sides) or _map_per_column(sides) or _map_of_some(sides)
+    if sides is None:
+        return None
+    return _one_map(sides) or _map_per_column(sides) or _map_of_some(sides) or _map_of_two_scalers(sides)
+
+
+_FIGURES = (np.nanmean, np.nanstd, np.nanmin, np.nanmax)
 
 
 @dataclass(frozen=True)
@@ -107,6 +114,7 @@ class _Sides:
     used: np.ndarray  # bool (D,)
     slack: float  # what sampling takes off R2
     whole: tuple[np.ndarray, np.ndarray]  # the figures of all columns, (4, D)
+    pooled: tuple[np.ndarray, np.ndarray]  # the same of all cells together, (4,)
 
     @classmethod
     def of(cls, here: np.ndarray, there: np.ndarray) -> _Sides | None:
@@ -115,10 +123,9 @@ class _Sides:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)  # columns without any value
             quantiles = [np.nanquantile(side, _LEVELS, axis=0) for side in (here, there)]
-            figures = [
-                np.stack([f(side, axis=0) for f in (np.nanmean, np.nanstd, np.nanmin, np.nanmax)])
-                for side in (here, there)
-            ]
+            figures, pooled = (
+                tuple(np.stack([f(side, axis=axis) for f in _FIGURES]) for side in (here, there)) for axis in (0, None)
+            )
         # Where a quarter of the rows shares a value, quantiles jump from it by chance.
         inner = [q[14] - q[4] for q in quantiles]
         used = (inner[0] > 0) & (inner[1] > 0)
@@ -129,7 +136,8 @@ class _Sides:
             tuple(f[:, used] for f in figures),  # type: ignore[arg-type]
             used,
             min(_MOST_NOISE, _NOISE * (1 / len(here) + 1 / len(there))),
-            tuple(figures),  # type: ignore[arg-type]
+            figures,  # type: ignore[arg-type]
+            pooled,  # type: ignore[arg-type]
         )
 
     def rests(self, mapped: np.ndarray) -> np.ndarray:
@@ -140,15 +148,24 @@ class _Sides:
     def rest(self, mapped: np.ndarray) -> float:
         return float(np.median(self.rests(mapped)))
 
-    def accepted(self, scale: np.ndarray, offset: np.ndarray) -> tuple[float, float] | None:
-        """R2 and move of a map, scale and offset of shape (C,), where it fits and moves enough."""
+    def accepted(self, scale: np.ndarray, offset: np.ndarray, *, proven: bool = False) -> tuple[float, float] | None:
+        """R2 and move of a map, scale and offset of shape (C,), where it fits and moves enough.
+
+        Where two scalers are `proven` the rows may differ as well, so that less of a fit is asked for.
+        """
         rests = self.rests(self.there * scale + offset)
         rest, unmapped = float(np.median(rests)), self.rest(self.there)
         spread = self.here.std(axis=0)
         move = float(np.sqrt(np.mean(np.square((self.there - self.here) / spread))))
         good = rest < 1 - _R2 + self.slack and (rests > _OFF + 2 * self.slack).mean() <= _MOST_OFF
-        good = good and move > _LEAST_MOVE and unmapped > _BETTER * rest
-        return (1 - rest, move) if good and (scale > 0).all() else None
+        good = good and unmapped > _BETTER * rest
+        good = good or (proven and rest < _PROVEN_REST < unmapped)
+        return (1 - rest, move) if good and move > _LEAST_MOVE and (scale > 0).all() else None
+
+    def two_scalers(self) -> bool:
+        """Whether each side bears the exact mark of a scaler fitted to all of its own cells, and not of the same."""
+        here, there = (_mark(figures) for figures in self.pooled)
+        return None not in (here, there) and here != there
 
 
 def _one_map(sides: _Sides) -> Alignment | None:
@@ -223,6 +240,27 @@ def _map_of_some(sides: _Sides) -> Alignment | None:
     scale, offset, compared = np.ones(len(sides.used)), np.zeros(len(sides.used)), np.zeros(len(sides.used), bool)
     scale[moved], offset[moved], compared[moved] = slopes, offsets, True
     return Alignment("some", scale, offset, *fit, compared)
+
+
+def _map_of_two_scalers(sides: _Sides) -> Alignment | None:
+    """The map from one scaler of all cells to another, by mean and sd: nobody knows what they were fitted to."""
+    if not sides.two_scalers():
+        return None
+    (mean, sd), (eval_mean, eval_sd) = (figures[:2] for figures in sides.pooled)
+    scale, width, size = sd / eval_sd, sides.here.shape[1], len(sides.used)
+    offset = mean - scale * eval_mean
+    fit = sides.accepted(np.full(width, scale), np.full(width, offset), proven=True)
+    return None if fit is None else Alignment("one", np.full(size, scale), np.full(size, offset), *fit, sides.used)
+
+
+def _mark(figures: np.ndarray) -> str | None:
+    """Names the scaler that cells with such mean, sd, minimum and maximum came from, where they are exact."""
+    mean, sd, minimum, maximum = figures
+    if abs(mean) < _EXACT and abs(sd - 1) < _EXACT:
+        return "standard"
+    if abs(maximum - 1) < _EXACT and min(abs(minimum), abs(minimum + 1)) < _EXACT:
+        return "unit" if abs(minimum) < _EXACT else "signed"
+    return None
 
 
 def _lines(sides: _Sides) -> tuple[np.ndarray, np.ndarray]:

@@ -62,6 +62,20 @@ def test_each_side_between_its_own_extremes():
     assert np.abs(found(own) - (evaluation - low) / reach).mean() < 0.3 * before
 
 
+def test_two_scalers_of_all_cells_prove_themselves_where_the_rows_differ_too():
+    rng = np.random.default_rng(0)
+    plains, hills = (np.cumsum(rng.normal(size=(n, 12)), axis=1) for n in (900, 300))
+    hills = np.exp(0.6 * hills / hills.std())
+    train = (plains - plains.mean()) / plains.std()
+    own = (hills - hills.min()) / np.ptp(hills)
+    found = alignment(train, own)
+    assert found.kind == "one"
+    np.testing.assert_allclose(found(own).mean(), train.mean(), atol=1e-6)
+    np.testing.assert_allclose(found(own).std(), train.std(), rtol=1e-6)
+    assert alignment(train, 1.01 * own) is None, "no scaler leaves that"
+    assert alignment((plains - plains.min()) / np.ptp(plains), own) is None, "the same scaler"
+
+
 @pytest.mark.parametrize("scaled", [True, False])
 @pytest.mark.parametrize("factor", [100.0, 0.001])
 def test_some_columns_in_another_unit(factor, scaled):
