@@ -7,7 +7,7 @@ make up as many rows again, the model is trained on those too and judged on the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from aetfx.comparison.pool import Job
@@ -41,6 +41,7 @@ class Promise:
     """
 
     reason: str
+    _: KW_ONLY
     verdict: CauseVerdict | None = None
     surely: bool = False
     open: tuple[float, tuple[float, float]] | None = None
@@ -117,7 +118,8 @@ def promise_of_more_rows(
         f"four times as many promise {percent(curve.four)} less ({percent(four_low)} to {percent(four_high)})",
     ]
     verdict = _verdict(case, curve, times, evidence, recipes[SHARES[1]][0].identity, len(recipes[SHARES[1]]))
-    return Promise(f"{seen}; {found}", verdict, curve.lower(times) >= enough and not is_closed, points)
+    surely = curve.lower(times) >= enough and not is_closed
+    return Promise(f"{seen}; {found}", verdict=verdict, surely=surely, points=points)
 
 
 def _recipes(case: Case, trainings: int) -> dict[float, list[Recipe]]:
