@@ -6,6 +6,7 @@ from typing import Any
 
 from aetfx.figures import rungs
 from aetfx.figures.theme import LIGHT, figure, percent, short
+from aetfx.figures.words import more_rows
 
 
 def ladder(diagnosis: dict[str, Any]) -> dict[str, Any] | None:
@@ -82,7 +83,7 @@ def _rungs(diagnosis: dict[str, Any]) -> list[dict[str, Any]]:
         last = index == len(causes) - 1 and fixed.get("score") == cause["score_after"]
         steps.append(
             {
-                "name": ("then " if index else "with ") + _change(cause),
+                "name": ("then " if index else "with ") + _change(diagnosis, cause),
                 "value": cause["score_after"],
                 "role": "after",
                 "interval": fixed.get("interval") if last else None,
@@ -96,8 +97,8 @@ def _rungs(diagnosis: dict[str, Any]) -> list[dict[str, Any]]:
     return steps
 
 
-def _change(cause: dict[str, Any]) -> str:
+def _change(diagnosis: dict[str, Any], cause: dict[str, Any]) -> str:
     """Names what was changed; more rows are foreseen and not changed."""
     if cause.get("verdict") == "supported":
-        return "twice the rows (foreseen)"
+        return f"{more_rows(diagnosis, cause)} the rows (foreseen)"
     return str(cause.get("experiment_name") or cause.get("code"))

@@ -49,6 +49,16 @@ def before_after(diagnosis: dict[str, Any]) -> tuple[float | None, float | None]
     return (baseline if before is None else before), proved[-1].get("score_after")
 
 
+def more_rows(diagnosis: dict[str, Any], cause: dict[str, Any]) -> str:
+    """Says for how many times the rows the gain of a cause is foreseen that only more rows would mend."""
+    points = diagnosis.get("learning_curve") or []
+    rows = [
+        min(points, key=lambda point: abs(point["score"] - cause[side]))["rows"] if points and cause.get(side) else 0
+        for side in ("score_before", "score_after")
+    ]
+    return "four times" if rows[1] >= 3 * rows[0] > 0 else "twice"
+
+
 def verdict(diagnosis: dict[str, Any]) -> str:
     """Says the result in one sentence."""
     causes = diagnosis.get("causes") or []
@@ -58,7 +68,8 @@ def verdict(diagnosis: dict[str, Any]) -> str:
         total = 1 - after / before if before and after is not None else causes[0].get("gain")
         names = [title(causes[0]), *(_lower(title(cause)) for cause in causes[1:])]
         if causes[0].get("verdict") == "supported":
-            return f"{names[0]}: twice as many would remove about {percent(total)} of the error."
+            times = more_rows(diagnosis, causes[0])
+            return f"{names[0]}: {times} as many would remove about {percent(total)} of the error."
         more = ""
         if causes[-1].get("verdict") == "supported":
             names, more = names[:-1], f" Still {names[-1]}."

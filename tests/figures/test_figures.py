@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from aetfx import figures
-from aetfx.figures import columns, png, theme
+from aetfx.figures import columns, png, theme, words
 from aetfx.report.load import load
 from tests.report.runs import make_run
 
@@ -263,3 +263,15 @@ def test_the_plane_is_coloured_by_the_values_given():
     assert nothing["data"][0]["marker"]["color"] == theme.LIGHT["before"]
     for made in (linear, logged, nothing):
         graph_objects.Figure(made)
+
+
+@pytest.mark.parametrize(("after", "times"), [(0.3, "twice"), (0.2, "four times")])
+def test_the_gain_of_more_rows_is_told_with_how_many(after, times):
+    points = [{"rows": n, "score": score} for n, score in ((25, 0.9), (50, 0.7), (100, 0.5), (200, 0.3), (400, 0.2))]
+    cause = {
+        "code": "data.too_few_rows", "title": "Too few rows", "verdict": "supported", "gain": 1 - after / 0.5,
+        "score_before": 0.5, "score_after": after,
+    }  # fmt: skip
+    diagnosis = {"status": "faulty", "causes": [cause], "learning_curve": points, "baseline": {"score": 0.5}}
+    assert f"{times} as many would remove" in words.verdict(diagnosis)
+    assert f"with {times} the rows (foreseen)" in str(figures.ladder(diagnosis))
