@@ -83,7 +83,11 @@ SPLITS = {
         "sanfrancisco_vae",
     ),
     "held_out": (
+        "births_dense",
+        "chess_batchnorm",
+        "demand_lstm",
         "eeg_attention",
+        "logo_conv",
         "sunspots_gru",
         "topobathy_conv",
     ),
