@@ -112,16 +112,19 @@ def more_rows(
     drawn = middle + spread * own * rng.standard_normal((_DRAWS, len(shares)))
     later = spread * np.sqrt(0.5) * rng.standard_normal((_DRAWS, 2))
     stray = np.exp(_STRAY * rng.standard_normal(_DRAWS))
-    closing = None if train_score is None else (1 - min(train_score / np.exp(middle[2]), 1.0)) * _NEW_ROWS
-    foreseen = _gains if TWICE not in scores else _gains_from_twice
+    foreseen, closing = _gains, None
+    if TWICE in scores:  # measured, so that the gap has nothing to add
+        foreseen = _gains_from_twice
+    elif train_score is not None:
+        closing = (1 - min(train_score / np.exp(middle[-1]), 1.0)) * _NEW_ROWS
     twice, four = np.concatenate(foreseen(np.exp(middle[None])))
     gains = np.stack(foreseen(np.exp(drawn), stray), axis=1)
-    if closing is not None and by_heart and TWICE not in scores:
+    if closing is not None and by_heart:
         (twice, four), gains = _with_gap(np.array([twice, four]), gains, closing, rng.standard_normal((_DRAWS, 1)))
     twice_lower, four_lower = np.quantile(gains, 0.05, axis=0)
     gains = 1 - (1 - gains) * np.exp(later)
     low, high = np.quantile(gains, [0.025, 0.975], axis=0)
-    if closing is not None and twice_lower <= 0 and TWICE not in scores:
+    if closing is not None and twice_lower <= 0:
         high = np.maximum(high, closing)
     return MoreRows(
         scores={share: float(np.exp(value)) for share, value in zip(shares, middle, strict=True)},
