@@ -167,20 +167,19 @@ def set_initializers(blueprint: Blueprint, kernels: Mapping[str, str]) -> Bluepr
     def change(config: dict[str, Any], name: str) -> None:
         if "kernel_initializer" in config:
             config["kernel_initializer"] = kernels[name]
-        if config.get("bias_initializer") is not None:
-            config["bias_initializer"] = "zeros"
+        _start_bias_from_zero(config)
 
     return _edit(blueprint, set(kernels), change)
 
 
 def set_biases_to_zero(blueprint: Blueprint, names: set[str]) -> Blueprint:
     """Lets the biases of the named layers start from zero."""
+    return _edit(blueprint, names, lambda config, _: _start_bias_from_zero(config))
 
-    def change(config: dict[str, Any], name: str) -> None:
-        if config.get("bias_initializer") is not None:
-            config["bias_initializer"] = "zeros"
 
-    return _edit(blueprint, names, change)
+def _start_bias_from_zero(config: dict[str, Any]) -> None:
+    if config.get("bias_initializer") is not None:
+        config["bias_initializer"] = "zeros"
 
 
 def same_initializer(blueprint: Blueprint, names: set[str]) -> set[str]:
