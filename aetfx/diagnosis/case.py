@@ -24,6 +24,8 @@ from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.evaluation import baselines
 from aetfx.evaluation.alignment import Alignment
 from aetfx.evaluation.separation import Separation, told_apart
+from aetfx.models.activations import CAN_DIE
+from aetfx.models.passing import reconstruct
 from aetfx.models.probing import KernelFacts, kernels, unit_spread
 from aetfx.models.reading import Architecture, LayerFacts, read_architecture
 from aetfx.models.rewriting import can_rewrite
@@ -210,6 +212,24 @@ class Case:
     def worst_output(self) -> OutputRange:
         """What the output can give that misses most of its targets."""
         return self.outside[0][2] if self.outside else self.architecture.output_range
+
+    @cached_property
+    def silent_outputs(self) -> tuple[np.ndarray, float]:
+        """Which outputs answer some train rows with an end of their range and nothing else, bool (D,).
+
+        There an activation has no gradient. With their share of what is lost on the train rows, as it is scored.
+        """
+        fed = self.trial.preprocessing.apply(self.train_part.inputs[:_PROBE_ROWS])
+        given = np.asarray(reconstruct(self.trial.model, fed)).reshape(len(fed), -1)
+        silent = np.zeros(given.shape[1], bool)
+        for layer, output, columns in self.architecture.output_ranges:
+            if layer.activation in CAN_DIE:
+                at_end = [(given[:, columns] == end).all(axis=0) for end in (output.low, output.high)]
+                silent[columns] = at_end[0] | at_end[1]
+        scorer = self.lab.scorer()
+        lost = np.nan_to_num(self.lab.score(self.trial, "train").per_feature)
+        lost *= np.nan_to_num(scorer.train_spread) if scorer.features == "tensor" else 1.0
+        return silent, float(lost[silent].sum() / lost.sum()) if lost.any() else 0.0
 
     @cached_property
     def train_score(self) -> float:

@@ -88,12 +88,12 @@ def _blown_up(facts: ColumnFacts) -> np.ndarray:
     """Returns the columns that hardly ever change and yet weigh half of what others do or more, bool (D,).
 
     Such are sensors that are stuck but for some jitter, once standardised; they would own the score. Where most columns
-    rarely change, that is how the data are (counts of words), and none is left out, unless the others, a quarter or
+    rarely change, that is how the data are (counts of words), and none is left out, unless the others, an eighth or
     more, are of one spread: it was scaling that made the rare ones large.
     """
     usual = facts.varies & facts.often_differs
     rare = facts.varies & ~facts.often_differs & ~facts.only_bits
-    least = 1 / 4 if _of_one_spread(np.sqrt(facts.variance[usual])) else 1 / 2
+    least = 1 / 8 if _of_one_spread(np.sqrt(facts.variance[usual])) else 1 / 2
     if not usual.any() or usual.sum() < least * facts.varies.sum():
         return np.zeros(len(rare), dtype=bool)
     return rare & (facts.variance >= np.median(facts.variance[usual]) / 2)

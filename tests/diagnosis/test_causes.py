@@ -130,6 +130,20 @@ def layers_with(**settings):
     return edit
 
 
+def output_bias(value):
+    """An edit of a blueprint: the biases of the output start here."""
+
+    def edit(blueprint):
+        changed = copy.deepcopy(blueprint)
+        for node in dictionaries(changed):
+            if node.get("class_name") == "Dense" and node["config"]["name"] == "output":
+                node["config"]["bias_initializer"]["class_name"] = "Constant"
+                node["config"]["bias_initializer"]["config"] = {"value": value}
+        return changed
+
+    return edit
+
+
 def penalty(**factors):
     return {"module": "keras.regularizers", "class_name": "L1L2", "config": factors, "registered_name": None}
 
@@ -473,6 +487,25 @@ def test_cross_entropy_wants_an_output_from_0_to_1():
         assert fixed.output_range.name == "sigmoid"
     assert not cause.admit(make_case(BINARY, output="sigmoid", loss="bce")).admitted
     assert not cause.admit(make_case(PLANE, output="linear", loss="bce")).admitted, "that is the loss's fault"
+
+
+def test_outputs_that_died_are_told_though_all_values_are_in_reach():
+    cause = REGISTRY["model.output_activation"]
+    reachable = (PLANE - PLANE.min(axis=0)) / np.ptp(PLANE, axis=0)
+    lost = {}
+    for bias in (0.0, -9.0):
+        case = make_case(reachable, output="relu", epochs=40, edit=output_bias(bias))
+        silent, share = case.silent_outputs
+        given = case.trial.predict(reachable)
+        assert list(silent) == list(np.ptp(given, axis=0) == 0)
+        admission = cause.admit(case)
+        assert admission.admitted == (share >= case.thresholds.silent_share)
+        lost[bias] = (int(silent.sum()), share, admission)
+    assert lost[0.0][0] < lost[-9.0][0] == 8
+    assert lost[-9.0][1] == 1.0
+    assert "8 of the 8 values that the relu output gives" in lost[-9.0][2].evidence[0]
+    assert [e.recipe.name for e in cause.experiments(case)] == ["output_activation=linear", "output_activation=sigmoid"]
+    assert not cause.admit(make_case(reachable, output="linear", edit=output_bias(-9.0))).admitted
 
 
 def test_layers_narrower_than_the_one_between_them_are_widened_around_it():

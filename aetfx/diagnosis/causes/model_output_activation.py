@@ -35,6 +35,19 @@ def _no_probabilities(case: Case) -> str:
     )
 
 
+def _silent(case: Case) -> str:
+    """Says how much is lost in outputs that died; "" where that is little."""
+    if case.trial.diverged:
+        return ""
+    silent, share = case.silent_outputs
+    if share < case.thresholds.silent_share:
+        return ""
+    return (
+        f"{silent.sum()} of the {len(silent)} values that the {case.worst_output.name} output gives are the same end of "
+        f"its range for every row, where it has no gradient; {percent(share)} of what is lost is lost there"
+    )
+
+
 def _from_0_to_1(case: Case) -> bool:
     cells = case.fed_cells[np.isfinite(case.fed_cells)]
     return bool(cells.size) and cells.min() >= -1e-6 and cells.max() <= 1 + 1e-6
@@ -57,7 +70,8 @@ class OutputActivation(Cause):
         if because := _no_probabilities(case):
             return Admission.yes(because)
         if case.outside_share <= case.thresholds.outside_share:
-            return Admission.no(f"a {output.name} output can give {percent(1 - case.outside_share)} of the values")
+            within = f"a {output.name} output can give {percent(1 - case.outside_share)} of the values"
+            return Admission.yes(silent) if (silent := _silent(case)) else Admission.no(within)
         return Admission.yes(
             f"{percent(case.outside_share)} of the values as fed lie outside what a {output.name} output can give "
             f"({output.low:g} to {output.high:g})"
