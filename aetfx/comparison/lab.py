@@ -12,7 +12,7 @@ import functools
 import hashlib
 import math
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -212,10 +212,14 @@ class Lab:
     ) -> tuple[np.ndarray, np.ndarray, Callable[[np.ndarray], np.ndarray]]:
         """Returns inputs, what should come back, and what brings a reconstruction to the scale of that."""
         inputs, truth = self.judged_on(recipe, on, index)
-        like_inputs = self.scores_inputs or self.relation.kind == "rescaled"
-        back = None if on == "train" or is_aligned(recipe.rows) else self.alignments[0 if like_inputs else 1]
-        back = unchanged if back is None else back
+        back = self._back(unaligned=on != "train" and not is_aligned(recipe.rows))
         return inputs, self.judged_cells(back(truth)), back
+
+    def _back(self, *, unaligned: bool) -> Callable[[np.ndarray], np.ndarray]:
+        """Returns what brings rows that come back to the scale of train: of eval rows that are as they were given."""
+        like_inputs = self.scores_inputs or self.relation.kind == "rescaled"
+        back = self.alignments[0 if like_inputs else 1] if unaligned else None
+        return unchanged if back is None else back
 
     def positions(self, index: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Returns where the train, select and confirm rows of a split stand.
@@ -239,8 +243,15 @@ class Lab:
                 names=self.names,
                 padding=self.padding,
                 parts=self.parts,
+                held_out=self._held_out(index),
             )
         return self._scorers[index]
+
+    def _held_out(self, index: int) -> Iterator[np.ndarray]:
+        """Yields what should come back for the rows that are scored, on the scale of train where that is known."""
+        back = self._back(unaligned=True)
+        for on in ("select", "confirm"):
+            yield back(self.truth_of(self.split(index).part(on)))
 
     def preprocessing(self, recipe: Recipe, index: int = 0) -> Preprocessing:
         """Returns the recipe's preprocessing, fitted on the train rows of a split."""

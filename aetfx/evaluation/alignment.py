@@ -5,7 +5,8 @@ two columns of one hump, so three things are asked for: the map fits at 19 level
 changing nothing, and it has a cause. One map for all columns (pixels divided by 255 on one side only) is cause enough;
 a map per column is believed only where one side carries the mark of having been scaled and the other one is grossly
 off, or where eval was scaled exactly by its own figures; a map of some columns only where the same factor lies between
-them all, as where one of two sources counts in cents, and the other columns agree as they are.
+them all, as where one of two sources counts in cents, and the other columns agree as they are. Columns of two values,
+which have no quantiles to compare, are laid over each other by these (`flags`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+
+from aetfx.evaluation.flags import Flags
 
 _LEVELS = np.linspace(0.05, 0.95, 19)
 _LEAST_ROWS = 50  # of each side: a quantile of fewer rows strays by a tenth of its column's spread
@@ -95,10 +98,10 @@ def alignment(train: np.ndarray, evaluation: np.ndarray) -> Alignment | None:
         return None
     here, there = (np.asarray(rows, np.float64).reshape(len(rows), -1) for rows in (train, evaluation))
     here, there = (np.where(np.isfinite(rows), rows, np.nan) for rows in (here, there))
-    sides = _Sides.of(here, there)
-    if sides is None:
-        return None
-    return _one_map(sides) or _map_per_column(sides) or _map_of_some(sides) or _map_of_two_scalers(sides)
+    sides, flags, found = _Sides.of(here, there), Flags.of(here, there), None
+    if sides is not None:
+        found = _one_map(sides) or _map_per_column(sides, flags) or _map_of_some(sides) or _map_of_two_scalers(sides)
+    return found or _map_of_flags(flags, here, there)
 
 
 _FIGURES = (np.nanmean, np.nanstd, np.nanmin, np.nanmax)
@@ -142,8 +145,7 @@ class _Sides:
 
     def rests(self, mapped: np.ndarray) -> np.ndarray:
         """1 - R2 of mapped eval quantiles, (C,)."""
-        total = np.square(self.here - self.here.mean(axis=0)).sum(axis=0)
-        return np.asarray(np.square(self.here - mapped).sum(axis=0) / total)
+        return _rests(self.here, mapped)
 
     def rest(self, mapped: np.ndarray) -> float:
         return float(np.median(self.rests(mapped)))
@@ -166,6 +168,12 @@ class _Sides:
         """Whether each side bears the exact mark of a scaler fitted to all of its own cells, and not of the same."""
         here, there = (_mark(figures) for figures in self.pooled)
         return None not in (here, there) and here != there
+
+
+def _rests(here: np.ndarray, mapped: np.ndarray) -> np.ndarray:
+    """1 - R2 of quantiles (L, C) on the scale of others, (C,)."""
+    total = np.square(here - here.mean(axis=0)).sum(axis=0)
+    return np.asarray(np.square(here - mapped).sum(axis=0) / total)
 
 
 def _one_map(sides: _Sides) -> Alignment | None:
@@ -200,7 +208,7 @@ def _one_map(sides: _Sides) -> Alignment | None:
     return None
 
 
-def _map_per_column(sides: _Sides) -> Alignment | None:
+def _map_per_column(sides: _Sides, flags: Flags) -> Alignment | None:
     if sides.here.shape[1] < _LEAST_COLUMNS or not _scaled_apart(sides):
         return None
     scale, offset = _lines(sides)
@@ -213,6 +221,7 @@ def _map_per_column(sides: _Sides) -> Alignment | None:
         scales = np.where((sd > 0) & (eval_sd > 0), sd / eval_sd, 1.0)
         offsets = np.nan_to_num(mean - scales * eval_mean)
     scales[sides.used], offsets[sides.used] = scale, offset
+    scales[flags.two], offsets[flags.two] = flags.lines
     return Alignment("columns", scales, offsets, *fit, sides.used)
 
 
@@ -251,6 +260,24 @@ def _map_of_two_scalers(sides: _Sides) -> Alignment | None:
     offset = mean - scale * eval_mean
     fit = sides.accepted(np.full(width, scale), np.full(width, offset), proven=True)
     return None if fit is None else Alignment("one", np.full(size, scale), np.full(size, offset), *fit, sides.used)
+
+
+def _map_of_flags(flags: Flags, here: np.ndarray, there: np.ndarray) -> Alignment | None:
+    """The map of columns of two values each, where eval has others than train."""
+    if not flags.prepared_otherwise:
+        return None
+    scale, offset = np.ones(len(flags.two)), np.zeros(len(flags.two))
+    scale[flags.two], offset[flags.two] = lines = flags.lines
+    one = all(np.ptp(part) <= _EXACT * max(1.0, float(np.abs(part).max())) for part in lines)
+    if one:
+        scale[:], offset[:] = (float(np.median(part)) for part in lines)
+    sides = [np.nanquantile(rows[:, flags.two], _LEVELS, axis=0) for rows in (here, there * scale + offset)]
+    jumps = np.ptp(sides[0], axis=0) > 0  # all of these levels of a rare flag are alike
+    rests = _rests(*(side[:, jumps] for side in sides))
+    share = flags.share[0]
+    move = float(np.sqrt(np.mean(np.square(flags.moves) / (share * (1 - share)))))
+    r2 = 1 - float(np.median(rests)) if jumps.any() else 1.0
+    return Alignment("one" if one else "columns", scale, offset, r2, move, flags.two)
 
 
 def _mark(figures: np.ndarray) -> str | None:

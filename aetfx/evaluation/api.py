@@ -9,7 +9,7 @@ import contextlib
 import dataclasses
 import os
 import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -294,7 +294,16 @@ class _Work:
         if padding is None:
             padding = ends_with(train, dict.fromkeys(value for model in models for value in model.masked))
         parts = None if self.parts is None else self.parts.with_scored(set(models[0].gives))
-        return fix_scorer(train, self.source, features=self.features, padding=padding, parts=parts)
+        return fix_scorer(
+            train, self.source, features=self.features, padding=padding, parts=parts, held_out=self._held_out()
+        )
+
+    def _held_out(self) -> Iterator[np.ndarray]:
+        """Yields a sample of the rows that are scored, where the score is fixed on others."""
+        from aetfx.data.shards import read_sample
+
+        if self.train is not None:
+            yield read_sample(self.source, SAMPLE_BYTES, self.seed)[0].values
 
     def _load(self) -> tuple[list[list[KerasPredictor]], list[Configuration]]:
         """Loads all models here, for what can be read off them and for errors in words; workers do so again.
@@ -365,6 +374,7 @@ def fix_scorer(
     features: str = "auto",
     padding: float | None = None,
     parts: Parts | None = None,
+    held_out: Iterable[np.ndarray] = (),
 ) -> Scorer:
     """Fixes the score on train rows (n, *shape), as `compare` does (METHOD section 1).
 
@@ -372,7 +382,7 @@ def fix_scorer(
 
     Args:
       source: says what rows are and what their columns are called.
-      features, padding, parts: as for `Scorer.fit`.
+      features, padding, parts, held_out: as for `Scorer.fit`.
     """
     import numpy as np
 
@@ -395,6 +405,7 @@ def fix_scorer(
         names=source.names,
         padding=padding,
         parts=parts,
+        held_out=held_out,
     )
 
 

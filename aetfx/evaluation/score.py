@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -143,6 +143,7 @@ class Scorer:
         names: Sequence[str] | None = None,
         padding: float | None = None,
         parts: Parts | None = None,
+        held_out: Iterable[np.ndarray] = (),
     ) -> Scorer:
         """Chooses the score from the train rows.
 
@@ -157,6 +158,8 @@ class Scorer:
           padding: value of the padded steps at the end of rows (T, ...), which are not scored.
           parts: of flat rows that hold several inputs: each is scored as its own shape and scales ask for, and the
             score is the mean over those that the model gives back.
+          held_out: rows that will be scored, (m, *shape) each, read only where the train rows are binary: these are
+            scored as variance where others lie outside 0 to 1, where a deviance means nothing.
 
         Raises:
           DataError: no rows, or no column with variance.
@@ -178,6 +181,11 @@ class Scorer:
             features = "table"
         scored = parts.scored if parts is not None else ()
         binary = facts.binary() if not scored else _all_binary(facts, scored)
+        if binary:
+            held = (
+                (rows, columns.kept_cells(columns.as_rows(rows), shape, sentinels, padding, None)) for rows in held_out
+            )
+            binary = all(_from_0_to_1(rows, kept & facts.varies) for rows, kept in held)
         groups = group_columns(flat, kept, facts, shape, features, declared_shape, binary, scored)
         included = groups.included
         if not included.any():
@@ -384,6 +392,16 @@ def _deviance(truth: np.ndarray, probability: np.ndarray) -> np.ndarray:
     """Bernoulli deviance (half of it) per cell; NaN where the probability is."""
     p = np.clip(probability, PROBABILITY_MARGIN, 1 - PROBABILITY_MARGIN)
     return -(truth * np.log(p) + (1 - truth) * np.log1p(-p))
+
+
+def _from_0_to_1(rows: np.ndarray, kept: np.ndarray) -> bool:
+    """Whether the kept cells, bool (m, D), of rows are probabilities."""
+    flat = columns.as_rows(rows)
+    for block in columns.blocks(flat):
+        cells = columns.flatten(flat[block])[kept[block]]
+        if ((cells < -PROBABILITY_MARGIN) | (cells > 1 + PROBABILITY_MARGIN)).any():
+            return False
+    return True
 
 
 def _all_binary(facts: columns.ColumnFacts, scored: Sequence[Part]) -> bool:

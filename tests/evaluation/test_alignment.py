@@ -148,3 +148,34 @@ def test_few_rows_and_constant_columns_prove_nothing():
     assert alignment(DIGITS[:40], DIGITS[40:80] * 255) is None
     assert alignment(np.ones((100, 5)), np.zeros((100, 5))) is None
     assert alignment(np.full((100, 5), np.nan), np.zeros((100, 5))) is None
+
+
+def flags(n, seed):
+    chance = np.array([0.5, 0.3, 0.04, 0.7, 0.2, 0.01])
+    return (np.random.default_rng(seed).random((n, 6)) < chance).astype(np.float64)
+
+
+def test_flags_that_one_side_standardised_are_laid_over_the_others():
+    train, evaluation = flags(600, 0), flags(200, 1)
+    varies = evaluation.std(axis=0) > 0
+    own = (evaluation - evaluation.mean(axis=0)) / np.where(varies, evaluation.std(axis=0), 1)
+    found = alignment(train, own)
+    assert found.kind == "columns"
+    np.testing.assert_allclose(found(own)[:, varies], evaluation[:, varies], atol=1e-12)
+    assert found.r2 > 0.9
+    assert found.move > 1
+    back = alignment((train - train.mean(axis=0)) / train.std(axis=0), evaluation)
+    np.testing.assert_allclose(back(evaluation), (evaluation - train.mean(axis=0)) / train.std(axis=0), atol=1e-12)
+    rare = alignment(flags(600, 0)[:, [2, 2, 2, 5]], 255 * flags(200, 1)[:, [2, 2, 2, 5]])
+    assert rare.kind == "one"
+    assert rare.words == "the train rows times 255"
+
+
+def test_flags_that_are_rarer_elsewhere_are_a_shift():
+    train, evaluation = flags(600, 0), flags(200, 1)
+    assert alignment(train, evaluation) is None
+    assert alignment(train, 1 - evaluation) is None
+    assert alignment(train, np.where(np.arange(200)[:, None] < 120, 0, evaluation) * 3 - 1) is None
+    measured = np.random.default_rng(2).normal(size=(800, 9)) @ np.diag(np.linspace(1, 9, 9))
+    beside = np.hstack([train, measured[:600]]), np.hstack([evaluation * 2, measured[600:]])
+    assert alignment(*beside) is None, "most columns are no flags, and agree as they are"

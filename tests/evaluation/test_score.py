@@ -227,6 +227,22 @@ def test_deviance_against_scikit_learn():
     assert np.isfinite(scorer.score(held_out, held_out * 3 - 1).value)
 
 
+def test_binary_train_rows_are_scored_as_variance_where_others_are_no_probabilities():
+    rows = (RNG.random((800, 8)) < 0.3).astype(np.float64)
+    train, held_out = rows[:500], rows[500:]
+    assert Scorer.fit(train, held_out=[held_out, held_out * 0.5]).metric == "deviance"
+    other = (held_out - held_out.mean(axis=0)) / held_out.std(axis=0)
+    scorer = Scorer.fit(train, held_out=[held_out, other])
+    assert scorer.metric == "fvu"
+    assert scorer.score(other, np.clip(other, 0, 1)).value > 0
+    marked = np.where(np.arange(300)[:, None] % 9 == 0, -1.0, held_out)
+    assert Scorer.fit(train, held_out=[marked]).metric == "fvu"
+    assert Scorer.fit(train, sentinels=dict.fromkeys(range(8), (-1.0,)), held_out=[marked]).metric == "deviance"
+    steps = np.where(np.arange(8) < 6, held_out, -1.0).reshape(300, 4, 2)
+    kept = Scorer.fit(train.reshape(500, 4, 2), declared_shape=True, padding=-1.0, held_out=[steps])
+    assert kept.metric == "deviance"
+
+
 def test_sparse_binary_columns_stay_in_the_score():
     rows = (RNG.random((1000, 50)) < 0.03).astype(np.float64)
     scorer = Scorer.fit(rows)

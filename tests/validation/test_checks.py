@@ -95,6 +95,26 @@ def test_a_mark_is_one_beside_a_constant_and_beside_flags_too():
     assert find_sentinels(summarize(values)) == {0: (-99.0,), 1: (-99.0,), 2: (-99.0,), 4: (1.0,)}
 
 
+def test_a_third_value_among_yes_and_no_is_a_mark():
+    rng = np.random.default_rng(0)
+    answers = (rng.random((400, 6)) < [0.5, 0.3, 0.1, 0.7, 0.02, 0.002]).astype(np.float64)
+    marked = np.where(rng.random(answers.shape) < [0.04, 0.06, 0.05, 0.02, 0.05, 0.0], -1.0, answers)
+    assert find_sentinels(summarize(marked)) == dict.fromkeys(range(5), (-1.0,))
+    assert "data.missing.sentinel" in [finding.code for finding in checked(marked)]
+    assert find_sentinels(summarize(np.where(marked == -1, 9.0, marked))) == dict.fromkeys(range(5), (9.0,))
+    assert find_sentinels(summarize(answers)) == {}
+    none_of_them = {
+        "a count": np.where(marked == -1, 2.0, marked),
+        "between": np.where(marked == -1, 0.5, marked),
+        "of two columns": np.hstack([marked[:, :2], answers[:, 2:]]),
+        "often": np.where(rng.random(answers.shape) < 0.3, -1.0, answers),
+        "of three kinds": np.hstack([marked, rng.integers(-1, 2, (400, 1))]),
+        "beside a measurement": np.hstack([marked, rng.normal(size=(400, 1))]),
+    }
+    for what, rows in none_of_them.items():
+        assert find_sentinels(summarize(rows)) == {}, what
+
+
 def test_sentinels_survive_affine_scaling():
     values = NORMAL.copy()
     values[:10, 1] = -1

@@ -43,8 +43,8 @@ def _silent(case: Case) -> str:
     if share < case.thresholds.silent_share:
         return ""
     return (
-        f"{silent.sum()} of the {len(silent)} values that the {case.worst_output.name} output gives are the same end of "
-        f"its range for every row, where it has no gradient; {percent(share)} of what is lost is lost there"
+        f"{silent.sum()} of the {len(silent)} values that the {case.worst_output.name} output gives are one end of its "
+        f"range for every row, where it has no gradient; {percent(share)} of what is lost is lost there"
     )
 
 

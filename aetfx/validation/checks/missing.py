@@ -14,12 +14,13 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from aetfx.validation.checks.base import Context, columns_word, in_others, number, only, worst
-from aetfx.validation.combiners.repeats import FAR_FROM_LEVELS, LEAST_CODED
+from aetfx.validation.combiners.repeats import FAR_FROM_LEVELS, LEAST_CODED, LEAST_REPEATS
 from aetfx.validation.findings import Finding
 from aetfx.validation.statistics import ColumnStatistics, Spike
 from aetfx.validation.thresholds import Thresholds
 from aetfx.words import percent
 
+_LEAST_BITS = 3  # columns of 0 and 1 that bear a third value: of fewer it may be an answer of its own
 _FLAGS = (-1.0, 0.0, 1.0)  # of columns with two values: what is a mark elsewhere is one of them here
 
 _REMEDY = "Impute and leave them out of the loss: preprocessing.missing: mean."
@@ -92,6 +93,7 @@ def _sorted_out(statistics: ColumnStatistics, thresholds: Thresholds) -> tuple[l
     apart = _apart(statistics, thresholds)
     sure = {spike.value for spike in apart if spike.count >= thresholds.sentinel_share * statistics.n_rows}
     found = [spike for spike in apart if spike.value in sure]
+    found += _among_bits(statistics, thresholds)
     found += _beside_few(sure, {(spike.column, spike.value) for spike in found}, statistics)
     found += _strays(sure, {(spike.column, spike.value) for spike in found}, statistics)
     return found, [spike for spike in apart if spike.value not in sure]
@@ -116,6 +118,35 @@ def _beside_few(sure: set[float], known: set[tuple[int, float]], statistics: Col
             if counted == statistics.n_rows and rare and gap > FAR_FROM_LEVELS * (high - low):
                 found.append(Spike(column, spike.value, spike.count, gap, low, high))
     return found
+
+
+def _among_bits(statistics: ColumnStatistics, thresholds: Thresholds) -> list[Spike]:
+    """One third value of columns that hold 0 and 1, where all columns do and it is seldom: yes, no, and not known.
+
+    One such column may as well hold answers of three kinds, and a 2 beside 0 and 1 be a count.
+    """
+    levels: dict[int, list[Spike]] = {j: [] for j in range(len(statistics.names))}
+    for spike in statistics.spikes:
+        levels[spike.column].append(spike)
+    extra = {spike.value for spikes in levels.values() for spike in spikes} - {0.0, 1.0}
+    if len(extra) != 1 or 0 <= (value := extra.pop()) <= 2:
+        return []
+    possible = [0.0, 1.0, value]
+    if not (np.isin(statistics.minimum, possible) & np.isin(statistics.maximum, possible)).all():
+        return []
+    n_cells = statistics.n_rows - statistics.n_missing - statistics.n_infinite
+    found = []
+    for column, spikes in levels.items():
+        # Levels of one or two cells are not counted.
+        if sum(spike.count for spike in spikes) + (LEAST_REPEATS - 1) * (3 - len(spikes)) < n_cells[column]:
+            return []
+        for spike in spikes:
+            if spike.value == value:
+                gap = max(-value, value - 1)
+                found.append(Spike(column, value, spike.count, gap, 0.0, 1.0))
+    seldom = [spike.count <= (1 - LEAST_CODED) * statistics.n_rows for spike in found]
+    often = [spike.count >= thresholds.sentinel_share * statistics.n_rows for spike in found]
+    return found if all(seldom) and sum(often) >= _LEAST_BITS else []
 
 
 def _strays(sure: set[float], known: set[tuple[int, float]], statistics: ColumnStatistics) -> list[Spike]:
