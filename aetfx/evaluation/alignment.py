@@ -31,6 +31,7 @@ _ROUND = 0.015  # relative distance to a usual factor, below which the factor is
 _LIKELY = 0.1  # the same of the middle of several columns' factors, each of which strays
 _FACTORS = (2.0, 10.0, 16.0, 100.0, 127.5, 128.0, 255.0, 256.0, 1000.0, 65535.0)
 _SAME = 1.5  # times between the slopes of columns with the same factor: a quantile's own noise at _LEAST_ROWS rows
+_COINCIDENCE = 10.0  # between the largest of some counts smaller factors lie by chance
 _EXACT = 1e-4  # of a scaler's own figures, float32
 _PROVEN_REST = 0.25  # of eval rows from another place: heights of a strip that the train rows have little of
 _GROSS = 3.0  # times another spread, or spreads away from another mean
@@ -153,7 +154,7 @@ class _Sides:
     def accepted(self, scale: np.ndarray, offset: np.ndarray, *, proven: bool = False) -> tuple[float, float] | None:
         """R2 and move of a map, scale and offset of shape (C,), where it fits and moves enough.
 
-        Where two scalers are `proven` the rows may differ as well, so that less of a fit is asked for.
+        Where two scalers or a factor are `proven` the rows may differ as well, so that less of a fit is asked for.
         """
         rests = self.rests(self.there * scale + offset)
         rest, unmapped = float(np.median(rests)), self.rest(self.there)
@@ -163,6 +164,16 @@ class _Sides:
         good = good and unmapped > _BETTER * rest
         good = good or (proven and rest < _PROVEN_REST < unmapped)
         return (1 - rest, move) if good and move > _LEAST_MOVE and (scale > 0).all() else None
+
+    def exact_factor(self) -> float | None:
+        """The usual factor that lies exactly between the largest of all cells, as white is 255 here and 1 there."""
+        (least, most), (eval_least, eval_most) = (figures[2:] for figures in self.pooled)
+        for usual in _FACTORS:
+            for factor in (usual, 1 / usual):
+                near = abs(least - factor * eval_least) <= _OFF * (most - least)
+                if usual > _COINCIDENCE and near and abs(most - factor * eval_most) <= _EXACT * abs(most):
+                    return factor
+        return None
 
     def two_scalers(self) -> bool:
         """Whether each side bears the exact mark of a scaler fitted to all of its own cells, and not of the same."""
@@ -191,6 +202,8 @@ def _one_map(sides: _Sides) -> Alignment | None:
     usual = next(
         (f for u in _FACTORS for f in (u, 1 / u) if abs(scale / f - 1) < 4 * _ROUND), 1.0 if 0.9 < scale < 1.1 else None
     )
+    exact = sides.exact_factor()
+    usual = exact or usual
     candidates = [] if usual is None else [(usual, 0.0), (usual, mean_y - usual * mean_x)]
     ratio = float(np.average(x * y, weights=w) / np.average(x * x, weights=w))
     candidates += [(ratio, 0.0), (scale, mean_y - scale * mean_x)]
@@ -201,7 +214,7 @@ def _one_map(sides: _Sides) -> Alignment | None:
         if 0.9 < a < 1.1 and not all(_floored(figures[2]) for figures in sides.figures):
             continue  # everything a little larger is how the world shifts; pixels keep their black
         if a > 0 and rest <= 1.5 * least + sides.slack / 4:
-            fit = sides.accepted(np.full(width, a), np.full(width, b))
+            fit = sides.accepted(np.full(width, a), np.full(width, b), proven=a == exact and b == 0)
             if fit is not None:
                 size = len(sides.used)
                 return Alignment("one", np.full(size, a), np.full(size, b), *fit, sides.used)

@@ -54,6 +54,7 @@ class Draft:
     resizable: bool
     recurrent: bool
     activation_fixed: bool
+    keeps_shape: bool
     activation_layer: str | None = None
     changed_behind: bool = False
 
@@ -137,6 +138,7 @@ def _draft(call: Call, used: set[int], n_rows: int) -> Draft:
         resizable=not frozen and _says(inner, ("units", "filters")),
         recurrent=recurrent,
         activation_fixed=frozen or not _says(inner, ("activation",)),
+        keeps_shape=bool(call.inputs) and tuple(call.inputs[0].shape) == call.values.shape,
     )
 
 

@@ -43,6 +43,7 @@ class LayerFacts:
       resizable: another number of units is written in its configuration, and nothing behind fixes it.
       activation_fixed: the activation stands in code and cannot be changed.
       recurrent: whether it has gates and states, for which not every activation will do.
+      keeps_shape: what it gives has the shape of what it takes.
     """
 
     name: str
@@ -56,6 +57,7 @@ class LayerFacts:
     resizable: bool = True
     activation_fixed: bool = False
     recurrent: bool = False
+    keeps_shape: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,12 +116,15 @@ class Architecture:
 
     @property
     def repeated(self) -> tuple[LayerFacts, ...]:
-        """Hidden dense layers that follow one of their own width: without them the model is only less deep."""
+        """Hidden dense and convolutional layers that follow one like them: without them the model is only less deep."""
         pairs = zip(self.inner, self.inner[1:], strict=False)
         return tuple(
             layer
             for before, layer in pairs
-            if self.code not in (before, layer) and before.kind == layer.kind == "Dense" and before.width == layer.width
+            if self.code not in (before, layer)
+            and before.kind == layer.kind
+            and layer.kind.startswith(("Dense", "Conv"))
+            and layer.keeps_shape
         )
 
     @property
@@ -224,4 +229,5 @@ def _facts(draft: Draft) -> LayerFacts:
         resizable=draft.resizable,
         activation_fixed=draft.activation_fixed,
         recurrent=draft.recurrent,
+        keeps_shape=draft.keeps_shape,
     )

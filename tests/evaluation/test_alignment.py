@@ -179,3 +179,20 @@ def test_flags_that_are_rarer_elsewhere_are_a_shift():
     measured = np.random.default_rng(2).normal(size=(800, 9)) @ np.diag(np.linspace(1, 9, 9))
     beside = np.hstack([train, measured[:600]]), np.hstack([evaluation * 2, measured[600:]])
     assert alignment(*beside) is None, "most columns are no flags, and agree as they are"
+
+
+def pages(n, seed):
+    """Ink on white: half of each column is white, so that its quantiles jump."""
+    rng = np.random.default_rng(seed)
+    ink = rng.random((n, 1)) + rng.normal(0, 0.3, (n, 30)) > 0.5
+    return np.round(255 * np.where(ink, rng.uniform(0, 0.4, (n, 30)), 1.0)) / 255
+
+
+def test_an_exact_factor_between_the_extremes_proves_itself():
+    train, evaluation = pages(500, 0), pages(100, 1)
+    assert alignment(train, evaluation) is None
+    found = alignment(train, evaluation * 255)
+    assert found.words == "the train rows times 255"
+    assert found.r2 < 0.98, "by the quantiles alone it would not be believed"
+    assert alignment(train, evaluation * 241) is None
+    assert alignment(np.round(train * 3), np.round(evaluation * 6)) is None, "counts have small factors by chance"

@@ -11,6 +11,8 @@ from keras import layers
 
 from aetfx.models.families import build as build_family
 from aetfx.models.reading import layer_outputs, read_architecture
+from aetfx.models.rewriting import leave_out
+from aetfx.models.serial import describe_model
 from tests.models import zoo
 
 INF = math.inf
@@ -191,6 +193,27 @@ def test_parameters_are_counted(read):
 def test_of_equally_narrow_layers_the_middle_one_is_the_code():
     model = keras.Sequential([keras.Input((5,)), *(layers.Dense(3, name=f"d{i}") for i in range(5)), layers.Dense(5)])
     assert read_architecture(model, (5,)).code.name == "d2"
+
+
+def test_convolutions_that_follow_one_like_them_are_repeated():
+    def conv(filters, name, **options):
+        return layers.Conv2D(filters, 3, padding="same", activation="relu", name=name, **options)
+
+    model = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            *(conv(4, "e1"), layers.MaxPooling2D(), conv(4, "e2"), layers.BatchNormalization(), conv(4, "e3")),
+            *(conv(4, "smaller", strides=2), layers.Flatten(), layers.Dense(3, name="code"), layers.Dense(16)),
+            *(layers.Reshape((2, 2, 4)), conv(4, "d1"), conv(4, "d2"), layers.UpSampling2D(2), conv(4, "d3")),
+            *(layers.Conv2DTranspose(4, 3, strides=2, padding="same", name="larger"), conv(4, "d4"), conv(1, "output")),
+        ]
+    )
+    found = read_architecture(model, (8, 8, 1))
+    assert found.code.name == "code"
+    assert [layer.name for layer in found.repeated] == ["e2", "e3", "d2", "d3"]
+    source = describe_model(model, (8, 8, 1))
+    shallow = source.with_blueprint(leave_out(source.blueprint, {layer.name for layer in found.repeated})).build()
+    assert shallow.output_shape == model.output_shape
 
 
 def test_a_model_without_weighted_layers_is_opaque():

@@ -159,6 +159,21 @@ def test_no_outliers_in_ordinary_columns(name, n_rows):
     assert ((values >= low) & (values <= high)).all()
 
 
+def test_what_lies_beyond_the_paper_is_far_by_how_far_the_ink_reaches():
+    rng = np.random.default_rng(0)
+    pages = np.where(rng.random((500, 9)) < 0.4, rng.random((500, 9)), 1.0)
+    for rows in (pages, 1 - pages):
+        assert codes(checked(rows)) == []
+        low, high = fences(summarize(rows))
+        assert np.isfinite(low).all()
+        assert np.isfinite(high).all()
+    spoilt = np.where(rng.random(pages.shape) < 0.01, rng.uniform(15, 25, pages.shape), pages)
+    found = {finding.code: finding for finding in checked(spoilt)}
+    assert found["data.outliers"].evidence["columns"] == 9
+    still = np.where(rng.random((500, 9)) < 0.02, rng.random((500, 9)), 1.0)
+    assert np.isinf(fences(summarize(still))).all(), "nothing says what is far there"
+
+
 @pytest.mark.parametrize("share", [0.001, 0.01, 0.04])
 def test_gross_cells_are_outliers(share):
     rng, values = np.random.default_rng(2), NORMAL.copy()

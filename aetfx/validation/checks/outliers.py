@@ -62,8 +62,9 @@ def fences(statistics: ColumnStatistics, thresholds: Thresholds | None = None) -
     """Robust fences per column.
 
     Returns:
-      low, high: float64 (D,). Infinite where the 90th (10th) percentile is the median, for columns of a few distinct
-        values, and for columns without any finite value.
+      low, high: float64 (D,). Where the 95th (5th) percentile is the median, as many times the distance of the other
+        one away; infinite where that is none, where only the 90th (10th) is the median, for columns of a few values,
+        and for columns without any finite value.
     """
     thresholds = thresholds or Thresholds()
     middle = statistics.quantile(0.5)
@@ -71,6 +72,9 @@ def fences(statistics: ColumnStatistics, thresholds: Thresholds | None = None) -
     down25, down10, down05 = (middle - statistics.quantile(level) for level in (0.25, 0.1, 0.05))
     high = middle + tail_reach(up75, up90, up95, thresholds.fence_reach)
     low = middle - tail_reach(down25, down10, down05, thresholds.fence_reach)
+    # At most one value in twenty lies beyond the paper of a page: how far the ink reaches says what is far there.
+    high = np.where((up95 == 0) & (down05 > 0), middle + thresholds.fence_reach * down05, high)
+    low = np.where((down05 == 0) & (up95 > 0), middle - thresholds.fence_reach * up95, low)
     codes = np.isnan(middle)
     if statistics.n_distinct is not None:
         codes |= statistics.n_distinct < thresholds.fence_distinct
