@@ -7,6 +7,7 @@ import numpy as np
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import REGISTRY, Admission, Cause, Experiment
 from aetfx.diagnosis.causes.keras_code import compile_line
+from aetfx.models.activations import CAN_DIE
 from aetfx.models.reading import LayerFacts
 from aetfx.models.rewriting import put_dense_behind, set_activations
 from aetfx.words import percent
@@ -37,7 +38,7 @@ def _no_probabilities(case: Case) -> str:
 
 def _silent(case: Case) -> str:
     """Says how much is lost in outputs that died; "" where that is little."""
-    if case.trial.diverged:
+    if not any(layer.activation in CAN_DIE for _, layer, *_ in case.outside) or case.trial.diverged:
         return ""
     silent, share = case.silent_outputs
     if share < case.thresholds.silent_share:
