@@ -59,8 +59,8 @@ FAULTS: dict[str, tuple[str, Mapping[str, Any]]] = {
 }
 
 
-def combinations(only: list[str], faults: list[str]) -> Iterator[tuple[Program, str, Data]]:
-    """Yields programs, faults, and the rows with the fault where it changes something."""
+def combinations(only: list[str], faults: list[str]) -> Iterator[tuple[Program, str, Data, Callable[[], Any]]]:
+    """Yields programs, faults, the rows with the fault where it changes something, and what builds a model for them."""
     for base in names():
         if split_of(base) == "held_out" or (only and base not in only):
             continue
@@ -80,7 +80,8 @@ def combinations(only: list[str], faults: list[str]) -> Iterator[tuple[Program, 
                 continue
             if code == PREPARED and _way(data.x_val, good.x_val) < LEAST_MOVE:
                 continue
-            yield program, name, data
+            fits = data.x_train.shape[1:] == good.x_train.shape[1:]
+            yield program, name, data, program.module.build if fits else _plain(data.x_train.shape[1])
 
 
 def _way(one: np.ndarray | None, other: np.ndarray) -> float:
@@ -91,14 +92,11 @@ def _way(one: np.ndarray | None, other: np.ndarray) -> float:
     return float(np.sqrt(np.mean(np.square(away))))
 
 
-def planned(program: Program, data: Data) -> dict[str, dict[str, Any]]:
+def planned(program: Program, data: Data, build: Callable[[], Any]) -> dict[str, dict[str, Any]]:
     """Returns the plan's causes by code."""
     from aetfx.diagnosis.api import request_in_memory
     from aetfx.diagnosis.planning import plan_request
 
-    build: Callable[[], Any] = program.module.build
-    if data.x_train.shape[1:] != program.data().x_train.shape[1:]:
-        build = _plain(data.x_train.shape[1])
     with tempfile.TemporaryDirectory(prefix="crossed-") as folder:
         request = request_in_memory(
             build, data.x_train, data.x_val, **data.asked, **program.module.FIT, directory=Path(folder)
@@ -128,10 +126,10 @@ def main(argv: list[str] | None = None) -> int:
     asked = parser.parse_args(argv)
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     found: dict[str, dict[str, str]] = {name: {} for name in asked.faults or FAULTS}
-    for program, name, data in combinations(asked.only, asked.faults):
+    for program, name, data, build in combinations(asked.only, asked.faults):
         code = FAULTS[name][0]
         try:
-            cause = planned(program, data)[code]
+            cause = planned(program, data, build)[code]
             said = "" if cause["state"] != "ruled out" else cause["reason"]
         except Exception as error:
             said = f"{type(error).__name__}: {error}"

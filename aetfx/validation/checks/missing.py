@@ -99,13 +99,17 @@ def _sorted_out(statistics: ColumnStatistics, thresholds: Thresholds) -> tuple[l
     return found, [spike for spike in apart if spike.value not in sure]
 
 
+def _by_column(statistics: ColumnStatistics) -> list[list[Spike]]:
+    found: list[list[Spike]] = [[] for _ in statistics.names]
+    for spike in statistics.spikes:
+        found[spike.column].append(spike)
+    return found
+
+
 def _beside_few(sure: set[float], known: set[tuple[int, float]], statistics: ColumnStatistics) -> list[Spike]:
     """Such values in columns whose other cells hold a few values: too few to say by themselves what is far."""
-    others: dict[int, list[Spike]] = {}
-    for spike in statistics.spikes:
-        others.setdefault(spike.column, []).append(spike)
     found = []
-    for column, levels in others.items():
+    for column, levels in enumerate(_by_column(statistics)):
         empty = statistics.n_missing[column] + statistics.n_infinite[column]
         counted = sum(level.count for level in levels) + int(empty)
         for spike in levels:
@@ -125,10 +129,7 @@ def _among_bits(statistics: ColumnStatistics, thresholds: Thresholds) -> list[Sp
 
     One such column may as well hold answers of three kinds, and a 2 beside 0 and 1 be a count.
     """
-    levels: dict[int, list[Spike]] = {j: [] for j in range(len(statistics.names))}
-    for spike in statistics.spikes:
-        levels[spike.column].append(spike)
-    extra = {spike.value for spikes in levels.values() for spike in spikes} - {0.0, 1.0}
+    extra = {spike.value for spike in statistics.spikes} - {0.0, 1.0}
     if len(extra) != 1 or 0 <= (value := extra.pop()) <= 2:
         return []
     possible = [0.0, 1.0, value]
@@ -136,7 +137,7 @@ def _among_bits(statistics: ColumnStatistics, thresholds: Thresholds) -> list[Sp
         return []
     n_cells = statistics.n_rows - statistics.n_missing - statistics.n_infinite
     found = []
-    for column, spikes in levels.items():
+    for column, spikes in enumerate(_by_column(statistics)):
         # Levels of one or two cells are not counted.
         if sum(spike.count for spike in spikes) + (LEAST_REPEATS - 1) * (3 - len(spikes)) < n_cells[column]:
             return []
