@@ -36,7 +36,7 @@ class Relation:
     """What targets are to their inputs.
 
     Attributes:
-      kind: same | denoising | rescaled | permuted | affine | shifted | turned | reordered | unrelated.
+      kind: same | denoising | backwards | rescaled | permuted | affine | shifted | turned | reordered | unrelated.
       sentence: what was seen, with figures.
       scale, offset: of rescaled targets: `scale * targets + offset` are on the scale of the inputs; a number each, or
         one for each column (*shape).
@@ -50,7 +50,7 @@ class Relation:
     @property
     def asks_inputs(self) -> bool:
         """Whether the inputs should have been asked back."""
-        return self.kind not in ("same", "denoising", "rescaled")
+        return self.kind not in ("same", "denoising", "backwards", "rescaled")
 
     def meant(self, targets: np.ndarray) -> np.ndarray:
         """Returns targets (n, *shape) on the scale of the inputs."""
@@ -76,9 +76,9 @@ def relation(inputs: np.ndarray, targets: np.ndarray, *, recurrent: bool = True,
     if np.array_equal(x, y, equal_nan=True) and np.array_equal(inputs, targets, equal_nan=True):
         return SAME
     found = _permuted(inputs, targets) or _affine(x, y) or _shifted(x, y)
-    if not found and not (recurrent and _is_from_the_end(x, y)):
-        found = _turned(x, y) or _reordered(x, y)
-    found = found or _unrelated(x, y, seed)
+    if not found and recurrent and _is_from_the_end(x, y):
+        return Relation("backwards", "the targets are the inputs from their end, as recurrent decoders may be asked")
+    found = found or _turned(x, y) or _reordered(x, y) or _unrelated(x, y, seed)
     return found or _rescaled(x, y) or Relation("denoising", "each target resembles its own input")
 
 

@@ -307,6 +307,8 @@ def _notes(step: Step) -> list[str]:
         found.append("skip_connections")
     elif width is not None and width >= math.prod(step.case.lab.shape):
         found.append("no_bottleneck")
+    if step.case.lab.relation.kind == "backwards":
+        found.append("backwards")
     # Keras counts how often the largest value of a row is predicted to be the largest: a question about classes.
     if any("acc" in name.lower() for name in step.case.recipe.metrics):
         found.append("accuracy_metric")

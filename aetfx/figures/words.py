@@ -18,6 +18,8 @@ NOTES = {
     "no_bottleneck": "The code is as wide as the data: the model can copy its input and need not learn anything.",
     "accuracy_metric": "Accuracy counts how often the largest value of a row is predicted to be the largest. It says "
     "nothing about a reconstruction; watch the loss, or the score above.",
+    "backwards": "The targets are the inputs from their end, as recurrent decoders may be asked. Turn round what comes "
+    "out before you compare it with what went in; if that is not what you meant, ask the inputs themselves back.",
     "skip_connections": "Skip connections carry the rows past the narrowest layer: its width is no bottleneck, and the "
     "score says little about what that layer keeps.",
 }

@@ -95,3 +95,11 @@ def test_a_padding_that_no_layer_masks_is_named(tmp_path):
 def test_padding_must_be_a_number():
     with pytest.raises(StudyError, match=r"data\.padding must be a number"):
         aetfx.diagnose(recurrent(), waves(), epochs=1, padding="zero")
+
+
+def test_targets_from_the_end_are_told_and_no_fault(tmp_path, capsys):
+    rows, out = waves(padded=False), tmp_path / "run"
+    found = aetfx.diagnose(recurrent(masking=False), rows, y_train=rows[:, ::-1], epochs=3, budget=1, out=out)
+    print_diagnosis(found.record, None)
+    assert "Turn round what comes out" in " ".join(capsys.readouterr().out.split())
+    assert "code.target_mismatch" in {item["code"] for item in found.record["ruled_out"]}

@@ -21,7 +21,7 @@ class TargetMismatch(Cause):
         if case.recipe.target != "given" or part.targets is part.inputs:
             return Admission.no("the targets are the inputs")
         if not case.lab.scores_inputs and case.lab.relation.kind != "rescaled":
-            return Admission.no("each target resembles its own input, as in denoising")
+            return Admission.no(case.lab.relation.sentence)
         return Admission.yes(case.lab.relation.sentence)
 
     def experiments(self, case: Case) -> list[Experiment]:
