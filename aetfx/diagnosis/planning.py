@@ -61,7 +61,9 @@ def plan_request(request: Request, *, progress: Progress | None) -> dict[str, An
     thresholds = Thresholds.with_overrides(request.study.diagnosis.thresholds)
     prepared = prepare_model(request, progress)
     with tempfile.TemporaryDirectory(prefix="aetfx-") as folder:
-        session = open_lab(request.placed(Path(folder)), Path(folder), prepared, progress)
+        session = open_lab(
+            request.placed(Path(folder)), Path(folder), prepared, progress, shift_auc=thresholds.shift_auc
+        )
         lab, recipe = session.lab, session.baseline
         untrained: Any = Untrained(recipe, lab.seed, recipe.source.build(), lab.preprocessing(recipe))
         findings = session.validation.findings

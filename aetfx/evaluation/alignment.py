@@ -5,8 +5,8 @@ two columns of one hump, so three things are asked for: the map fits at 19 level
 changing nothing, and it has a cause. One map for all columns (pixels divided by 255 on one side only) is cause enough;
 a map per column is believed only where one side carries the mark of having been scaled and the other one is grossly
 off, or where eval was scaled exactly by its own figures; a map of some columns only where the same factor lies between
-them all, as where one of two sources counts in cents, and the other columns agree as they are. Columns of two values,
-which have no quantiles to compare, are laid over each other by these (`flags`).
+them all, as where one of two sources counts in cents, and the other columns agree as they are. Columns of few values,
+whose quantiles jump, are laid over each other by these (`levels`).
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from aetfx.evaluation.flags import Flags
+from aetfx.evaluation.levels import Levels
 
 _LEVELS = np.linspace(0.05, 0.95, 19)
 _LEAST_ROWS = 50  # of each side: a quantile of fewer rows strays by a tenth of its column's spread
@@ -99,10 +99,10 @@ def alignment(train: np.ndarray, evaluation: np.ndarray) -> Alignment | None:
         return None
     here, there = (np.asarray(rows, np.float64).reshape(len(rows), -1) for rows in (train, evaluation))
     here, there = (np.where(np.isfinite(rows), rows, np.nan) for rows in (here, there))
-    sides, flags, found = _Sides.of(here, there), Flags.of(here, there), None
+    sides, levels, found = _Sides.of(here, there), Levels.of(here, there), None
     if sides is not None:
-        found = _one_map(sides) or _map_per_column(sides, flags) or _map_of_some(sides) or _map_of_two_scalers(sides)
-    return found or _map_of_flags(flags, here, there)
+        found = _one_map(sides) or _map_per_column(sides, levels) or _map_of_some(sides) or _map_of_two_scalers(sides)
+    return found or _map_of_levels(levels, sides, here, there)
 
 
 _FIGURES = (np.nanmean, np.nanstd, np.nanmin, np.nanmax)
@@ -221,21 +221,25 @@ def _one_map(sides: _Sides) -> Alignment | None:
     return None
 
 
-def _map_per_column(sides: _Sides, flags: Flags) -> Alignment | None:
+def _map_per_column(sides: _Sides, levels: Levels) -> Alignment | None:
     if sides.here.shape[1] < _LEAST_COLUMNS or not _scaled_apart(sides):
         return None
     scale, offset = _lines(sides)
     fit = sides.accepted(scale, offset)
     if fit is None:
         return None
+    return Alignment("columns", *_completed(sides, levels, scale, offset), *fit, sides.used)
+
+
+def _completed(sides: _Sides, levels: Levels, scale: np.ndarray, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Returns the lines of all columns (D,), given those through the quantiles (C,)."""
     # A column that mostly stays at one value has no quantiles to compare: mean and sd have to do.
     (mean, sd), (eval_mean, eval_sd) = (figures[:2] for figures in sides.whole)
     with np.errstate(all="ignore"):
         scales = np.where((sd > 0) & (eval_sd > 0), sd / eval_sd, 1.0)
         offsets = np.nan_to_num(mean - scales * eval_mean)
     scales[sides.used], offsets[sides.used] = scale, offset
-    scales[flags.two], offsets[flags.two] = flags.lines
-    return Alignment("columns", scales, offsets, *fit, sides.used)
+    return np.where(levels.mapped, levels.scale, scales), np.where(levels.mapped, levels.offset, offsets)
 
 
 def _map_of_some(sides: _Sides) -> Alignment | None:
@@ -275,22 +279,32 @@ def _map_of_two_scalers(sides: _Sides) -> Alignment | None:
     return None if fit is None else Alignment("one", np.full(size, scale), np.full(size, offset), *fit, sides.used)
 
 
-def _map_of_flags(flags: Flags, here: np.ndarray, there: np.ndarray) -> Alignment | None:
-    """The map of columns of two values each, where eval has others than train."""
-    if not flags.prepared_otherwise:
+def _map_of_levels(levels: Levels, sides: _Sides | None, here: np.ndarray, there: np.ndarray) -> Alignment | None:
+    """The map of columns of few values each, where eval has others than train; the columns beside them must follow."""
+    if not levels.prepared_otherwise:
         return None
-    scale, offset = np.ones(len(flags.two)), np.zeros(len(flags.two))
-    scale[flags.two], offset[flags.two] = lines = flags.lines
-    one = all(np.ptp(part) <= _EXACT * max(1.0, float(np.abs(part).max())) for part in lines)
+    scale, offset, followed = levels.scale, levels.offset, True
+    if sides is not None:
+        # What agrees as it is stays so; of the others as many must agree as of the columns of few values.
+        slopes, shifts = _lines(sides)
+        same = sides.rests(sides.there) < _OFF
+        slopes, shifts = np.where(same, 1.0, slopes), np.where(same, 0.0, shifts)
+        others = sides.rests(sides.there * slopes + shifts)[~levels.few[sides.used]]
+        if others.size and (others > _OFF + 2 * sides.slack).mean() > _MOST_OFF:
+            return None
+        scale, offset = _completed(sides, levels, slopes, shifts)
+        followed = not others.size
+    told = levels.mapped & levels.few
+    moved = told & (levels.moves > 0)
+    alike = (np.ptp(part[moved]) <= _EXACT * max(1.0, float(np.abs(part[moved]).max())) for part in (scale, offset))
+    one = followed and bool((moved == told).all()) and all(alike)
     if one:
-        scale[:], offset[:] = (float(np.median(part)) for part in lines)
-    sides = [np.nanquantile(rows[:, flags.two], _LEVELS, axis=0) for rows in (here, there * scale + offset)]
-    jumps = np.ptp(sides[0], axis=0) > 0  # all of these levels of a rare flag are alike
-    rests = _rests(*(side[:, jumps] for side in sides))
-    share = flags.share[0]
-    move = float(np.sqrt(np.mean(np.square(flags.moves) / (share * (1 - share)))))
-    r2 = 1 - float(np.median(rests)) if jumps.any() else 1.0
-    return Alignment("one" if one else "columns", scale, offset, r2, move, flags.two)
+        scale, offset = (np.full(len(part), np.median(part[moved])) for part in (scale, offset))
+    laid = [np.nanquantile(rows[:, told], _LEVELS, axis=0) for rows in (here, there * scale + offset)]
+    jumps = np.ptp(laid[0], axis=0) > 0  # all quantiles of a rare flag are alike
+    r2 = 1 - float(np.median(_rests(*(side[:, jumps] for side in laid)))) if jumps.any() else 1.0
+    move = float(np.sqrt(np.mean(np.square(levels.moves[told]))))
+    return Alignment("one" if one else "columns", scale, offset, r2, move, told)
 
 
 def _mark(figures: np.ndarray) -> str | None:

@@ -240,7 +240,10 @@ def largest_noise(blueprint: Blueprint) -> float:
 
 
 def largest_hidden_dropout(blueprint: Blueprint) -> float:
-    """Returns the largest rate of a dropout layer that is not fed the rows themselves (denoising), 0 without any."""
+    """Returns the largest dropout that does not fall on the rows themselves (denoising), 0 without any.
+
+    It may be a layer or a setting of one, as of recurrent layers, or fall on their states.
+    """
     largest = 0.0
     for model in dictionaries(blueprint):
         layers = model.get("layers")
@@ -248,12 +251,14 @@ def largest_hidden_dropout(blueprint: Blueprint) -> float:
             continue
         entering = {node["config"]["name"] for node in layers if node.get("class_name") == "InputLayer"}
         for before, node in zip([None, *layers], layers, strict=False):
-            if not str(node.get("class_name")).endswith("Dropout"):
+            rates = {key: float(config[key]) for config, key in _noises(node) if key != "stddev"}
+            if not rates:
                 continue
             fed = {reference[0] for reference in _references(node.get("inbound_nodes"))}
             first = fed <= entering if fed else before is None or before.get("class_name") == "InputLayer"
-            if not first:
-                largest = max(largest, float(node["config"].get("rate") or 0.0))
+            largest = max(
+                largest, *(rate for key, rate in rates.items() if not first or key == "recurrent_dropout"), 0.0
+            )
     return largest
 
 

@@ -523,6 +523,46 @@ def test_layers_narrower_than_the_one_between_them_are_widened_around_it():
         assert not cause.unusual(make_case(PLANE, hidden=hidden, code=code, epochs=1)), "an hourglass has one waist"
 
 
+@pytest.mark.parametrize(
+    ("encoder", "code", "decoder", "said", "widened"),
+    [
+        (2, 6, 2, "give 2 values each, fewer than the 6 of 'code'", [12, 6, 12]),
+        (16, 6, 2, "'decoder' carry 2 values from step to step, fewer than the 6 of the code", [16, 6, 12]),
+        (16, 6, 6, None, None),
+        (6, 6, 8, None, None),
+    ],
+)
+def test_a_recurrent_layer_is_as_narrow_as_its_state(encoder, code, decoder, said, widened):
+    import keras
+
+    layers = [
+        keras.layers.LSTM(encoder, name="encoder"),
+        keras.layers.Dense(code, name="code"),
+        keras.layers.RepeatVector(8),
+        keras.layers.LSTM(decoder, return_sequences=True, name="decoder"),
+        keras.layers.TimeDistributed(keras.layers.Dense(1)),
+    ]
+    model = keras.Sequential([keras.Input((8, 1)), *layers])
+    recipe = Recipe(describe_model(model, (8, 1)), plain_optimizer(keras.optimizers.Adam()), "mse", 1, 32)
+    case, cause = open_case(recipe, PLANE.reshape(160, 8, 1)), REGISTRY["model.capacity_too_small"]
+    assert cause.unusual(case) == (said is not None)
+    if said:
+        assert said in cause.admit(case).evidence[0]
+        wider = read_architecture(cause.experiments(case)[0].recipe.source.build(), (8, 1))
+        assert [layer.units for layer in wider.inner] == widened
+
+
+def test_both_states_of_an_lstm_are_no_wider_than_the_one_that_takes_them():
+    import keras
+
+    rows = keras.Input((8, 1))
+    _, *states = keras.layers.LSTM(3, return_state=True, name="code")(rows)
+    back = keras.layers.LSTM(3, return_sequences=True)(rows, initial_state=states)
+    model = keras.Model(rows, keras.layers.TimeDistributed(keras.layers.Dense(1))(back))
+    recipe = Recipe(describe_model(model, (8, 1)), plain_optimizer(keras.optimizers.Adam()), "mse", 1, 32)
+    assert not REGISTRY["model.capacity_too_small"].unusual(open_case(recipe, PLANE.reshape(160, 8, 1)))
+
+
 def test_a_score_that_pca_beats_by_far_is_not_good():
     case = make_case(PLANE, epochs=2, target=2.0)
     assert case.behind

@@ -8,6 +8,7 @@ import pytest
 from aetfx.diagnosis.api import diagnose_study, plan_study
 from aetfx.diagnosis.causes import REGISTRY
 from aetfx.report.console import print_plan
+from aetfx.study import parse_study
 from tests.diagnosis.test_ending import ROWS, study
 
 pytest.importorskip("keras")
@@ -53,6 +54,18 @@ def test_the_diagnosis_keeps_to_its_plan(planned, tmp_path):
     assert found.record["cost"]["training_multiple"] <= planned["budget"]
     assert planned["rows"] == found.record["rows"]
     assert sum(planned["rows"].values()) == len(ROWS)
+
+
+def test_a_shift_is_in_the_plan(tmp_path):
+    np.save(tmp_path / "train.npy", ROWS)
+    np.save(tmp_path / "eval.npy", ROWS + 3 * ROWS.std(axis=0) * np.sign(ROWS))
+    tree = {
+        "data": {name: str(tmp_path / f"{name}.npy") for name in ("train", "eval")},
+        "model": {"hidden": [16], "bottleneck": 3},
+    }
+    planned = plan_study(parse_study(tree))
+    assert states(planned)["data.train_eval_shift"] == "will be tried"
+    assert sum(planned["rows"].values()) < 2 * len(ROWS), "half of the eval rows is set aside"
 
 
 def test_the_plan_reads_well_in_a_narrow_terminal(planned, capsys):

@@ -176,9 +176,44 @@ def test_flags_that_are_rarer_elsewhere_are_a_shift():
     assert alignment(train, evaluation) is None
     assert alignment(train, 1 - evaluation) is None
     assert alignment(train, np.where(np.arange(200)[:, None] < 120, 0, evaluation) * 3 - 1) is None
-    measured = np.random.default_rng(2).normal(size=(800, 9)) @ np.diag(np.linspace(1, 9, 9))
-    beside = np.hstack([train, measured[:600]]), np.hstack([evaluation * 2, measured[600:]])
-    assert alignment(*beside) is None, "most columns are no flags, and agree as they are"
+
+
+def answers(n, seed):
+    """Seven questions answered by 1 to 5, age in decades, and children."""
+    rng = np.random.default_rng(seed)
+    mood = rng.normal(size=(n, 1))
+    asked = np.clip(np.round(3 + mood * np.linspace(0.5, 1.5, 7) + rng.normal(size=(n, 7))), 1, 5)
+    return np.hstack([asked, rng.integers(2, 9, (n, 1)), rng.poisson(1.2, (n, 1))]).astype(np.float64)
+
+
+def test_answers_that_one_side_standardised_are_laid_over_the_others():
+    train, evaluation = answers(500, 0), answers(160, 1)
+    mean, sd = train.mean(axis=0), train.std(axis=0)
+    scaled = (train - mean) / sd
+    found = alignment(scaled, evaluation)
+    assert found.kind == "columns"
+    np.testing.assert_allclose(found(evaluation), (evaluation - mean) / sd, atol=1e-9)
+    own = (evaluation - evaluation.mean(axis=0)) / evaluation.std(axis=0)
+    np.testing.assert_allclose(alignment(train, own)(own), evaluation, atol=1e-9)
+    assert alignment(train, evaluation) is None
+    assert alignment(scaled, (evaluation - mean) / sd) is None
+    older = np.minimum(evaluation + 1, train.max(axis=0))
+    assert alignment(train, older) is None, "the same values, and other people"
+
+
+def test_columns_of_few_values_speak_for_those_beside_them():
+    train, evaluation = answers(500, 0), answers(160, 1)
+    measured = np.random.default_rng(2).normal(size=(660, 5)) @ np.diag(np.linspace(1, 9, 5)) + 40
+    raw = np.hstack([evaluation, measured[500:]])
+    both = np.hstack([train, measured[:500]])
+    mean, sd = both.mean(axis=0), both.std(axis=0)
+    found = alignment((both - mean) / sd, raw)
+    assert np.abs(found(raw) - (raw - mean) / sd).max() < 0.5
+    half = alignment(both, np.hstack([evaluation * 2, measured[500:]]))
+    np.testing.assert_array_equal(half(raw)[:, 9:], raw[:, 9:], "these agree as they are")
+    np.testing.assert_allclose(half(raw)[:, :9], raw[:, :9] / 2)
+    other = np.random.default_rng(3).exponential(size=(160, 5)) ** 4
+    assert alignment(both, np.hstack([evaluation * 2, other])) is None, "these follow no line"
 
 
 def pages(n, seed):

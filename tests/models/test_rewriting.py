@@ -11,6 +11,7 @@ from aetfx.errors import ModelError
 from aetfx.models.reading import read_architecture
 from aetfx.models.rewriting import (
     can_rewrite,
+    largest_hidden_dropout,
     largest_noise,
     largest_penalty,
     put_dense_behind,
@@ -303,6 +304,10 @@ def test_dropout_inside_a_recurrent_layer_is_noise_too():
     source = describe_model(keras.Sequential([keras.Input((5, 4)), *layers]), (5, 4))
     assert largest_noise(source.blueprint) == 0.6
     assert largest_noise(scale_noise(source.blueprint, 0.0)) == 0.0
+    assert largest_hidden_dropout(source.blueprint) == 0.6, "the other one falls on the rows"
+    behind = keras.Sequential([keras.Input((5, 4)), keras.layers.LSTM(3), keras.layers.RepeatVector(5),
+                               keras.layers.LSTM(4, dropout=0.3, return_sequences=True)])  # fmt: skip
+    assert largest_hidden_dropout(describe_model(behind, (5, 4)).blueprint) == 0.3
 
 
 @pytest.mark.parametrize("name", ["sequential", "custom"])

@@ -174,6 +174,26 @@ def test_what_lies_beyond_the_paper_is_far_by_how_far_the_ink_reaches():
     assert np.isinf(fences(summarize(still))).all(), "nothing says what is far there"
 
 
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda rng, size: (rng.random(size) < 0.3).astype(float),
+        lambda rng, size: rng.integers(1, 6, size),
+        lambda rng, size: rng.poisson(0.7, size),
+        lambda rng, size: rng.negative_binomial(0.5, 0.3, size),
+    ],
+)
+def test_codes_and_counts_hold_outliers_only_many_spans_away(draw):
+    rng = np.random.default_rng(0)
+    rows = draw(rng, (2000, 8)).astype(float)
+    assert "data.outliers" not in {finding.code for finding in checked(rows)}
+    slipped = np.where(rng.random(rows.shape) < 0.002, 100 * rng.uniform(1, 1.5, rows.shape) * rows, rows)
+    [finding] = [finding for finding in checked(slipped) if finding.code == "data.outliers"]
+    assert finding.evidence["columns"] == (slipped >= 100).any(axis=0).sum() > 0
+    rare = np.where(rng.random((2000, 8)) < 0.01, 20.0, 0.0)
+    assert np.isinf(fences(summarize(rare))).all(), "nothing says what is far there"
+
+
 @pytest.mark.parametrize("share", [0.001, 0.01, 0.04])
 def test_gross_cells_are_outliers(share):
     rng, values = np.random.default_rng(2), NORMAL.copy()

@@ -90,7 +90,11 @@ class CapacityTooSmall(Cause):
         )
 
     def _widen_narrow(self, case: Case, narrow: list[LayerFacts], values: int) -> Experiment:
-        widths = {layer.name: -(-values * layer.units // layer.width) for layer in narrow if layer.resizable}
+        widths = {
+            layer.name: -(-values * layer.units // _carried(case.architecture, layer))
+            for layer in narrow
+            if layer.resizable
+        }
         remedy = f"Widen the layers around the middle one to {values}."
         return self._experiment(case, widths, f"around_the_middle={values}", remedy, False)
 
@@ -126,14 +130,30 @@ class CapacityTooSmall(Cause):
 
 
 def _pinched(architecture: Architecture) -> tuple[list[LayerFacts], LayerFacts | None]:
-    """Returns the narrowest layers and the wider one between them; an hourglass has one waist, and no such layer."""
+    """Returns the narrowest layers and the wider one before or between them; an hourglass has one waist, and no such.
+
+    A recurrent layer that gives a sequence is as narrow as its state, through which all of the sequence goes.
+    """
     code, inner = architecture.code, architecture.inner
-    waists = [place for place, layer in enumerate(inner) if code is not None and layer.width == code.width]
-    between = inner[waists[0] + 1 : waists[-1]] if waists else ()
-    middle = max(between, key=lambda layer: layer.width, default=None)
-    if middle is None or code is None or middle.width <= code.width:
+    if code is None:
         return [], None
-    return [inner[place] for place in waists], middle
+    # Of an LSTM that hands both of its states over the code is twice as wide as what it is asked for.
+    width = code.units if code.recurrent else code.width
+    waists = [place for place, layer in enumerate(inner) if layer is code or _carried(architecture, layer) == width]
+    between = inner[waists[0] + 1 : waists[-1]]
+    whole = [layer for layer in between if _carried(architecture, layer) == layer.width]
+    middle = max(whole, key=lambda layer: layer.width, default=None)
+    if middle is not None and middle.width > code.width:
+        return [inner[place] for place in waists], middle
+    narrower = [layer for layer in inner if _carried(architecture, layer) < width]
+    return (narrower, code) if narrower else ([], None)
+
+
+def _carried(architecture: Architecture, layer: LayerFacts) -> int:
+    """Values that a layer hands on, or of a recurrent layer that gives a sequence, from step to step."""
+    steps = architecture.shape[0] if len(architecture.shape) == 2 else 1
+    whole = not layer.recurrent or layer.width <= 2 * layer.units or layer.width % steps
+    return layer.width if whole else layer.width // steps
 
 
 def _pinched_evidence(case: Case) -> list[str]:
@@ -141,6 +161,8 @@ def _pinched_evidence(case: Case) -> list[str]:
     if middle is None:
         return []
     names = " and ".join(f"'{layer.name}'" for layer in narrow)
-    return [
-        f"{names} give {narrow[0].width} values each, fewer than the {middle.width} of '{middle.name}' between them"
-    ]
+    each = " each" if len(narrow) > 1 else ""
+    width = min(_carried(case.architecture, layer) for layer in narrow)
+    if middle is case.architecture.code:
+        return [f"{names} carry {width} values{each} from step to step, fewer than the {middle.width} of the code"]
+    return [f"{names} give {width} values{each}, fewer than the {middle.width} of '{middle.name}' between them"]

@@ -75,10 +75,14 @@ def fences(statistics: ColumnStatistics, thresholds: Thresholds | None = None) -
     # At most one value in twenty lies beyond the paper of a page: how far the ink reaches says what is far there.
     high = np.where((up95 == 0) & (down05 > 0), middle + thresholds.fence_reach * down05, high)
     low = np.where((down05 == 0) & (up95 > 0), middle - thresholds.fence_reach * up95, low)
-    codes = np.isnan(middle)
     if statistics.n_distinct is not None:
-        codes |= statistics.n_distinct < thresholds.fence_distinct
-    return np.where(codes, -np.inf, low), np.where(codes, np.inf, high)
+        # Codes, counts and grey levels have no tail to follow: so many spans of their middle 98 % away is far.
+        codes = statistics.n_distinct < thresholds.fence_distinct
+        at01, at99 = statistics.quantile(0.01), statistics.quantile(0.99)
+        span = np.where(up95 + down05 > 0, thresholds.fence_reach * (at99 - at01), np.inf)
+        low, high = np.where(codes, at01 - span, low), np.where(codes, at99 + span, high)
+    unknown = np.isnan(middle)
+    return np.where(unknown, -np.inf, low), np.where(unknown, np.inf, high)
 
 
 def inner_fences(statistics: ColumnStatistics, thresholds: Thresholds | None = None) -> tuple[np.ndarray, np.ndarray]:
