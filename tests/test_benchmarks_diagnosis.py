@@ -9,7 +9,7 @@ import pytest
 
 from aetfx.diagnosis.causes import REGISTRY
 from aetfx.evaluation.score import Scorer
-from benchmarks.diagnosis import fixes, plain, rowsets, splits, summary, verify
+from benchmarks.diagnosis import crossed, fixes, plain, rowsets, splits, summary, verify
 from benchmarks.diagnosis.outcome import count
 from benchmarks.diagnosis.program import Program, names
 
@@ -179,3 +179,13 @@ def test_own_preprocessing_finds_sentinels_and_undoes_its_scaling():
     assert (np.delete(empty, np.s_[::3]) == 0).all()
     assert np.isfinite(changed.x_train).all()
     np.testing.assert_allclose(restore(changed.x_fresh), data.x_fresh, rtol=1e-3, atol=1e-3)
+
+
+def test_faults_are_crossed_with_programs_and_planned(tmp_path, capsys):
+    asked = ["--only", "affairs_dense", "--faults", "inverted", "eval as it was", "eval divided by 255"]
+    assert crossed.main([*asked, "--json", str(tmp_path / "found.json")]) == 0
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert found["eval as it was"] == found["inverted"] == {"affairs_dense": ""}
+    assert "1 of 1" in capsys.readouterr().out
+    data = Program("affairs_dense").module.data()
+    assert set(crossed.planned(Program("affairs_dense"), data, Program("affairs_dense").module.build)) == set(REGISTRY)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import aetfx
+from aetfx.diagnosis.order import RowOrder
 
 keras = pytest.importorskip("keras")
 
@@ -37,3 +38,11 @@ def test_rows_in_no_order_are_not_trained_again():
     found = aetfx.diagnose(model, rows(0.0), epochs=30, budget=3).record
     assert found["row_order"] is None
     assert "row_order" not in found["notes"]
+
+
+def test_an_order_that_hardly_matters_asks_for_nothing():
+    assert "hardly matters" in RowOrder(by_hash=2.984, tail=3.029).sentence
+    assert "Hold out a tail" not in RowOrder(by_hash=2.984, tail=3.029).sentence
+    assert RowOrder(by_hash=0.2, tail=0.3).sentence.endswith(
+        "Hold out a tail if the model is for rows that come later."
+    )
