@@ -24,6 +24,7 @@ from aetfx.validation.findings import Finding
 from aetfx.words import percent
 
 _SCREEN_SHARE = 0.5  # of the remaining budget; the rest is for confirming
+_MORE = 0.5  # of the budget, where a fix was found and the score is still above the target
 
 
 @dataclass
@@ -85,6 +86,7 @@ def run_chain(
     target: float,
     budget: float,
     thresholds: Thresholds,
+    strict: bool = False,
     experiments: bool = True,
     interruptible: bool = False,
 ) -> Outcome:
@@ -97,6 +99,7 @@ def run_chain(
       target: score that counts as good.
       budget: in units of the user's own training.
       thresholds: the numbers of the method.
+      strict: True where the user set the budget: what a fix leaves behind is then paid from it or not at all.
       experiments: False trains the user's recipe once and tells what its signs suggest.
       interruptible: an interrupt (Ctrl-C) ends the chain early, as the end of the time does, and is not passed on.
 
@@ -114,7 +117,7 @@ def run_chain(
             if not experiments:
                 outcome.suspected += [_suspicion(step, code) for code in _signs(step)]
                 break
-            _run_step(step, outcome, budget)
+            _run_step(step, outcome, budget, strict)
             if step.named is not None and step.named.experiment.code == "model.capacity_too_large":
                 _ask_for_more_rows(step, outcome, budget)  # where a smaller model makes up for little, rows go first
             _collect(step, outcome)
@@ -159,12 +162,14 @@ def _open_step(case: Case, outcome: Outcome) -> Step:
     return step
 
 
-def _run_step(step: Step, outcome: Outcome, budget: float) -> None:
+def _run_step(step: Step, outcome: Outcome, budget: float, strict: bool) -> None:
     case, confirmation = step.case, step.confirmation
     lab, t = case.lab, case.thresholds
     admitted = [code for code, admission in step.admissions.items() if admission.admitted]
     experiments = possible_experiments(case, admitted)
     left = max(0.0, budget - lab.spent)
+    if case.step > 1 and not strict and case.select_score > case.target:  # one cause was found, and not the only one
+        left = max(left, _MORE * budget)
     step.plan = planned = plan(case, [e for e in experiments if not e.last_resort], left * _SCREEN_SHARE)
     lab.planned = lab.spent + planned.cost + min(left, confirmation.cost(experiments[:2]))
     _screen_into(step, planned)
@@ -184,7 +189,7 @@ def _run_step(step: Step, outcome: Outcome, budget: float) -> None:
         if any(c.decision == "verified" for c in step.candidates):
             break
         asked = [Candidate(item.experiment, item.gain) for item in group]
-        paid = _affordable(case, confirmation, asked, budget)
+        paid = _affordable(step, asked, budget, strict)
         outcome.short_of_budget |= len(paid) < len(asked)
         unpaid += asked[len(paid) :]
         step.candidates += paid
@@ -231,13 +236,24 @@ def possible_experiments(case: Case, codes: list[str]) -> list[Experiment]:
     return list(found.values())
 
 
-def _affordable(case: Case, confirmation: Confirmation, chosen: list[Candidate], budget: float) -> list[Candidate]:
-    """Returns the leading candidates that can be confirmed; on the user's own recipe always the first."""
+def _affordable(step: Step, chosen: list[Candidate], budget: float, strict: bool) -> list[Candidate]:
+    """Returns the leading candidates that can be confirmed.
+
+    On the user's own recipe that is always the first; behind a fix too, where it has a sign and surely gains.
+    """
+    case, kept = step.case, list(chosen)
     left = max(budget - case.lab.spent, 0.0)
-    kept = list(chosen)
-    while kept and confirmation.cost([c.experiment for c in kept]) > left and not (len(kept) == 1 and case.step == 1):
+    while kept and step.confirmation.cost([c.experiment for c in kept]) > left:
+        if len(kept) == 1 and (case.step == 1 or (not strict and _is_plain(step, kept[0]))):
+            break
         kept.pop()
     return kept
+
+
+def _is_plain(step: Step, candidate: Candidate) -> bool:
+    """Whether a further cause shows by its sign and by what its screen gained."""
+    admission = step.admissions[candidate.experiment.code]
+    return admission.has_sign and candidate.screened >= step.case.thresholds.sure_gain
 
 
 def _try_pairs(

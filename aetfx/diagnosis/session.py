@@ -69,6 +69,7 @@ def run_request(request: Request, directory: Path, *, progress: Progress | None,
                 target=study.diagnosis.target,
                 budget=budget(session.lab, study.diagnosis.budget, thresholds),
                 thresholds=thresholds,
+                strict=study.diagnosis.budget is not None,
                 experiments=study.diagnosis.experiments,
                 interruptible=not keep,  # with a run directory the same command goes on instead
             )

@@ -80,6 +80,16 @@ def test_what_helps_beside_a_cause_is_told_where_the_budget_ends_before_it_is_co
     assert "the budget did not allow more" in more["evidence"][-1]
 
 
+def test_a_further_cause_that_is_plain_is_confirmed_where_nobody_set_the_budget(tmp_path, monkeypatch):
+    for name, value in (("_BUDGET", 6.0), ("_RESPLIT_BUDGET", 6.0), ("_LEAST_BUDGET_SECONDS", 0.0)):
+        monkeypatch.setattr(f"aetfx.diagnosis.session.{name}", value)
+    found = diagnose_study(study(tmp_path), tmp_path / "run")
+    first, second = found.causes
+    assert first.code == "model.output_activation"
+    assert second.code in ("optimizer.learning_rate_too_low", "optimizer.undertrained")
+    assert found.record["cost"]["training_multiple"] > 6
+
+
 @pytest.mark.slow
 def test_the_clock_ends_a_diagnosis_and_more_time_completes_it(tmp_path):
     """The first trials are kept, so that the second time begins where the first ended."""
