@@ -145,7 +145,7 @@ def test_rows_prepared_alike_need_no_map(rows):
 
 
 def test_few_rows_and_constant_columns_prove_nothing():
-    assert alignment(DIGITS[:40], DIGITS[40:80] * 255) is None
+    assert alignment(DIGITS[:25], DIGITS[40:65] * 255) is None
     assert alignment(np.ones((100, 5)), np.zeros((100, 5))) is None
     assert alignment(np.full((100, 5), np.nan), np.zeros((100, 5))) is None
 
@@ -231,3 +231,18 @@ def test_an_exact_factor_between_the_extremes_proves_itself():
     assert found.r2 < 0.98, "by the quantiles alone it would not be believed"
     assert alignment(train, evaluation * 241) is None
     assert alignment(np.round(train * 3), np.round(evaluation * 6)) is None, "counts have small factors by chance"
+
+
+def test_what_has_no_cell_below_0_was_not_standardised():
+    rng = np.random.default_rng(0)
+    rows = rng.gamma(4.0, np.linspace(0.1, 0.5, 8), (236, 8))  # neither far from 0 nor from sd 1
+    train, evaluation = rows[:200], rows[200:]
+    mean, sd = train.mean(axis=0), train.std(axis=0)
+    scaled = (train - mean) / sd
+    found = alignment(scaled, evaluation)
+    assert found.kind == "columns"
+    assert np.abs(found(evaluation) - (evaluation - mean) / sd).mean() < 0.3
+    assert alignment(scaled, (evaluation - mean) / sd) is None
+    elsewhere = (evaluation - mean) / sd + 1.5  # other rows, prepared alike: some lie below the train mean
+    assert (elsewhere < 0).any()
+    assert alignment(scaled, elsewhere) is None
