@@ -33,6 +33,7 @@ _FACTORS = (2.0, 10.0, 16.0, 100.0, 127.5, 128.0, 255.0, 256.0, 1000.0, 65535.0)
 _SAME = 1.5  # times between the slopes of columns with the same factor: a quantile's own noise at _LEAST_ROWS rows
 _COINCIDENCE = 10.0  # between the largest of some counts smaller factors lie by chance
 _EXACT = 1e-4  # of a scaler's own figures, float32
+_ENDS = 0.02  # of the range of all cells: grey levels of some pages end a little below white
 _PROVEN_REST = 0.25  # of eval rows from another place: heights of a strip that the train rows have little of
 _GROSS = 3.0  # times another spread, or spreads away from another mean
 
@@ -81,6 +82,8 @@ class Alignment:
     def words(self) -> str:
         """What eval rows are to train rows, for a single map."""
         factor, offset = 1 / float(self.scale[0]), -float(self.offset[0] / self.scale[0])
+        if factor < 0:
+            return f"{offset:.4g} minus the train rows, as a negative is"
         times = "" if factor == 1 else f" times {factor:.4g}" if factor > 1 else f" divided by {1 / factor:.4g}"
         more = "" if offset == 0 else f" {'plus' if offset > 0 else 'minus'} {abs(offset):.4g}"
         return f"the train rows{times}{more}"
@@ -101,7 +104,8 @@ def alignment(train: np.ndarray, evaluation: np.ndarray) -> Alignment | None:
     here, there = (np.where(np.isfinite(rows), rows, np.nan) for rows in (here, there))
     sides, levels, found = _Sides.of(here, there), Levels.of(here, there), None
     if sides is not None:
-        found = _one_map(sides) or _map_per_column(sides, levels) or _map_of_some(sides) or _map_of_two_scalers(sides)
+        found = _one_map(sides) or _negative(sides) or _map_per_column(sides, levels)
+        found = found or _map_of_some(sides) or _map_of_two_scalers(sides)
     return found or _map_of_levels(levels, sides, here, there)
 
 
@@ -156,14 +160,18 @@ class _Sides:
 
         Where two scalers or a factor are `proven` the rows may differ as well, so that less of a fit is asked for.
         """
-        rests = self.rests(self.there * scale + offset)
+        return self.laid_over(self.there * scale + offset, proven=proven) if (scale > 0).all() else None
+
+    def laid_over(self, mapped: np.ndarray, *, proven: bool = False) -> tuple[float, float] | None:
+        """The same of eval's quantiles (L, C) as a map leaves them."""
+        rests = self.rests(mapped)
         rest, unmapped = float(np.median(rests)), self.rest(self.there)
         spread = self.here.std(axis=0)
         move = float(np.sqrt(np.mean(np.square((self.there - self.here) / spread))))
         good = rest < 1 - _R2 + self.slack and (rests > _OFF + 2 * self.slack).mean() <= _MOST_OFF
         good = good and unmapped > _BETTER * rest
         good = good or (proven and rest < _PROVEN_REST < unmapped)
-        return (1 - rest, move) if good and move > _LEAST_MOVE and (scale > 0).all() else None
+        return (1 - rest, move) if good and move > _LEAST_MOVE else None
 
     def exact_factor(self) -> float | None:
         """The usual factor that lies exactly between the largest of all cells, as white is 255 here and 1 there."""
@@ -219,6 +227,16 @@ def _one_map(sides: _Sides) -> Alignment | None:
                 size = len(sides.used)
                 return Alignment("one", np.full(size, a), np.full(size, b), *fit, sides.used)
     return None
+
+
+def _negative(sides: _Sides) -> Alignment | None:
+    """The map of a negative: dark is bright and bright is dark, between the same two ends."""
+    (least, most), (eval_least, eval_most) = (figures[2:] for figures in sides.pooled)
+    apart = max(abs(least - eval_least), abs(most - eval_most))
+    if sides.here.shape[1] < _LEAST_COLUMNS or apart > _ENDS * (most - least):
+        return None
+    fit, size = sides.laid_over(least + most - sides.there[::-1]), len(sides.used)
+    return fit and Alignment("one", np.full(size, -1.0), np.full(size, least + most), *fit, sides.used)
 
 
 def _map_per_column(sides: _Sides, levels: Levels) -> Alignment | None:

@@ -174,7 +174,7 @@ def test_flags_that_one_side_standardised_are_laid_over_the_others():
 def test_flags_that_are_rarer_elsewhere_are_a_shift():
     train, evaluation = flags(600, 0), flags(200, 1)
     assert alignment(train, evaluation) is None
-    assert alignment(train, 1 - evaluation) is None
+    assert alignment(train, 1 - evaluation).words == "1 minus the train rows, as a negative is"
     assert alignment(train, np.where(np.arange(200)[:, None] < 120, 0, evaluation) * 3 - 1) is None
 
 
@@ -246,3 +246,16 @@ def test_what_has_no_cell_below_0_was_not_standardised():
     elsewhere = (evaluation - mean) / sd + 1.5  # other rows, prepared alike: some lie below the train mean
     assert (elsewhere < 0).any()
     assert alignment(scaled, elsewhere) is None
+
+
+def test_a_negative_is_laid_over_its_positive():
+    train, evaluation = DIGITS[:1200], DIGITS[1200:]
+    found = alignment(train, 1 - evaluation)
+    assert found.words == "1 minus the train rows, as a negative is"
+    np.testing.assert_allclose(found(1 - evaluation), evaluation, atol=1e-12)
+    grey = alignment(255 * train, 255 - 255 * evaluation)
+    assert grey.words == "255 minus the train rows, as a negative is"
+    bright = DIGITS.mean(axis=1) > np.median(DIGITS.mean(axis=1))
+    assert alignment(DIGITS[~bright], DIGITS[bright]) is None, "bright pages and dark ones are no negatives"
+    symmetric = np.random.default_rng(0).uniform(-1, 1, (500, 9))
+    assert alignment(symmetric[:300], -symmetric[300:]) is None

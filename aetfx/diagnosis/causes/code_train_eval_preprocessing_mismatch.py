@@ -42,6 +42,8 @@ def _remedy(found: Alignment) -> str:
             "eval rows."
         )
     factor, offset = 1 / float(found.scale[0]), float(found.offset[0])
+    if factor < 0:
+        return f"Prepare both in the same way: the eval rows are {found.words}, so take them from {offset:.4g}."
     steps = "" if factor == 1 else f"divide by {factor:.4g}" if factor > 1 else f"multiply by {1 / factor:.4g}"
     if offset:
         shift = f"{'add' if offset > 0 else 'subtract'} {abs(offset):.4g}"
@@ -65,6 +67,8 @@ def _keras(found: Alignment) -> str:
             "x_train, x_val = (x_train_raw - mean) / sd, (x_val_raw - mean) / sd"
         )
     factor, offset = 1 / float(found.scale[0]), float(found.offset[0])
+    if factor < 0:
+        return f"x_val = {offset:.4g} - x_val  # as the train rows are"
     scaled = "x_val" if factor == 1 else f"x_val / {factor:.4g}" if factor > 1 else f"x_val * {1 / factor:.4g}"
     shift = "" if not offset else f" {'+' if offset > 0 else '-'} {abs(offset):.4g}"
     return f"x_val = {scaled}{shift}  # as the train rows are"
