@@ -147,6 +147,7 @@ SAMPLES = {
     "poisson": lambda rng, size: rng.poisson(20, size=size),
     "skewed left": lambda rng, size: -rng.gamma(0.5, size=size),
     "bimodal": lambda rng, size: rng.normal(size=size) + 20 * rng.integers(0, 2, size),
+    "two ends": lambda rng, size: rng.beta(0.3, 0.3, size),
     "sparse": lambda rng, size: rng.exponential(size=size) * (rng.random(size) < 0.05),
 }
 
@@ -192,6 +193,25 @@ def test_codes_and_counts_hold_outliers_only_many_spans_away(draw):
     assert finding.evidence["columns"] == (slipped >= 100).any(axis=0).sum() > 0
     rare = np.where(rng.random((2000, 8)) < 0.01, 20.0, 0.0)
     assert np.isinf(fences(summarize(rare))).all(), "nothing says what is far there"
+
+
+def test_a_gap_tells_what_a_tail_would_hide():
+    rng = np.random.default_rng(0)
+    # Most cells within 0.01 of the median and a tenth up to 1: read as a tail this would reach to 1e4.
+    rows = np.where(rng.random((900, 12)) < 0.15, rng.uniform(0, 1, (900, 12)), 0.5 + 0.01 * rng.normal(size=(900, 12)))
+    assert "data.outliers" not in {finding.code for finding in checked(rows)}
+    few, one = rows.copy(), rows.copy()
+    few[rng.integers(0, 900, 12), np.arange(12)] = rng.uniform(-20, -12, 12)
+    one[[3, 40, 500, 501], 2] = [15.0, 16.0, 19.0, 15.5]
+    for spoilt, columns in ((few, 12), (one, 1)):
+        [finding] = [finding for finding in checked(spoilt) if finding.code == "data.outliers"]
+        assert finding.evidence["columns"] == columns
+        low, high = fences(summarize(spoilt))
+        far = (spoilt < low) | (spoilt > high)
+        np.testing.assert_array_equal(far, np.abs(spoilt) > 2)
+    single = rows.copy()
+    single[3, 2] = 15.0
+    assert "data.outliers" not in {finding.code for finding in checked(single)}, "one cell may end any tail"
 
 
 @pytest.mark.parametrize("share", [0.001, 0.01, 0.04])
