@@ -12,6 +12,7 @@ import numpy as np
 
 from aetfx.comparison.splits import Part, Split
 from aetfx.data.split import halve, row_hash
+from aetfx.data.targets import relation
 from aetfx.evaluation.alignment import Alignment, alignment
 
 _SHARE = "share="
@@ -91,7 +92,11 @@ def alignments(split: Split) -> tuple[Alignment | None, Alignment | None]:
     of_inputs = alignment(train.inputs, evaluation.inputs)
     if train.targets is train.inputs:
         return of_inputs, of_inputs
-    return of_inputs, alignment(train.targets, evaluation.targets)
+    of_targets = alignment(train.targets, evaluation.targets)
+    # Noise that was added behind the scaling keeps its size, so that no line takes noisy rows quite to noisy rows.
+    if of_targets is not None and relation(evaluation.inputs, evaluation.targets).kind == "denoising":
+        of_inputs = of_targets
+    return of_inputs, of_targets
 
 
 def is_aligned(change: str) -> bool:

@@ -130,8 +130,9 @@ class Case:
 
     @property
     def alignment(self) -> Alignment | None:
-        """The map that brings the user's own eval rows to the scale of train, where there is one."""
-        return None if is_aligned(self.recipe.rows) else self.lab.alignments[0]
+        """The map that brings the user's own eval rows to the scale of train, where there is one; or their targets."""
+        of_inputs, of_targets = self.lab.alignments
+        return None if is_aligned(self.recipe.rows) else of_inputs or of_targets
 
     @cached_property
     def fed_cells(self) -> np.ndarray:

@@ -18,8 +18,8 @@ CLEAN = (RNG.normal(size=(700, 3)) @ RNG.normal(size=(3, 10))).astype("float32")
 NOISY = CLEAN + 0.5 * RNG.normal(size=CLEAN.shape).astype("float32")
 
 
-def model():
-    layers = [keras.layers.Dense(32, "relu"), keras.layers.Dense(4), keras.layers.Dense(32, "relu")]
+def model(activation="relu"):
+    layers = [keras.layers.Dense(32, activation), keras.layers.Dense(4), keras.layers.Dense(32, activation)]
     made = keras.Sequential([keras.Input((10,)), *layers, keras.layers.Dense(10)])
     made.compile("adam", "mse")
     return made
@@ -111,3 +111,23 @@ def test_targets_that_do_not_fit_are_refused(given, said):
         aetfx.diagnose(model, NOISY, epochs=1, **given)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+RAISED = 255 * CLEAN[500:]
+
+
+@pytest.mark.parametrize(
+    ("noisy", "said"),
+    [(RAISED + NOISY[500:] - CLEAN[500:], "the eval rows"), (NOISY[500:], "in the targets, the eval")],
+)
+def test_eval_rows_on_another_scale_are_told_by_what_they_ask_back(noisy, said):
+    def bounded():
+        return model("tanh")  # layers of ReLU give 255 times as much back, as it should be
+
+    found = aetfx.diagnose(bounded, NOISY[:500], noisy, y_train=CLEAN[:500], y_val=RAISED, epochs=40, budget=8)
+    cause = found.causes[0]
+    assert cause.code == "code.train_eval_preprocessing_mismatch", found.record["suspected"]
+    assert cause.evidence[0].startswith(said)
+    assert "times 255" in cause.evidence[0]
+    assert f"{'y' if 'targets' in said else 'x'}_val / 255" in cause.keras
+    assert cause.score_after < 0.15 < 0.5 * cause.score_before

@@ -21,7 +21,8 @@ class TrainEvalPreprocessingMismatch(Cause):
             return Admission.no("the held-out rows are a part of the same rows, prepared alike")
         if case.alignment is None:
             return Admission.no("no single scale and offset lays the quantiles of eval over those of train")
-        return Admission.yes(case.alignment.sentence)
+        found = case.alignment.sentence
+        return Admission.yes(f"in the targets, {found}" if _of_targets(case) else found)
 
     def experiments(self, case: Case) -> list[Experiment]:
         found = case.alignment
@@ -29,7 +30,13 @@ class TrainEvalPreprocessingMismatch(Cause):
             return []
         recipe = case.recipe.changed(name="rows=aligned", rows=added(case.recipe.rows, "aligned"))
         # The training is the same, so there is nothing to be shortened.
-        return [Experiment(self.code, recipe, remedy=_remedy(found), keras=_keras(found), shortenable=False)]
+        keras = _keras(found, "y" if _of_targets(case) else "x")
+        return [Experiment(self.code, recipe, remedy=_remedy(found), keras=keras, shortenable=False)]
+
+
+def _of_targets(case: Case) -> bool:
+    """Whether only what eval rows should give is on another scale, and what goes in is not."""
+    return case.lab.alignments[0] is None
 
 
 def _remedy(found: Alignment) -> str:
@@ -51,24 +58,24 @@ def _remedy(found: Alignment) -> str:
     return f"Prepare both in the same way: the eval rows are {found.words}, so {steps}."
 
 
-def _keras(found: Alignment) -> str:
+def _keras(found: Alignment, side: str) -> str:
     if found.kind == "some":
         columns = np.flatnonzero(found.compared)
         scale, offset = (", ".join(f"{value:.4g}" for value in of[columns]) for of in (found.scale, found.offset))
         return (
             f"columns = {columns.tolist()}\n"
-            f"flat = x_val.reshape(len(x_val), -1).copy()\n"
+            f"flat = {side}_val.reshape(len({side}_val), -1).copy()\n"
             f"flat[:, columns] = flat[:, columns] * [{scale}] + [{offset}]\n"
-            "x_val = flat.reshape(x_val.shape)  # in the units of the train rows"
+            f"{side}_val = flat.reshape({side}_val.shape)  # in the units of the train rows"
         )
     if found.kind == "columns":
         return (
-            "mean, sd = x_train_raw.mean(axis=0), x_train_raw.std(axis=0)  # of the train rows only\n"
-            "x_train, x_val = (x_train_raw - mean) / sd, (x_val_raw - mean) / sd"
+            f"mean, sd = {side}_train_raw.mean(axis=0), {side}_train_raw.std(axis=0)  # of the train rows only\n"
+            f"{side}_train, {side}_val = ((rows - mean) / sd for rows in ({side}_train_raw, {side}_val_raw))"
         )
     factor, offset = 1 / float(found.scale[0]), float(found.offset[0])
     if factor < 0:
-        return f"x_val = {offset:.4g} - x_val  # as the train rows are"
-    scaled = "x_val" if factor == 1 else f"x_val / {factor:.4g}" if factor > 1 else f"x_val * {1 / factor:.4g}"
+        return f"{side}_val = {offset:.4g} - {side}_val  # as the train rows are"
+    scaled = "" if factor == 1 else f" / {factor:.4g}" if factor > 1 else f" * {1 / factor:.4g}"
     shift = "" if not offset else f" {'+' if offset > 0 else '-'} {abs(offset):.4g}"
-    return f"x_val = {scaled}{shift}  # as the train rows are"
+    return f"{side}_val = {side}_val{scaled}{shift}  # as the train rows are"
