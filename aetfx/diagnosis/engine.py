@@ -170,7 +170,9 @@ def _run_step(step: Step, outcome: Outcome, budget: float, strict: bool) -> None
     left = max(0.0, budget - lab.spent)
     if case.step > 1 and not strict and case.select_score > case.target:  # one cause was found, and not the only one
         left = max(left, _MORE * budget)
-    step.plan = planned = plan(case, [e for e in experiments if not e.last_resort], left * _SCREEN_SHARE)
+    unsigned = frozenset(code for code, admission in step.admissions.items() if not admission.has_sign)
+    usual = [e for e in experiments if not e.last_resort]
+    step.plan = planned = plan(case, usual, left * _SCREEN_SHARE, unsigned)
     lab.planned = lab.spent + planned.cost + min(left, confirmation.cost(experiments[:2]))
     _screen_into(step, planned)
     nothing = max((s.gain for s in step.screened), default=0.0) < t.least_gain and not case.is_noise

@@ -40,19 +40,22 @@ class Plan:
     broken: dict[str, str] = field(default_factory=dict)
 
 
-def plan(case: Case, experiments: list[Experiment], allowance: float) -> Plan:
+def plan(case: Case, experiments: list[Experiment], allowance: float, unsigned: frozenset[str] = frozenset()) -> Plan:
     """Fits the screens of a step into an allowance, in units of the user's training.
 
-    Fair screens are shortened first; of what still does not fit, further variants of a cause are dropped first.
+    Fair screens are shortened first; of what still does not fit, further variants of a cause are dropped first, then
+    causes that are `unsigned`: tried although nothing points to them.
     """
     for share in _SHARES:
-        kept, cost = _fill(case, experiments, share, allowance)
+        kept, cost = _fill(case, experiments, share, allowance, unsigned)
         if len(kept) == len(experiments):
             break
     return Plan(kept, share, [e for e in experiments if e not in kept], cost)
 
 
-def _fill(case: Case, experiments: list[Experiment], share: float, allowance: float) -> tuple[list[Experiment], float]:
+def _fill(
+    case: Case, experiments: list[Experiment], share: float, allowance: float, unsigned: frozenset[str]
+) -> tuple[list[Experiment], float]:
     """Takes one experiment of every cause before a second of any, so that each gets a look before one gets many."""
     rank: dict[str, int] = {}
     seen: dict[str, int] = {}
@@ -61,7 +64,11 @@ def _fill(case: Case, experiments: list[Experiment], share: float, allowance: fl
         seen[experiment.code] = rank[experiment.recipe.identity] + 1
     kept: list[Experiment] = []
     spent = 0.0
-    for experiment in sorted(experiments, key=lambda e: (rank[e.recipe.identity], REGISTRY[e.code].order)):
+
+    def turn(e: Experiment) -> tuple[int, bool, int]:
+        return rank[e.recipe.identity], e.code in unsigned, REGISTRY[e.code].order
+
+    for experiment in sorted(experiments, key=turn):
         # A longer training of the same recipe replaces the shorter one, which is then read off it.
         free = max((_cost(case, e, share) for e in kept if _continues(experiment, e)), default=0.0)
         cost = _cost(case, experiment, share) - free

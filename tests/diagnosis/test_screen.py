@@ -106,6 +106,12 @@ def test_a_tight_one_drops_second_variants_before_causes():
     assert planned.cost <= 1.7
 
 
+def test_what_nothing_points_to_gives_way_to_what_has_a_sign():
+    planned = plan(case(), ALL, 1.0, frozenset({"optimizer.learning_rate_too_high"}))
+    assert names(planned.experiments) == ["data.scaling", "model.linear_activations"]
+    assert names(plan(case(), ALL, 1.3).experiments) == ["data.scaling", "lr/3"], "by their order where both have one"
+
+
 def test_the_tightest_keeps_the_first_cause():
     planned = plan(case(), ALL, 0.0)
     assert names(planned.experiments) == ["data.scaling"]

@@ -51,7 +51,9 @@ class LearningRateTooHigh(Cause):
     def may_be_named(self, case: Case, gains: dict[str, float]) -> bool:
         if case.unsteady or self.unusual(case):
             return True
-        # A calm loss: one lower rate may do better by chance, a third and a tenth not.
+        # A calm loss: one lower rate may do better by chance, a third and a tenth not; nor one that leaves the mean.
+        if case.at_the_mean and max(gains.values(), default=0.0) >= case.thresholds.sure_gain:
+            return True
         return len(gains) >= 2 and sum(gain >= case.thresholds.settled_gain for gain in gains.values()) >= 2
 
     def unusual(self, case: Case) -> bool:
