@@ -189,3 +189,17 @@ def test_faults_are_crossed_with_programs_and_planned(tmp_path, capsys):
     assert "1 of 1" in capsys.readouterr().out
     data = Program("affairs_dense").module.data()
     assert set(crossed.planned(Program("affairs_dense"), data, Program("affairs_dense").module.build)) == set(REGISTRY)
+
+
+def test_own_preprocessing_finds_a_third_value_among_flags_and_turns_negatives():
+    rng = np.random.default_rng(0)
+    flags = (rng.random((400, 12)) < 0.3).astype("float32")
+    marked = np.where(rng.random(flags.shape) < 0.04, np.float32(-1), flags)
+    np.testing.assert_array_equal(plain.known_cells(marked), marked != -1)
+    assert plain.known_cells(np.where(rng.random(flags.shape) < 0.04, np.float32(2), flags)).all(), "counts reach to 2"
+    program = Program("glyphs_sparse")
+    case = next(case for case in program.cases() if case.name == "held_out_dark_on_white")
+    given, good = program.data(case), program.data()
+    turned, restore = fixes._prepared(given, [{"code": "code.train_eval_preprocessing_mismatch", "study": {}}])
+    np.testing.assert_allclose(turned.x_fresh, good.x_fresh, atol=1e-6)
+    np.testing.assert_allclose(restore(turned.x_fresh), given.x_fresh, atol=1e-6)

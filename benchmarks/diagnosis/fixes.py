@@ -168,6 +168,9 @@ def _aligned(data: Data) -> tuple[Data, Callable[[np.ndarray], np.ndarray]] | No
     shape = data.x_fresh.shape[1:]
     train, val = (rows.reshape(len(rows), -1).astype(np.float64) for rows in (data.x_train, data.x_val))
     cuts = np.linspace(5, 95, 19)
+    ends = float(train.min() + train.max())
+    if _is_negative(train, val, ends):
+        return dataclasses.replace(data, x_fresh=(ends - data.x_fresh).astype("float32")), lambda rows: ends - rows
     alike = np.square(np.corrcoef(np.percentile(train, cuts), np.percentile(val, cuts))[0, 1])
     if not is_table(data.x_val) and alike > ONE_MAP:  # else each column was scaled by itself
         train, val = train.reshape(-1, 1), val.reshape(-1, 1)
@@ -182,6 +185,12 @@ def _aligned(data: Data) -> tuple[Data, Callable[[np.ndarray], np.ndarray]] | No
         slope, offset = slope.reshape(shape), offset.reshape(shape)
     fresh = (data.x_fresh * slope + offset).astype("float32")
     return dataclasses.replace(data, x_fresh=fresh), lambda rows: (rows - offset) / slope
+
+
+def _is_negative(train: np.ndarray, val: np.ndarray, ends: float) -> bool:
+    """Whether the column means of val agree with those of train where dark and bright change places, and only so."""
+    same, turned = (float(np.corrcoef(train.mean(axis=0), side.mean(axis=0))[0, 1]) for side in (val, ends - val))
+    return turned > 0.9 > 0 > same
 
 
 def _moments_ratio(train: np.ndarray, val: np.ndarray) -> np.ndarray:

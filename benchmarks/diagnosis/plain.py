@@ -33,9 +33,16 @@ def is_table(rows: np.ndarray) -> bool:
 def known_cells(rows: np.ndarray) -> np.ndarray:
     """Returns which cells are finite and hold no value that stands for "missing": one exact value in 0.5 % to half of
     the rows, beyond all others of its column and farther from them than their 1-99 % range. Columns with fewer than ten
-    other values are codes, whose levels are no marks, but for a rare one that is five ranges off three or more."""
+    other values are codes, whose levels are no marks, but for a rare one that is five ranges off three or more, or a
+    third one that three columns or more hold among yes and no, in a tenth of the rows at most, below 0 or above 2."""
     known = np.isfinite(rows)
     flat, out = rows.reshape(len(rows), -1).astype(np.float64), known.reshape(len(rows), -1)
+    third = np.unique(flat[np.isfinite(flat) & (flat != 0) & (flat != 1)])
+    if len(third) == 1 and not 0 <= third[0] <= 2:
+        holds = (flat == third[0]).mean(axis=0)
+        if (holds > 0).sum() >= 3 and holds.max() <= 0.1:
+            out &= flat != third[0]
+            return known
     for j in range(flat.shape[1]):
         column = flat[:, j]
         values, counts = np.unique(column[np.isfinite(column)], return_counts=True)
