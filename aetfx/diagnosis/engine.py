@@ -201,7 +201,7 @@ def _run_step(step: Step, outcome: Outcome, budget: float, strict: bool) -> None
     unusual = {code for code, cause in REGISTRY.items() if cause.unusual(case)}
     named, step.equivalents = confirmation.best(step.candidates, unusual)
     if _gets_nowhere(named, t) and case.select_score > case.target and not case.is_noise:
-        pair = _try_pairs(case, confirmation, step.screened, step.candidates, budget)
+        pair = _try_pairs(step, budget, strict)
         if pair is not None:
             named, step.equivalents = pair, []
     if named is None:
@@ -258,10 +258,15 @@ def _is_plain(step: Step, candidate: Candidate) -> bool:
     return admission.has_sign and candidate.screened >= step.case.thresholds.sure_gain
 
 
-def _try_pairs(
-    case: Case, confirmation: Confirmation, screened: list[Screened], candidates: list[Candidate], budget: float
-) -> Candidate | None:
-    """Tries two admitted changes together where none helps alone; adds the pair to the candidates."""
+def _try_pairs(step: Step, budget: float, strict: bool) -> Candidate | None:
+    """Tries two admitted changes together where none helps alone; adds the pair to the candidates.
+
+    Behind a fix, and with a budget that the user set, only what is left of it is spent.
+    """
+    case, confirmation, screened, candidates = step.case, step.confirmation, step.screened, step.candidates
+    capped = strict and case.step > 1
+    if capped and budget <= case.lab.spent:
+        return None
     pairs = [pair for pair in pair_experiments(case, screened) if _buildable(case.lab, pair)]
     planned = plan(case, pairs, max(0.0, budget - case.lab.spent) * _SCREEN_SHARE)
     tried = list(screen(case, planned))
@@ -269,6 +274,8 @@ def _try_pairs(
     best = min(tried, key=lambda s: s.score, default=None)
     # Both changes must be needed: the pair has to beat the better of the two by as much as a cause must.
     if best is None or best.score > (1 - case.thresholds.least_gain) * min(singles, case.select_score):
+        return None
+    if capped and confirmation.cost([best.experiment]) > budget - case.lab.spent:
         return None
     pair = Candidate(best.experiment, best.gain)
     confirmation.run([pair])
