@@ -102,11 +102,11 @@ def alignment(train: np.ndarray, evaluation: np.ndarray) -> Alignment | None:
         return None
     here, there = (np.asarray(rows, np.float64).reshape(len(rows), -1) for rows in (train, evaluation))
     here, there = (np.where(np.isfinite(rows), rows, np.nan) for rows in (here, there))
-    sides, levels, found = _Sides.of(here, there), Levels.of(here, there), None
+    sides, found = _Sides.of(here, there), None
     if sides is not None:
-        found = _one_map(sides) or _negative(sides) or _map_per_column(sides, levels)
+        found = _one_map(sides) or _negative(sides) or _map_per_column(sides, here, there)
         found = found or _map_of_some(sides) or _map_of_two_scalers(sides)
-    return found or _map_of_levels(levels, sides, here, there)
+    return found or _map_of_levels(sides, here, there)
 
 
 _FIGURES = (np.nanmean, np.nanstd, np.nanmin, np.nanmax)
@@ -239,14 +239,14 @@ def _negative(sides: _Sides) -> Alignment | None:
     return fit and Alignment("one", np.full(size, -1.0), np.full(size, least + most), *fit, sides.used)
 
 
-def _map_per_column(sides: _Sides, levels: Levels) -> Alignment | None:
+def _map_per_column(sides: _Sides, here: np.ndarray, there: np.ndarray) -> Alignment | None:
     if sides.here.shape[1] < _LEAST_COLUMNS or not _scaled_apart(sides):
         return None
     scale, offset = _lines(sides)
     fit = sides.accepted(scale, offset)
     if fit is None:
         return None
-    return Alignment("columns", *_completed(sides, levels, scale, offset), *fit, sides.used)
+    return Alignment("columns", *_completed(sides, Levels.of(here, there), scale, offset), *fit, sides.used)
 
 
 def _completed(sides: _Sides, levels: Levels, scale: np.ndarray, offset: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -297,8 +297,9 @@ def _map_of_two_scalers(sides: _Sides) -> Alignment | None:
     return None if fit is None else Alignment("one", np.full(size, scale), np.full(size, offset), *fit, sides.used)
 
 
-def _map_of_levels(levels: Levels, sides: _Sides | None, here: np.ndarray, there: np.ndarray) -> Alignment | None:
+def _map_of_levels(sides: _Sides | None, here: np.ndarray, there: np.ndarray) -> Alignment | None:
     """The map of columns of few values each, where eval has others than train; the columns beside them must follow."""
+    levels = Levels.of(here, there)
     if not levels.prepared_otherwise:
         return None
     scale, offset, followed = levels.scale, levels.offset, True

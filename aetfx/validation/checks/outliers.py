@@ -66,8 +66,9 @@ def fences(statistics: ColumnStatistics, thresholds: Thresholds | None = None) -
 
     Returns:
       low, high: float64 (D,). Where the 95th (5th) percentile is the median, as many times the distance of the other
-        one away; infinite where that is none, where only the 90th (10th) is the median, for columns of a few values,
-        and for columns without any finite value.
+        one away; for columns of a few values, so many spans of the middle 98 % away; in a gap where there is one that
+        no tail explains. Else infinite where that distance is none, or where only the 90th (10th) is the median, and
+        for columns without any finite value.
     """
     thresholds = thresholds or Thresholds()
     middle = statistics.quantile(0.5)
@@ -97,15 +98,15 @@ def _in_gaps(statistics: ColumnStatistics, middle: np.ndarray) -> tuple[np.ndarr
     a tail is no heavier than its cells: of one that falls off as x^-a, k cells lie r times as far out as the next with
     a chance of r^(-k a) (Renyi 1953). Asked for is 1e-5 at a = 1, or one in twenty in a fifth of all columns.
     """
-    nowhere = np.full((2, len(middle)), np.inf)
-    if statistics.edges is None:
-        return -nowhere[0], nowhere[1]
+    reach, far = np.full((2, len(middle)), np.inf), np.zeros((2, len(middle)))
     edges, at05, at95 = statistics.edges, statistics.quantile(0.05), statistics.quantile(0.95)
+    if edges is None:
+        return middle - reach[0], middle + reach[1]
+    low, high = _next_quantiles(statistics, len(edges.low))
     sides = (
-        (middle - edges.low, edges.low_counts, middle - _tail_quantile(statistics, low=True), middle - at05),
-        (edges.high - middle, edges.high_counts, _tail_quantile(statistics, low=False) - middle, at95 - middle),
+        (middle - edges.low, edges.low_counts, middle - low, middle - at05),
+        (edges.high - middle, edges.high_counts, high - middle, at95 - middle),
     )
-    reach, far = nowhere.copy(), np.zeros((2, len(middle)))
     for side, (away, counts, bulk, tail) in enumerate(sides):
         distances = np.concatenate([np.where(counts > 0, away, np.nan), bulk[None]])
         with np.errstate(invalid="ignore", divide="ignore"):
@@ -114,21 +115,20 @@ def _in_gaps(statistics: ColumnStatistics, middle: np.ndarray) -> tuple[np.ndarr
         sure = np.cumsum(counts, axis=0) * np.log(np.maximum(ratios, 1.0)) * (ratios >= _LEAST_GAP)
         at = np.argmax(sure, axis=0), np.arange(len(middle))
         inner, outer = np.stack([distances[:-1], distances[1:]])[:, at[0], at[1]]
-        reach[side] = np.where(sure[at] > 0, np.sqrt(np.maximum(inner * outer, 0.0)), np.inf)
+        reach[side] = np.sqrt(np.maximum(inner * outer, 0.0))
         far[side] = np.where(sure[at] >= _SURE_GAP, 2, ratios[at] >= _WIDE_GAP)
-    if (far.max(axis=0) > 0).sum() < max(_LEAST_GAPPED, _GAPPED * len(middle)):
-        reach[far < 2] = np.inf
-    reach[far == 0] = np.inf
+    together = (far.max(axis=0) > 0).sum() >= max(_LEAST_GAPPED, _GAPPED * len(middle))
+    reach[far < (1 if together else 2)] = np.inf
     return middle - reach[0], middle + reach[1]
 
 
-def _tail_quantile(statistics: ColumnStatistics, *, low: bool) -> np.ndarray:
-    """The outermost quantile that lies not much further in than the edges reach; NaN where none does."""
-    known = statistics.edges.low_counts.shape[0] if statistics.edges is not None else 0
+def _next_quantiles(statistics: ColumnStatistics, known: int) -> tuple[np.ndarray, np.ndarray]:
+    """The outermost quantiles that lie not much further in than so many cells at each end; NaN where none do."""
     for share in (0.001, 0.01):
         if known <= share * statistics.n_rows <= 5 * known:
-            return statistics.quantile(share if low else 1 - share)
-    return np.full(len(statistics.names), np.nan)
+            return statistics.quantile(share), statistics.quantile(1 - share)
+    unknown = np.full(len(statistics.names), np.nan)
+    return unknown, unknown
 
 
 def inner_fences(statistics: ColumnStatistics, thresholds: Thresholds | None = None) -> tuple[np.ndarray, np.ndarray]:
@@ -140,7 +140,7 @@ def inner_fences(statistics: ColumnStatistics, thresholds: Thresholds | None = N
     that is pooled over columns: its fences are as many spans of its middle 90 % away.
 
     Returns:
-      low, high: float64 (D,). Infinite as for `fences`, but for columns of a few distinct values that span something.
+      low, high: float64 (D,), infinite as for `fences`.
     """
     thresholds = thresholds or Thresholds()
     reach = thresholds.inner_fence_reach
