@@ -127,7 +127,7 @@ def run_chain(
                 # The noise between seeds says what a verdict could have seen, so it is always measured.
                 step.confirmation.measure_baseline()
                 _ask_for_more_rows(step, outcome, budget)
-                _open_the_rest(step, outcome, budget)
+                _open_the_rest(step, outcome, budget, strict)
                 break
         except endings:
             if not outcome.steps:
@@ -178,7 +178,7 @@ def _run_step(step: Step, outcome: Outcome, budget: float, strict: bool) -> None
     nothing = max((s.gain for s in step.screened), default=0.0) < t.least_gain and not case.is_noise
     if nothing and not hidden_causes(case):  # where there are some, pairs are worth more than what is dear
         resort = plan(case, [e for e in experiments if e.last_resort], (budget - lab.spent) * _SCREEN_SHARE)
-        if resort.share == 1.0:
+        if resort.share == 1.0 and (not strict or lab.spent + resort.cost <= budget):
             _screen_into(step, resort)
     report_only = {code for code, admission in step.admissions.items() if admission.report_only}
     chosen = leaders(case, step.screened, report_only)
@@ -400,7 +400,7 @@ def _ask_for_more_rows(step: Step, outcome: Outcome, budget: float) -> None:
         outcome.suspected.append(_suspicion(step, MORE_ROWS, None, step.promise.reason, gain, interval))
 
 
-def _open_the_rest(step: Step, outcome: Outcome, budget: float) -> None:
+def _open_the_rest(step: Step, outcome: Outcome, budget: float, strict: bool) -> None:
     """Runs what was not admitted once, where the score is bad and nothing explains it (METHOD section 4).
 
     A gain found this way has no precondition behind it, so that it is a suspicion and never a cause.
@@ -413,8 +413,9 @@ def _open_the_rest(step: Step, outcome: Outcome, budget: float) -> None:
     # Another target is another task: where nothing speaks against the user's, it is not for us to choose.
     rest = [code for code in rest if code != "code.target_mismatch"]
     experiments = possible_experiments(case, rest)
-    planned = plan(case, experiments, max(0.0, budget - case.lab.spent))
-    if planned.share < 1.0:
+    left = max(0.0, budget - case.lab.spent)
+    planned = plan(case, experiments, left)
+    if planned.share < 1.0 or (strict and planned.cost > left):
         outcome.short_of_budget = True
         return
     for item in _screen_into(step, planned):

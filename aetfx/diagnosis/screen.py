@@ -16,6 +16,7 @@ from aetfx.errors import ModelError
 from aetfx.training.recipe import Recipe
 
 _SHARES = (1.0, 0.5, 0.25)
+_ABOUT_ONE = 1.5  # times the user's training: what twice the epochs cost is more
 _NEAR_BEST = 1.10  # the mildest variant within 10 % of the best score stands for its cause
 
 
@@ -56,7 +57,11 @@ def plan(case: Case, experiments: list[Experiment], allowance: float, unsigned: 
 def _fill(
     case: Case, experiments: list[Experiment], share: float, allowance: float, unsigned: frozenset[str]
 ) -> tuple[list[Experiment], float]:
-    """Takes one experiment of every cause before a second of any, so that each gets a look before one gets many."""
+    """Takes one experiment of every cause before a second of any, so that each gets a look before one gets many.
+
+    What costs about one training goes before what costs several: more epochs and wider layers, which most models gain
+    from a little, would else take the budget of those that could tell.
+    """
     rank: dict[str, int] = {}
     seen: dict[str, int] = {}
     for experiment in sorted(experiments, key=lambda e: e.priority):
@@ -65,8 +70,9 @@ def _fill(
     kept: list[Experiment] = []
     spent = 0.0
 
-    def turn(e: Experiment) -> tuple[int, bool, int]:
-        return rank[e.recipe.identity], e.code in unsigned, REGISTRY[e.code].order
+    def turn(e: Experiment) -> tuple[int, bool, bool, int]:
+        dear = _cost(case, e, share) > _ABOUT_ONE
+        return rank[e.recipe.identity], e.code in unsigned, dear, REGISTRY[e.code].order
 
     for experiment in sorted(experiments, key=turn):
         # A longer training of the same recipe replaces the shorter one, which is then read off it.

@@ -14,8 +14,9 @@ from aetfx.comparison.lab import Lab
 from aetfx.data.targets import SAME, relation
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import REGISTRY, in_order
+from aetfx.diagnosis.causes.data_missing import _filling_lines
 from aetfx.diagnosis.causes.data_too_few_rows import twice_the_rows
-from aetfx.diagnosis.causes.keras_code import compile_line
+from aetfx.diagnosis.causes.keras_code import compile_line, fit_line, scaling_lines
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.evaluation.separation import told_apart
 from aetfx.models.families import build as build_family
@@ -314,6 +315,39 @@ def test_the_code_to_paste_keeps_what_the_optimizer_was_given():
     exec(line)
     given = plain_optimizer(model.optimizer)["config"]
     assert (given["learning_rate"], given["momentum"], given["clipnorm"]) == (0.05, 0.9, 1.0)
+
+
+@pytest.mark.parametrize("earlier", [{}, STANDARD, {"missing": "median"}])
+def test_the_code_of_a_later_step_goes_on_from_that_of_the_step_before(earlier):
+    rows = PLANE * np.logspace(-2, 3, 8)
+    rows[3, 2] = np.nan if "missing" in earlier else rows[3, 2]
+    first = make_case(rows)
+    made = {"scaling": scaling_lines("standard", "column", "x"), "missing": _filling_lines(first)}
+    later = dataclasses.replace(plain(), recipe=plain().recipe.changed(preprocessing=earlier), step=2)
+    fitted = []
+
+    class Stub:
+        def fit(self, *rows, **arguments):
+            fitted.append((*rows, arguments))
+
+        def compile(self, *arguments, **keywords):
+            pass
+
+        def predict(self, x):
+            return x
+
+    known = {"np": np, "keras": keras, "x_train": rows.copy(), "x": rows, "model": Stub()}
+    for key in earlier.keys() & made.keys():
+        exec(made[key].replace(", ...)", ")").replace("(..., ", "("), known)
+    exec(fit_line(later, later.recipe.changed(epochs=80)), known)
+    fed, asked, arguments = fitted[-1]
+    assert arguments["epochs"] == 80
+    assert np.isfinite(fed).all()
+    if earlier:
+        np.testing.assert_array_equal(fed, fitted[0][0])
+        np.testing.assert_array_equal(asked, fitted[0][1])
+    else:
+        assert fed is known["x_train"]
 
 
 def test_the_registry_is_the_vocabulary():

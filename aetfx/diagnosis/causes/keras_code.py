@@ -28,8 +28,21 @@ def compile_line(recipe: Recipe) -> str:
 
 def fit_line(case: Case, recipe: Recipe) -> str:
     """Returns the `model.fit` call of a recipe: as the user's, with the rows alone or with targets of their own."""
-    fed = "x_train" if recipe.step.feeding == "rows" else f"x_train, {asked(case, recipe)}_train"
-    return f"model.fit({fed}, epochs={recipe.epochs}, batch_size={recipe.batch_size})"
+    fed, targets = rows_so_far(case, recipe)
+    rows = fed if recipe.step.feeding == "rows" else f"{fed}, {targets}"
+    return f"model.fit({rows}, epochs={recipe.epochs}, batch_size={recipe.batch_size})"
+
+
+def rows_so_far(case: Case, recipe: Recipe) -> tuple[str, str]:
+    """Returns what the lines so far call the rows that are fed, and the ones asked back.
+
+    A later step starts from what an earlier one prepared: `scaling_lines`, or the filling of `data.missing`.
+    """
+    prepared = case.recipe.preprocessing if case.step > 1 else {}
+    if prepared.get("missing", "none") != "none":
+        return "filled", "np.where(known, x_train, np.nan)"
+    suffix = "train" if prepared.get("scaling", "none") == "none" else "scaled"
+    return f"x_{suffix}", f"{asked(case, recipe)}_{suffix}"
 
 
 def asked(case: Case, recipe: Recipe) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
-from aetfx.diagnosis.causes.keras_code import asked, width_line
+from aetfx.diagnosis.causes.keras_code import asked, rows_so_far, width_line
 from aetfx.models.reading import LayerFacts
 from aetfx.models.rewriting import leave_out, set_kernel_penalty, set_widths
 
@@ -30,13 +30,15 @@ class CapacityTooLarge(Cause):
         recipe = case.recipe
         if _is_deep(case):
             return [self._shallower(case)]
+        fed, targets = rows_so_far(case, recipe)
         y = asked(case, recipe)
         found = [
             self._experiment(
                 recipe.changed(name="early_stopping", early_stopping=True),
                 "Stop at the epoch that does best on held-out rows.",
                 'stop = keras.callbacks.EarlyStopping("val_loss", patience=10, restore_best_weights=True)\n'
-                f"model.fit(x_train, {y}_train, validation_data=(x_val, {y}_val), callbacks=[stop], ...)",
+                f"model.fit({fed}, {targets}, validation_data=(x_val, {y}_val), callbacks=[stop], ...)"
+                + ("" if fed == "x_train" else "  # x_val prepared likewise"),
             )
         ]
         if not case.rewritable:
