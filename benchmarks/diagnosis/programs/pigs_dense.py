@@ -84,8 +84,8 @@ def data(scaler="standard", **changes) -> Data:
 
 
 def build(
-    hidden=64, code=6, columns=14, activation="relu", output="linear", optimizer="adam", learning_rate=3e-3,
-    loss="mse", initializer="he_normal",
+    hidden=64, code=6, columns=14, activation="silu", output="linear", optimizer="adam", learning_rate=5e-3,
+    loss="mse", initializer="glorot_uniform",
 ):  # fmt: skip
     model = keras.Sequential(
         [
@@ -105,7 +105,7 @@ def build(
 
 
 VARIANTS = {
-    "silu": Variant(build={"activation": "silu"}),
+    "rate_3e-3": Variant(build={"learning_rate": 3e-3}),
     "nadam": Variant(build={"optimizer": "nadam"}),
     "huber": Variant(build={"loss": "huber"}),
     "hidden_96": Variant(build={"hidden": 96}, search=True),
@@ -127,6 +127,6 @@ FAULTS = {
     "no_activation": Fault("model.linear_activations", build={"activation": "linear"}),
     "hidden_2": Fault("model.capacity_too_small", build={"hidden": 2}),
     "rate_0.3": Fault("optimizer.learning_rate_too_high", build={"learning_rate": 0.3}),
-    "two_epochs": Fault("optimizer.undertrained", fit={"epochs": 2}),
+    "one_epoch": Fault("optimizer.undertrained", fit={"epochs": 1}),
 }
 COMPOUNDS = [("some_in_grams", "softmax_output"), ("targets_by_weight", "hidden_2")]
