@@ -15,7 +15,7 @@ from benchmarks.diagnosis.rows import prepare
 
 ARCHITECTURE = "conv"
 DATASET = "present patches"
-FIT = {"epochs": 50, "batch_size": 16}
+FIT = {"epochs": 40, "batch_size": 32}
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def data(scaler=255.0, **changes) -> Data:
 
 @keras.saving.register_keras_serializable(package="present")
 class PatchAutoencoder(keras.Model):
-    def __init__(self, filters=16, code=16, activation="relu", initializer="glorot_uniform", dropout=0.0, **kwargs):
+    def __init__(self, filters=16, code=16, activation="elu", initializer="glorot_uniform", dropout=0.0, **kwargs):
         super().__init__(**kwargs)
         self.settings = {
             "filters": filters, "code": code, "activation": activation, "initializer": initializer, "dropout": dropout,
@@ -101,8 +101,8 @@ class PatchAutoencoder(keras.Model):
 
 
 def build(
-    filters=16, code=16, activation="relu", initializer="glorot_uniform", dropout=0.0, optimizer="rmsprop",
-    learning_rate=1e-3, loss="mse",
+    filters=16, code=16, activation="elu", initializer="glorot_uniform", dropout=0.0, optimizer="adam",
+    learning_rate=5e-3, loss="mse",
 ):  # fmt: skip
     if isinstance(initializer, float):
         initializer = {"class_name": "RandomNormal", "config": {"stddev": initializer}}
@@ -116,8 +116,8 @@ def build(
 
 
 VARIANTS = {
-    "elu": Variant(build={"activation": "elu"}),
-    "adam": Variant(build={"optimizer": "adam"}),
+    "relu": Variant(build={"activation": "relu"}),
+    "nadam": Variant(build={"optimizer": "nadam"}),
     "cross_entropy": Variant(build={"loss": "binary_crossentropy"}),
     "filters_24": Variant(build={"filters": 24}, search=True),
 }
@@ -130,7 +130,7 @@ FAULTS = {
     "fifteen_patches": Fault("data.too_few_rows", data={"n_train": 15}, fit={"epochs": 400}),
     "code_of_1": Fault("model.capacity_too_small", build={"code": 1}),
     "weights_of_1": Fault("model.initialization", build={"initializer": 1.0}),
-    "weights_below_0": Fault("model.dead_units", build={"initializer": (-0.2, 0.0)}),
+    "weights_below_0": Fault("model.dead_units", build={"initializer": (-0.2, 0.0)}, of="relu"),
     "dropout_everywhere": Fault("model.regularization", build={"dropout": 0.7}),
     "kl_divergence": Fault("loss.mismatch", build={"loss": "kl_divergence"}),
     "rate_1e-5": Fault("optimizer.learning_rate_too_low", build={"learning_rate": 1e-5}),
