@@ -122,7 +122,7 @@ def run_chain(
                 _ask_for_more_rows(step, outcome, budget)  # where a smaller model makes up for little, rows go first
             _collect(step, outcome)
             if step.named is not None and step.promise is not None and step.promise.verdict and not step.promise.surely:
-                outcome.causes.append(step.promise.verdict)
+                put_by_gain(outcome, step.promise.verdict)
             if step.named is None:
                 # The noise between seeds says what a verdict could have seen, so it is always measured.
                 step.confirmation.measure_baseline()
@@ -322,6 +322,14 @@ def _collect(step: Step, outcome: Outcome) -> None:
             )
             outcome.suspected.append(_suspicion(step, candidate.experiment.code, candidate.experiment, seen,
                                                 candidate.gain.gain, candidate.gain.repeated))  # fmt: skip
+
+
+def put_by_gain(outcome: Outcome, verdict: CauseVerdict) -> None:
+    """Puts a cause before those of its step that gained less, or behind them."""
+    place = len(outcome.causes)
+    while place and outcome.causes[place - 1].step == verdict.step and outcome.causes[place - 1].gain < verdict.gain:
+        place -= 1
+    outcome.causes.insert(place, verdict)
 
 
 def _suspicion(

@@ -79,11 +79,14 @@ def _rungs(diagnosis: dict[str, Any]) -> list[dict[str, Any]]:
         {"name": "As it is", "value": start, "role": role, "interval": baseline.get("score_interval") if near else None}
     )
     fixed = diagnosis.get("fixed") or {}
-    for index, cause in enumerate(causes):
-        last = index == len(causes) - 1 and fixed.get("score") == cause["score_after"]
+    mended = [cause for cause in causes if cause.get("verdict") != "supported"]
+    for cause in causes:
+        last = mended[-1:] == [cause] and fixed.get("score") == cause["score_after"]
+        # More rows are foreseen for the recipe of their own step, and what is mended beside them is measured without.
+        first = cause is causes[0] or mended[:1] == [cause]
         steps.append(
             {
-                "name": ("then " if index else "with ") + _change(diagnosis, cause),
+                "name": ("with " if first else "then " if cause in mended else "or with ") + _change(diagnosis, cause),
                 "value": cause["score_after"],
                 "role": "after",
                 "interval": fixed.get("interval") if last else None,

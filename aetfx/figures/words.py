@@ -46,7 +46,7 @@ def before_after(diagnosis: dict[str, Any]) -> tuple[float | None, float | None]
     if not causes:
         return baseline, None
     before = causes[0].get("score_before")
-    # What more rows would give is foreseen, and stands last, if anywhere.
+    # What more rows would give is foreseen, and not in the repaired model.
     proved = [cause for cause in causes if cause.get("verdict") != "supported"] or causes
     return (baseline if before is None else before), proved[-1].get("score_after")
 
@@ -70,8 +70,9 @@ def verdict(diagnosis: dict[str, Any]) -> str:
         total = 1 - after / before if before and after is not None else causes[0].get("gain")
         names = [title(causes[0]), *(_lower(title(cause)) for cause in causes[1:])]
         if causes[0].get("verdict") == "supported":
-            times = more_rows(diagnosis, causes[0])
-            return f"{names[0]}: {times} as many would remove about {percent(total)} of the error."
+            times, gain = more_rows(diagnosis, causes[0]), percent(causes[0].get("gain"))
+            beside = f" Without them: {', then '.join(names[1:])}, {percent(total)}." if names[1:] else ""
+            return f"{names[0]}: {times} as many would remove about {gain} of the error.{beside}"
         more = ""
         if causes[-1].get("verdict") == "supported":
             names, more = names[:-1], f" Still {names[-1]}."

@@ -29,7 +29,7 @@ class Outcome:
       ranking: codes as named.
       strict, equivalent, top3, top3_equivalent: see above; what is equivalent includes what is strict.
       wall_s, multiple: cost in seconds and in T.
-      promised: gain of the first cause and its interval, None without one.
+      promised: gain of the first cause that was mended and its interval, None without one.
       got: its gain on fresh rows and seeds, None where the fix could not be applied outside.
       repaired_ratio: score after the fix against the good program's.
     """
@@ -75,7 +75,8 @@ def count(record: dict[str, Any], run: dict[str, Any]) -> Outcome:
     got = None
     if after.get("first"):
         got = 1 - _mean(after["first"]["as_given"]) / _mean(record["as_given"])
-    promised = (causes[0]["gain"], *causes[0]["gain_interval"]) if causes else None
+    mended = [cause for cause in causes if cause["verdict"] != "supported"]  # more rows could not be added
+    promised = (mended[0]["gain"], *mended[0]["gain_interval"]) if mended else None
     repaired = named_some and ratio is not None and ratio <= REPAIRED_RATIO
     top3, behind = (named_some and set(codes) <= set(tuple(dict.fromkeys(order))[:3]) for order in (named, listed))
     return Outcome(

@@ -8,6 +8,7 @@ import pytest
 
 from aetfx.diagnosis import more_rows as asked
 from aetfx.diagnosis.confirm import Confirmation
+from aetfx.diagnosis.engine import Outcome, put_by_gain
 from aetfx.diagnosis.learning_curve import SHARES, TWICE, more_rows
 from tests.diagnosis.test_causes import known_by_heart
 
@@ -45,3 +46,12 @@ def test_a_curve_that_leaves_it_open_is_no_verdict_but_a_suspicion_with_its_gain
     gain, (low, high) = found.open
     assert low < gain < high
     assert found.points
+
+
+def test_causes_of_a_step_stand_by_what_they_gain(promise):
+    rows = promise({share: [0.4 / share] * 3 for share in SHARES}).verdict
+    earlier = dataclasses.replace(rows, step=rows.step - 1, gain=0.01)
+    less, more = (dataclasses.replace(rows, gain=gain) for gain in (rows.gain - 0.1, rows.gain + 0.1))
+    outcome = Outcome(causes=[earlier, more, less])
+    put_by_gain(outcome, rows)
+    assert outcome.causes == [earlier, more, rows, less]

@@ -275,3 +275,24 @@ def test_the_gain_of_more_rows_is_told_with_how_many(after, times):
     diagnosis = {"status": "faulty", "causes": [cause], "learning_curve": points, "baseline": {"score": 0.5}}
     assert f"{times} as many would remove" in words.verdict(diagnosis)
     assert f"with {times} the rows (foreseen)" in str(figures.ladder(diagnosis))
+
+
+def test_more_rows_that_promise_more_stand_before_the_change_that_was_measured_without_them():
+    rows = {
+        "code": "data.too_few_rows", "title": "Too few rows", "verdict": "supported", "gain": 0.6, "step": 1,
+        "score_before": 0.5, "score_after": 0.2,
+    }  # fmt: skip
+    smaller = {
+        "code": "model.capacity_too_large", "title": "Capacity too large", "verdict": "verified", "gain": 0.4,
+        "score_before": 0.5, "score_after": 0.3, "experiment_name": "early_stopping", "step": 1,
+    }  # fmt: skip
+    diagnosis = {"status": "faulty", "causes": [rows, smaller], "baseline": {"score": 0.5}, "fixed": {"score": 0.3}}
+    said = words.verdict(diagnosis)
+    assert "as many would remove about 60 % of the error" in said
+    assert said.endswith("Without them: capacity too large, 40 %.")
+    assert words.before_after(diagnosis) == (0.5, 0.3)
+    told = str(figures.ladder(diagnosis))
+    assert "with early_stopping" in told
+    assert "then early_stopping" not in told
+    behind = str(figures.ladder({**diagnosis, "causes": [smaller, rows]}))
+    assert "or with twice the rows" in behind

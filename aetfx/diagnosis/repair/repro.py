@@ -52,8 +52,9 @@ def repro(before: Side, after: Side, rows: Mapping[str, Any], causes: Sequence[A
     """
     if because := _cannot_be_written(before, after, rows):
         raise ModelError(f"{because}: a script cannot show that. Send fixed/model.keras of the run instead.")
-    codes = list(dict.fromkeys(cause.code for cause in causes))
-    first, last = causes[0].score_before, causes[-1].score_after
+    mended = [cause for cause in causes if cause.verdict != "supported"]  # a script cannot add rows
+    codes = list(dict.fromkeys(cause.code for cause in mended))
+    first, last = mended[0].score_before, mended[-1].score_after
     own = _own_code({**before.homes, **after.homes}, {**before.recipe.source.objects, **after.recipe.source.objects})
     same = _building(before.recipe, "model") == _building(after.recipe, "model")
     shared = preparing_lines(before.recipe, rows)

@@ -96,7 +96,7 @@ class Sampling(layers.Layer):
 
 def build(
     hidden=128, latent=6, depth=1, samples=64, activation="relu", output=None, kl=1e-3, bias=0.0,
-    initializer="glorot_uniform", optimizer="nadam", learning_rate=1e-3, loss="mean_squared_error",
+    initializer="glorot_uniform", optimizer="nadam", learning_rate=2e-3, loss="mean_squared_error",
 ):  # fmt: skip
     if isinstance(initializer, float):
         initializer = keras.initializers.Constant(initializer)
