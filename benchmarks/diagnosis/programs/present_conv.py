@@ -51,8 +51,10 @@ def present(size: int = 8, step: int = 3) -> np.ndarray:
     return cut[np.sort(first)]
 
 
-def by_blueness(rows: np.ndarray) -> np.ndarray:
-    return (rows[..., 2] - rows[..., 0]).mean(axis=(1, 2))
+def by_detail(rows: np.ndarray) -> np.ndarray:
+    """Returns how much neighbouring pixels differ, (n,)."""
+    across, down = np.abs(np.diff(rows, axis=2)), np.abs(np.diff(rows, axis=1))
+    return across.mean(axis=(1, 2, 3)) + down.mean(axis=(1, 2, 3))
 
 
 def data(scaler=255.0, **changes) -> Data:
@@ -126,8 +128,8 @@ FAULTS = {
     "hot_pixels": Fault("data.outliers", data={"damage": HotPixels(0.02)}),
     "blue_first": Fault("code.target_mismatch", data={"target": BlueFirst()}),
     "eval_standardised": Fault("code.train_eval_preprocessing_mismatch", data={"eval_scaler": "standard"}),
-    "ribbon_only": Fault("data.train_eval_shift", data={"train_first": by_blueness}),
-    "fifteen_patches": Fault("data.too_few_rows", data={"n_train": 15}, fit={"epochs": 400}),
+    "smooth_only": Fault("data.train_eval_shift", data={"train_first": by_detail}),
+    "fifteen_patches": Fault("data.too_few_rows", data={"n_train": 15}, fit={"epochs": 200}),
     "code_of_1": Fault("model.capacity_too_small", build={"code": 1}),
     "weights_of_1": Fault("model.initialization", build={"initializer": 1.0}),
     "weights_below_0": Fault("model.dead_units", build={"initializer": (-0.2, 0.0)}, of="relu"),
