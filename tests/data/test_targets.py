@@ -16,6 +16,7 @@ TABLE = CODES @ RNG.normal(size=(3, 7)) + 0.2 * RNG.normal(size=(500, 7))
 DIGITS = load_digits().images[:600]
 SERIES = np.cumsum(RNG.normal(size=800))
 WINDOWS = np.stack([SERIES[i : i + 20] for i in range(600)])
+SLOPES = np.gradient(WINDOWS, axis=1)
 
 
 def half_of(turned, rows):
@@ -72,6 +73,13 @@ def rotated(rows, n):
         (np.stack([DIGITS, DIGITS**2], -1), np.stack([DIGITS**2, DIGITS + 1], -1), "denoising"),
         (WINDOWS[..., None].repeat(2, -1), WINDOWS[:, ::-1, None].repeat(2, -1), "backwards"),
         (WINDOWS + 0.1 * RNG.normal(size=WINDOWS.shape), WINDOWS, "denoising"),
+        (WINDOWS, SLOPES, "computed"),
+        (WINDOWS[..., None], np.diff(WINDOWS, axis=1, prepend=WINDOWS[:, :1])[..., None], "computed"),
+        (DIGITS, np.gradient(DIGITS, axis=2), "computed"),
+        (np.diff(WINDOWS, axis=1), np.cumsum(np.diff(WINDOWS, axis=1), axis=1), "computed"),
+        (TABLE, (TABLE - TABLE.mean(axis=0)) @ np.linalg.svd(TABLE - TABLE.mean(axis=0))[2].T, "computed"),
+        (WINDOWS, np.cumsum(WINDOWS, axis=1) / np.arange(1, 21), "denoising"),
+        (SLOPES + 0.3 * RNG.normal(size=WINDOWS.shape), SLOPES, "denoising"),
         (TABLE, RNG.normal(size=TABLE.shape), "unrelated"),
         (TABLE + 0.1 * RNG.normal(size=TABLE.shape), RNG.permutation(TABLE), "unrelated"),
     ],
