@@ -350,6 +350,17 @@ def test_the_code_of_a_later_step_goes_on_from_that_of_the_step_before(earlier):
         assert fed is known["x_train"]
 
 
+@pytest.mark.parametrize(("output", "tried"), [("relu", ["scaling=minmax"]), ("softmax", []), ("linear", [])])
+def test_rows_are_brought_to_an_output_that_cannot_be_changed(output, tried):
+    case = make_case(PLANE, output=output)
+    source = dataclasses.replace(case.recipe.source, blueprint={}, factory=case.recipe.source.build)
+    fixed = dataclasses.replace(case, recipe=dataclasses.replace(case.recipe, source=source))
+    assert not fixed.rewritable
+    found = REGISTRY["model.output_activation"].experiments(fixed)
+    assert [experiment.recipe.name for experiment in found] == tried
+    assert all("cannot be changed in a copy" in experiment.remedy for experiment in found)
+
+
 def test_the_registry_is_the_vocabulary():
     assert set(REGISTRY) == VOCABULARY == set(ADMITTED) == set(NOT_ADMITTED) == set(MAY_CHANGE)
     orders = [cause.order for cause in in_order()]

@@ -194,6 +194,31 @@ def refusal(model) -> str:
     return str(refused.value)
 
 
+class Noise(layers.Layer):
+    """Draws by a seed of its own, as the sampling layers of many VAEs do."""
+
+    def __init__(self, seed=7, **kwargs):
+        super().__init__(**kwargs)
+        self.seed, self.generator = seed, keras.random.SeedGenerator(seed)
+
+    def call(self, inputs):
+        return inputs + keras.random.normal(keras.ops.shape(inputs), seed=self.generator)
+
+    def get_config(self):
+        return {**super().get_config(), "seed": self.seed}
+
+
+@pytest.mark.parametrize("factory", [False, True])
+def test_a_layer_with_a_seed_of_its_own_leaves_the_layers_to_be_seen(factory):
+    def make():
+        return keras.Sequential([keras.Input((6,)), layers.Dense(2), Noise(), layers.Dense(6)])
+
+    source = describe(make(), (6,), make if factory else None)
+    assert source.factory is None
+    assert source.opaque_because == ""
+    assert can_rewrite(source.blueprint, read_architecture(source.build(), (6,)))
+
+
 def test_a_subclass_that_cannot_describe_itself():
     said = refusal(Unkept(2))
     assert "cannot describe itself: Unkept does not keep its argument 'units'" in said

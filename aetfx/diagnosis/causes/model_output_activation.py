@@ -6,7 +6,7 @@ import numpy as np
 
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import REGISTRY, Admission, Cause, Experiment
-from aetfx.diagnosis.causes.keras_code import compile_line
+from aetfx.diagnosis.causes.keras_code import asked, compile_line, scaling_lines
 from aetfx.models.activations import CAN_DIE
 from aetfx.models.reading import LayerFacts
 from aetfx.models.rewriting import put_dense_behind, set_activations
@@ -80,8 +80,10 @@ class OutputActivation(Cause):
 
     def experiments(self, case: Case) -> list[Experiment]:
         output = case.architecture.output
-        if not case.rewritable or output is None:
+        if output is None:
             return []
+        if not case.rewritable:
+            return self._within_reach(case)
         if output.recurrent:
             return self._dense_behind(case, output)
         if _no_probabilities(case):
@@ -125,6 +127,31 @@ class OutputActivation(Cause):
                 remedy="Give the last layer a sigmoid" + ("." if own else ", and compare by plain cross-entropy."),
                 keras=layer if own else f"{layer}\n{compile_line(recipe)}",
                 study={"model.output_activation": "sigmoid"},
+            )
+        ]
+
+    def _within_reach(self, case: Case) -> list[Experiment]:
+        """Rows from 0 to 1, for an output that gives these and cannot be changed in a copy of the model."""
+        output, prepared = case.worst_output, case.recipe.preprocessing
+        reaches = output.name != "softmax" and output.low <= 0 and output.high >= 1
+        if not reaches or case.outside_share <= case.thresholds.outside_share:
+            return []
+        if prepared.get("scaling", "none") != "none":
+            return []
+        scope = "column" if case.is_table else "pooled"
+        recipe = case.recipe.changed(
+            name="scaling=minmax", preprocessing={**prepared, "scaling": "minmax", "scope": scope}
+        )
+        return [
+            Experiment(
+                self.code,
+                recipe,
+                remedy=(
+                    f"Make the last layer linear, or bring the rows to what a {output.name} output gives: tried here "
+                    "were rows from 0 to 1, since the layers of this model cannot be changed in a copy of it."
+                ),
+                keras=scaling_lines("minmax", scope, asked(case, recipe)),
+                study={"preprocessing.scaling": "minmax"},
             )
         ]
 
