@@ -24,7 +24,7 @@ from aetfx.validation.findings import Finding
 from aetfx.words import percent
 
 _SCREEN_SHARE = 0.5  # of the remaining budget; the rest is for confirming
-_MORE = 0.5  # of the budget, where a fix was found and the score is still above the target
+_MORE = 0.5  # of the budget, where the score is above the target and a fix was found or none that helps alone
 
 
 @dataclass
@@ -261,14 +261,16 @@ def _is_plain(step: Step, candidate: Candidate) -> bool:
 def _try_pairs(step: Step, budget: float, strict: bool) -> Candidate | None:
     """Tries two admitted changes together where none helps alone; adds the pair to the candidates.
 
-    Behind a fix, and with a budget that the user set, only what is left of it is spent.
+    Behind a fix, and with a budget that the user set, only what is left of it is spent. The default budget gives way:
+    a bad score that nothing explains is no verdict.
     """
     case, confirmation, screened, candidates = step.case, step.confirmation, step.screened, step.candidates
     capped = strict and case.step > 1
     if capped and budget <= case.lab.spent:
         return None
     pairs = [pair for pair in pair_experiments(case, screened) if _buildable(case.lab, pair)]
-    planned = plan(case, pairs, max(0.0, budget - case.lab.spent) * _SCREEN_SHARE)
+    left = max(0.0, budget - case.lab.spent)
+    planned = plan(case, pairs, (left if strict else max(left, _MORE * budget)) * _SCREEN_SHARE)
     tried = list(screen(case, planned))
     singles = min((s.score for s in screened), default=case.select_score)
     best = min(tried, key=lambda s: s.score, default=None)

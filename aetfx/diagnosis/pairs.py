@@ -26,6 +26,8 @@ def hidden_causes(case: Case) -> list[Cause]:
 def pair_experiments(case: Case, screened: list[Screened]) -> list[Experiment]:
     """Returns admitted changes on top of each other, in the order of the causes.
 
+    Where not all can be paid for, those stay whose second change gained by itself, as far as the first let it.
+
     Args:
       case: where no single change was verified.
       screened: the single changes, each tried at least in part. Settings far from usual are paired without.
@@ -45,11 +47,13 @@ def pair_experiments(case: Case, screened: list[Screened]) -> list[Experiment]:
             # changed was far from usual (all rows in one batch).
             if (cause.is_generous(case) and not cause.unusual(changed)) or not cause.admit(changed).admitted:
                 continue
-            found += [_join(first.experiment, e) for e in cause.experiments(changed)[:2]]
+            alone = singles[cause.code].gain if cause.code in singles else 0.0
+            priority = -round(100 * alone) if alone >= case.thresholds.screen_gain else 0
+            found += [_join(first.experiment, e, priority) for e in cause.experiments(changed)[:2]]
     return found
 
 
-def _join(first: Experiment, second: Experiment) -> Experiment:
+def _join(first: Experiment, second: Experiment, priority: int) -> Experiment:
     return Experiment(
         code=first.code,
         recipe=second.recipe.changed(name=f"{first.recipe.name},{second.recipe.name}"),
@@ -57,5 +61,6 @@ def _join(first: Experiment, second: Experiment) -> Experiment:
         keras=f"{first.keras}\n{second.keras}",
         study={**first.study, **second.study},
         shortenable=False,
+        priority=priority,
         also=(second.code,),
     )

@@ -313,6 +313,19 @@ def test_two_faults_that_hide_each_other_are_tried_together():
         assert pair.recipe.source.build().layers[-1].activation.__name__ == "linear"
 
 
+@pytest.mark.parametrize("helpful", ["model.output_activation", "optimizer.learning_rate_too_high"])
+def test_the_pair_of_which_one_change_gained_alone_is_paid_for_first(helpful):
+    made = make_case(PLANE, output="sigmoid", loss="bce", rate=0.5, epochs=2)
+    codes = ("loss.mismatch", "model.output_activation", "optimizer.learning_rate_too_high")
+    singles = [
+        Screened(e, 1.0, 0.75 if code == helpful else 1.0, 0.25 if code == helpful else 0.0)
+        for code in codes
+        for e in REGISTRY[code].experiments(made)[:1]
+    ]
+    [first] = plan(made, pair_experiments(made, singles), 0.0).experiments
+    assert (first.code, first.also) == ("loss.mismatch", (helpful,))
+
+
 def test_an_odd_setting_that_a_fault_of_the_rows_hides_is_a_half_of_a_pair():
     """A range test on rows with marks of 1e4 says nothing of the rate; without the marks it does."""
     rows = PLANE.copy()
