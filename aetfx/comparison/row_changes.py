@@ -16,6 +16,7 @@ from aetfx.data.targets import relation
 from aetfx.evaluation.alignment import Alignment, alignment
 
 _SHARE = "share="
+_WITH_SELECT = "with_select="
 _DRAW = "#"
 _LEAVES_TRAIN = ("aligned",)
 
@@ -25,8 +26,9 @@ def changed(split: Split, change: str, seed: int) -> Split:
 
     Args:
       split: as the study has it.
-      change: "" for none, "share=0.5" for a part of the train rows ("share=0.5#2" for another such part), or a name of
-        `CHANGES`; several are made one after the other ("aligned+with_reserve").
+      change: "" for none, "share=0.5" for a part of the train rows ("share=0.5#2" for another such part),
+        "with_select=3" for that many times as many select rows beside them, or a name of `CHANGES`; several are made
+        one after the other ("aligned+with_reserve").
       seed: of the study.
 
     Raises:
@@ -36,6 +38,8 @@ def changed(split: Split, change: str, seed: int) -> Split:
         if name.startswith(_SHARE):
             part, _, draw = name.removeprefix(_SHARE).partition(_DRAW)
             split = _share(split, float(part), seed + 1000 * int(draw or 0))
+        elif name.startswith(_WITH_SELECT):
+            split = _with_select(split, int(name.removeprefix(_WITH_SELECT)))
         else:
             split = CHANGES[name](split, seed)
     return split
@@ -49,6 +53,11 @@ def added(change: str, name: str) -> str:
 def share(part: float, draw: int = 0) -> str:
     """Names the change that keeps a part of the train rows: which rows, `draw` decides."""
     return f"{_SHARE}{part:g}" + (f"{_DRAW}{draw}" if draw else "")
+
+
+def with_select(times: int) -> str:
+    """Names the change that adds so many times as many select rows to the train rows."""
+    return f"{_WITH_SELECT}{times}"
 
 
 def on_train(change: str) -> str:
@@ -71,10 +80,10 @@ def _with_reserve(split: Split, seed: int) -> Split:
     return Split({**split.parts, "train": train[np.sort(order[n_out:])].joined(reserve[slice(0, n_out)])})
 
 
-def _with_select(split: Split, seed: int) -> Split:
-    """Adds select rows to the train rows, as many as those are (or all of them)."""
+def _with_select(split: Split, times: int) -> Split:
+    """Adds select rows to the train rows, `times` as many as those are (or all of them)."""
     train, select = split.parts["train"], split.parts["select"]
-    return Split({**split.parts, "train": train.joined(select[slice(0, len(train))])})
+    return Split({**split.parts, "train": train.joined(select[slice(0, times * len(train))])})
 
 
 def _tail(split: Split, seed: int) -> Split:
@@ -122,7 +131,6 @@ def unchanged(rows: np.ndarray) -> np.ndarray:
 
 CHANGES: dict[str, Callable[[Split, int], Split]] = {
     "with_reserve": _with_reserve,
-    "with_select": _with_select,
     "aligned": _aligned,
     "tail": _tail,
 }

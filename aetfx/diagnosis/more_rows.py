@@ -2,7 +2,7 @@
 
 More rows are not there to be tried, so that the verdict is `supported` and never `verified`: trainings on a quarter
 and on half of the rows say what twice as many promise. Where the user's own eval rows are so many that half of them
-make up as many rows again, the model is trained on those too and judged on the other half.
+make up as many rows again, or three times as many, the model is trained on those too and judged on the other half.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Any
 from aetfx.comparison.pool import Job
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import REGISTRY
-from aetfx.diagnosis.causes.data_too_few_rows import part_of_rows, twice_the_rows
+from aetfx.diagnosis.causes.data_too_few_rows import part_of_rows, times_the_rows
 from aetfx.diagnosis.confirm import Confirmation
-from aetfx.diagnosis.learning_curve import SHARES, TWICE, MoreRows, more_rows
+from aetfx.diagnosis.learning_curve import FOUR, SHARES, TWICE, MoreRows, more_rows
 from aetfx.diagnosis.result import CauseVerdict
 from aetfx.diagnosis.screen import Screened
 from aetfx.training.recipe import Recipe
@@ -109,13 +109,14 @@ def promise_of_more_rows(
         left_open = (curve.gain(times), curve.interval(times)) if is_open else None
         return Promise(f"{seen}; {found}", open=left_open, points=points)
     four_low, four_high = curve.four_interval
+    gives = "give" if FOUR in curve.scores else "promise"
     evidence = [
         seen,
         "that a smaller model helps was mended before"
         if mended
         else f"the best of {len(regularised)} regularised variants closes {percent(max(0.0, closed))} of that gap",
         found,
-        f"four times as many promise {percent(curve.four)} less ({percent(four_low)} to {percent(four_high)})",
+        f"four times as many {gives} {percent(curve.four)} less ({percent(four_low)} to {percent(four_high)})",
     ]
     verdict = _verdict(case, curve, times, evidence, recipes[SHARES[1]][0].identity, len(recipes[SHARES[1]]))
     surely = curve.lower(times) >= enough and not is_closed
@@ -124,8 +125,7 @@ def promise_of_more_rows(
 
 def _recipes(case: Case, trainings: int) -> dict[float, list[Recipe]]:
     parts = {part: [part_of_rows(case, part, draw) for draw in range(trainings)] for part in SHARES[:-1]}
-    twice = twice_the_rows(case)
-    return parts if twice is None else {**parts, TWICE: [twice] * trainings}
+    return {**parts, **{times: [recipe] * trainings for times, recipe in times_the_rows(case).items()}}
 
 
 def _cost_of_more(case: Case, confirmation: Confirmation, recipes: dict[float, list[Recipe]]) -> float:
@@ -152,7 +152,8 @@ def _measured(case: Case, confirmation: Confirmation, recipes: dict[float, list[
 def _said(case: Case, curve: MoreRows) -> str:
     """Says the curve, its sizes in rows."""
     sizes = ", ".join(f"{score:.3f} with {round(part * case.n_train):,}" for part, score in curve.scores.items())
-    lent = f", {case.n_train:,} of them eval rows on which nothing is judged" if TWICE in curve.scores else ""
+    eval_rows = round((max(curve.scores) - 1) * case.n_train)
+    lent = f", {eval_rows:,} of them eval rows on which nothing is judged" if eval_rows > 0 else ""
     return f"the score is {sizes} train rows at equal updates{lent}"
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from sklearn.datasets import load_digits
 
-from aetfx.comparison.row_changes import added, changed, on_train, share
+from aetfx.comparison.row_changes import added, changed, on_train, share, with_select
 from aetfx.comparison.splits import Part, split_rows
 
 DIGITS = np.random.default_rng(0).permutation(load_digits().data / 16)
@@ -40,11 +41,12 @@ def test_the_reserve_takes_the_place_of_as_many_train_rows():
     np.testing.assert_array_equal(after.held_out, before.held_out)
 
 
-def test_select_rows_are_added_up_to_as_many_as_there_are_train_rows():
+@pytest.mark.parametrize("times", [1, 2])
+def test_select_rows_are_added_so_many_times_as_there_are_train_rows(times):
     before = split_rows(Part.of(DIGITS[:100], None), Part.of(DIGITS[1200:], None), 0.0, 0)
-    after = changed(before, "with_select", 0)
+    after = changed(before, with_select(times), 0)
     np.testing.assert_array_equal(after.train[:100], before.train)
-    np.testing.assert_array_equal(after.train[100:], before.select[:100])
+    np.testing.assert_array_equal(after.train[100:], before.select[: 100 * times])
     np.testing.assert_array_equal(after.confirm, before.confirm)
 
 

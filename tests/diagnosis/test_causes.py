@@ -15,7 +15,7 @@ from aetfx.data.targets import SAME, relation
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import REGISTRY, in_order
 from aetfx.diagnosis.causes.data_missing import _filling_lines
-from aetfx.diagnosis.causes.data_too_few_rows import twice_the_rows
+from aetfx.diagnosis.causes.data_too_few_rows import times_the_rows
 from aetfx.diagnosis.causes.keras_code import compile_line, fit_line, scaling_lines
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.evaluation.separation import told_apart
@@ -821,12 +821,15 @@ def test_values_far_from_zero_are_a_question_of_scale_unless_the_model_copes():
 
 
 def test_as_many_eval_rows_as_train_rows_are_trained_on_and_nothing_is_judged_on_them():
-    rows = RNG.normal(size=(260, 8)) @ RNG.normal(size=(8, 8))
+    rows = RNG.normal(size=(400, 8)) @ RNG.normal(size=(8, 8))
     case = make_case(rows[:40], evaluation=rows[40:])
-    twice = twice_the_rows(case)
-    split = case.lab.split(0, twice.rows)
-    assert len(split.train) == 80
-    shared = {row.tobytes() for row in split.train} & {row.tobytes() for row in split.confirm}
-    assert not shared
-    assert twice_the_rows(make_case(rows)) is None, "eval is a part of these rows"
-    assert twice_the_rows(make_case(rows[:150], evaluation=rows[150:])) is None, "eval has too few"
+    recipes = times_the_rows(case)
+    assert set(recipes) == {2, 4}
+    for times, recipe in recipes.items():
+        split = case.lab.split(0, recipe.rows)
+        assert len(split.train) == 40 * times
+        shared = {row.tobytes() for row in split.train} & {row.tobytes() for row in split.confirm}
+        assert not shared
+    assert set(times_the_rows(make_case(rows[:100], evaluation=rows[100:]))) == {2}
+    assert not times_the_rows(make_case(rows)), "eval is a part of these rows"
+    assert not times_the_rows(make_case(rows[:200], evaluation=rows[200:])), "eval has too few"

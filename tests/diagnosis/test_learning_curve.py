@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aetfx.diagnosis.learning_curve import SHARES, TWICE, more_rows
+from aetfx.diagnosis.learning_curve import FOUR, SHARES, TWICE, more_rows
 
 
 def law(a, b, c, n):
@@ -107,6 +107,10 @@ def test_twice_the_rows_where_they_are_at_hand_are_measured_and_four_times_as_ma
     assert found.twice == pytest.approx(1 - means[2.0] / means[1.0])
     width = lambda interval: interval[1] - interval[0]  # noqa: E731
     assert width(found.twice_interval) < width(foreseen.twice_interval)
+    late = more_rows({**{share: [0.3] * 3 for share in (*SHARES, TWICE)}, FOUR: [0.1] * 3})
+    assert (late.twice, late.four) == (pytest.approx(0), pytest.approx(2 / 3)), "a curve that falls late is measured"
+    with pytest.raises(ValueError, match="are needed"):
+        more_rows({**noisy, FOUR: [0.1] * 3})
     exact = more_rows({share: [law(0.3, 0.7, 0.05, share)] * 3 for share in (*SHARES, TWICE)})
     assert exact.four == pytest.approx(1 - law(0.3, 0.7, 0.05, 4) / law(0.3, 0.7, 0.05, 1), abs=1e-6)
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from aetfx.comparison.row_changes import added, share
+from aetfx.comparison.row_changes import added, share, with_select
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
-from aetfx.diagnosis.learning_curve import SHARES
+from aetfx.diagnosis.learning_curve import SHARES, TIMES
 from aetfx.training.feed import updates_per_epoch
 from aetfx.training.recipe import Recipe
 
@@ -52,18 +52,17 @@ def part_of_rows(case: Case, part: float, draw: int = 0) -> Recipe:
     return _on_rows(case, part, share(part, draw))
 
 
-def twice_the_rows(case: Case) -> Recipe | None:
-    """Returns the recipe on twice its train rows, with as many updates, where the select rows are as many.
+def times_the_rows(case: Case) -> dict[float, Recipe]:
+    """Returns the recipe on twice and on four times its train rows, with as many updates, where select has as many.
 
-    None where they are not, where they have a say in the training, or were told from the train rows: what other rows of
-    another kind gain is no question of how many there are.
+    None where it has not, where select has a say in the training, or was told from the train rows: what rows of another
+    kind gain is no question of how many there are.
     """
     recipe = case.recipe
     if case.lab.resplits or case.lab.reserve or recipe.early_stopping:
-        return None
-    if len(case.lab.split(0, recipe.rows).select) < case.n_train:
-        return None
-    return _on_rows(case, 2, "with_select")
+        return {}
+    at_hand = len(case.lab.split(0, recipe.rows).select)
+    return {n: _on_rows(case, n, with_select(int(n) - 1)) for n in TIMES if at_hand >= (n - 1) * case.n_train}
 
 
 def _on_rows(case: Case, times: float, change: str) -> Recipe:
