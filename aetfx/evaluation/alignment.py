@@ -352,6 +352,9 @@ def _scaled_apart(sides: _Sides) -> bool:
     # What was standardised on train's figures has cells below 0, whoever the rows are; measurements often have none.
     if _standardised(here, 1e-3) and (there[2] >= 0).all():
         return True
+    # Nor do pixels between 0 and 1, whose eval rows have mean 0 and sd 1 in each cell.
+    if _standardised(there, 0.25) and (here[2] >= 0).all():
+        return True
     return any(
         (_standardised(scaled, 0.25) or _between_ends(scaled, 0.25)) and _gross(other)
         for scaled, other in ((here, there), (there, here))

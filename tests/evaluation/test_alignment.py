@@ -248,6 +248,19 @@ def test_what_has_no_cell_below_0_was_not_standardised():
     assert alignment(scaled, elsewhere) is None
 
 
+def test_pixels_between_0_and_1_beside_standardised_ones():
+    """Cells of a photo have neither black nor a range of their own that would tell that they were divided by 255."""
+    rng = np.random.default_rng(0)
+    rows = 1 / (1 + np.exp(-1.5 * rng.normal(size=(900, 3)) @ rng.normal(size=(3, 20)) / np.sqrt(3)))
+    train, evaluation = rows[:700], rows[700:]
+    mean, sd = train.mean(axis=0), train.std(axis=0)
+    found = alignment(train, (evaluation - mean) / sd)
+    assert found.kind == "columns"
+    assert np.abs(found((evaluation - mean) / sd) - evaluation).mean() < 0.15 * sd.mean()
+    assert alignment(train, evaluation) is None
+    assert alignment(train, evaluation**1.3) is None, "darker rows are none that were standardised"
+
+
 def test_a_negative_is_laid_over_its_positive():
     train, evaluation = DIGITS[:1200], DIGITS[1200:]
     found = alignment(train, 1 - evaluation)
