@@ -86,7 +86,7 @@ def _after(program: Program, case: Case, data: Any, causes: list[dict[str, Any]]
     found: dict[str, Any] = {}
     # Two causes of one step were mended together, and the gain is promised for both.
     # More rows, which stand behind a smaller model, cannot be added and are no part of the fix.
-    causes = [cause for cause in causes if cause["verdict"] != "supported"] or causes
+    causes = [cause for cause in causes if cause.get("verdict") != "supported"] or causes
     wanted = {"first": [cause for cause in causes if cause["step"] == causes[0]["step"]]}
     if len(causes) > len(wanted["first"]):
         wanted["all"] = causes

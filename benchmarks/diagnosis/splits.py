@@ -90,7 +90,6 @@ SPLITS = {
         "topobathy_conv",
     ),
     "held_out": (
-        "colormaps_attention",
         "membrane_vae",
         "pigs_dense",
         "present_conv",

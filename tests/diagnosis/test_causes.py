@@ -474,6 +474,21 @@ def test_units_that_biases_silence_are_dead_and_start_from_zero():
     assert not any(kernel.bias for kernel in mended.initial_kernels)
 
 
+@pytest.mark.parametrize(("least", "most", "dies"), [(-0.4, 0.0, True), (-0.4, 0.4, False)])
+def test_weights_below_0_silence_units_of_positive_rows(least, most, dies):
+    rows = (PLANE - PLANE.min(axis=0)) / np.ptp(PLANE, axis=0)
+    config = {"class_name": "RandomUniform", "config": {"minval": least, "maxval": most}}
+    case = make_case(rows, epochs=1, edit=layers_with(kernel_initializer=config))
+    cause = REGISTRY["model.dead_units"]
+    names = [experiment.recipe.name for experiment in cause.experiments(case)]
+    assert ("kernels=he_normal" in names) == dies
+    if dies:
+        assert "since their weights start below 0" in cause.admit(case).evidence[0]
+        [changed] = [e.recipe for e in cause.experiments(case) if e.recipe.name == "kernels=he_normal"]
+        mended = Case(case.lab, changed, case.trial, case.thresholds, case.target, case.findings)
+        assert all(abs(kernel.mean) < kernel.sd for kernel in mended.initial_kernels)
+
+
 def test_weights_are_compared_with_those_that_this_training_started_from():
     case = make_case(PLANE, rate=1e-9, epochs=1)
     for mine, trained in zip(case.initial_model.get_weights(), case.trial.model.get_weights(), strict=True):

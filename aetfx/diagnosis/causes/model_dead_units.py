@@ -7,7 +7,8 @@ import numpy as np
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
 from aetfx.models.activations import CAN_DIE
-from aetfx.models.rewriting import set_activations, set_biases_to_zero
+from aetfx.models.probing import KernelFacts
+from aetfx.models.rewriting import same_initializer, set_activations, set_biases_to_zero, set_initializers
 
 
 class DeadUnits(Cause):
@@ -45,12 +46,14 @@ class DeadUnits(Cause):
     def _never_alive(self, case: Case) -> list[str]:
         """Units that were dead before training, and that training did not wake."""
         (before, after), evidence = case.spread, []
-        biases = _negative_biases(case)
+        biases, weights = _negative_biases(case), _negative_weights(case)
         for layer in case.architecture.inner:
             if layer.activation in CAN_DIE and layer.name in after:
                 dead = (before[layer.name] == 0) & (after[layer.name] == 0)
                 if dead.sum() >= case.thresholds.dead_share * len(dead):
                     since = f", since their biases start at {biases[layer.name]:.3g}" if layer.name in biases else ""
+                    if layer.name in weights:
+                        since = f", since their weights start below 0 (mean {weights[layer.name]:.3g})"
                     evidence.append(
                         f"{dead.sum()} of {len(dead)} units of '{layer.name}' answer the same to every row, after "
                         f"training as before it{since}"
@@ -94,6 +97,22 @@ class DeadUnits(Cause):
                     keras=f'keras.layers.{first.kind}({first.units}, ..., bias_initializer="zeros")  # "{first.name}"',
                 )
             )
+        if weights := _negative_weights(case):
+            # What is drawn by the same rule is better drawn anew with them.
+            alike = same_initializer(case.recipe.source.blueprint, set(weights))
+            blueprint = set_initializers(case.recipe.source.blueprint, dict.fromkeys(alike, "he_normal"))
+            first = next(layer for layer in layers if layer.name in weights)
+            found.append(
+                Experiment(
+                    self.code,
+                    case.recipe.with_blueprint(blueprint, name="kernels=he_normal"),
+                    remedy="Let the weights start on both sides of 0 (he_normal), so that units do too.",
+                    keras=(
+                        f'keras.layers.{first.kind}({first.units}, ..., kernel_initializer="he_normal")  '
+                        f'# "{first.name}"'
+                    ),
+                )
+            )
         # A recurrent layer with ReLU blows up or dies; its gates were made for tanh.
         if any(layer.recurrent and layer.activation == "relu" for layer in layers):
             layers = [layer for layer in layers if layer.recurrent]
@@ -120,11 +139,21 @@ class DeadUnits(Cause):
 
 def _negative_biases(case: Case) -> dict[str, float]:
     """Returns what biases start at that keep units of a ReLU below 0 before training, by layer."""
-    found = {}
+    return {kernel.layer: kernel.bias for kernel in _of_silent_layers(case) if kernel.bias < 0}
+
+
+def _negative_weights(case: Case) -> dict[str, float]:
+    """Returns the mean of weights that start on one side of 0 and do the same to units whose inputs have no sign."""
+    return {kernel.layer: kernel.mean for kernel in _of_silent_layers(case) if kernel.mean < -kernel.sd}
+
+
+def _of_silent_layers(case: Case) -> list[KernelFacts]:
+    """Returns the kernels of layers whose units can die, and mostly answer the same to every row before training."""
     kinds = {layer.name: layer.activation for layer in case.architecture.inner}
+    found = []
     for kernel in case.initial_kernels:
-        if kernel.bias < 0 and kinds.get(kernel.layer) in CAN_DIE:
+        if kinds.get(kernel.layer) in CAN_DIE:
             silent = case.spread[0].get(kernel.layer, np.ones(1)) == 0
             if silent.sum() >= case.thresholds.dead_share * len(silent):
-                found[kernel.layer] = kernel.bias
+                found.append(kernel)
     return found
