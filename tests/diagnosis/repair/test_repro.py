@@ -103,8 +103,9 @@ def script(make, rows, spec, folder, *, facts=None, compiled=False, row_change="
     ]  # fmt: skip
     about = {"train": str(folder / "train.npy"), "eval": 0.2, "columns": None, "features": "table", "seed": 0,
              "sentinels": [], "fences": None, "judge": None, "excluded": False} | facts  # fmt: skip
-    cause = SimpleNamespace(code="data.x", score_before=0.9, score_after=0.1, remedy="Change it.")
-    return repro(*sides, about, [cause], folder)
+    cause = SimpleNamespace(code="data.x", verdict="verified", score_before=0.9, score_after=0.1, remedy="Change it.")
+    rows_beside = SimpleNamespace(code="data.too_few_rows", verdict="supported", score_before=0.9, score_after=0.01)
+    return repro(*sides, about, [cause, rows_beside], folder)
 
 
 def scores(text):
@@ -118,7 +119,10 @@ def scores(text):
 def test_scaling_by_each_kind(tmp_path):
     rows = TABLE * [1, 1, 1, 1000, 1, 0.01]
     for kind in ("minmax", "robust"):
-        found = scores(script(dense, rows, {"scaling": kind}, tmp_path, epochs=30))
+        text = script(dense, rows, {"scaling": kind}, tmp_path, epochs=30)
+        assert "A fault and its fix: data.x." in text, "a script cannot add rows"
+        assert "0.900 before and 0.100 after" in text
+        found = scores(text)
         assert found["repaired"] < 0.6 * found["as_it_is"], kind
 
 
