@@ -81,7 +81,7 @@ def repro(before: Side, after: Side, rows: Mapping[str, Any], causes: Sequence[A
         ["def as_it_is():", *_indented(_training(before.recipe, rows, same, bool(shared)))],
         [
             "def repaired():",
-            *_indented([f"# {remedy}" for remedy in dict.fromkeys(cause.remedy for cause in causes)]),
+            *_indented([f"# {remedy}" for remedy in dict.fromkeys(cause.remedy for cause in mended)]),
             *_indented(_training(after.recipe, rows, same, bool(shared))),
         ],
         scoring_lines(rows),
