@@ -6,7 +6,7 @@ from typing import Any
 
 from aetfx.figures import rungs
 from aetfx.figures.theme import LIGHT, figure, percent, short
-from aetfx.figures.words import more_rows
+from aetfx.figures.words import mended, more_rows
 
 
 def ladder(diagnosis: dict[str, Any]) -> dict[str, Any] | None:
@@ -79,14 +79,14 @@ def _rungs(diagnosis: dict[str, Any]) -> list[dict[str, Any]]:
         {"name": "As it is", "value": start, "role": role, "interval": baseline.get("score_interval") if near else None}
     )
     fixed = diagnosis.get("fixed") or {}
-    mended = [cause for cause in causes if cause.get("verdict") != "supported"]
+    tried = mended(causes)
     for cause in causes:
-        last = mended[-1:] == [cause] and fixed.get("score") == cause["score_after"]
+        last = tried[-1:] == [cause] and fixed.get("score") == cause["score_after"]
         # More rows are foreseen for the recipe of their own step, and what is mended beside them is measured without.
-        first = cause is causes[0] or mended[:1] == [cause]
+        first = cause is causes[0] or tried[:1] == [cause]
         steps.append(
             {
-                "name": ("with " if first else "then " if cause in mended else "or with ") + _change(diagnosis, cause),
+                "name": ("with " if first else "then " if cause in tried else "or with ") + _change(diagnosis, cause),
                 "value": cause["score_after"],
                 "role": "after",
                 "interval": fixed.get("interval") if last else None,

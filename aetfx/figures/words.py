@@ -46,9 +46,13 @@ def before_after(diagnosis: dict[str, Any]) -> tuple[float | None, float | None]
     if not causes:
         return baseline, None
     before = causes[0].get("score_before")
-    # What more rows would give is foreseen, and not in the repaired model.
-    proved = [cause for cause in causes if cause.get("verdict") != "supported"] or causes
+    proved = mended(causes) or causes
     return (baseline if before is None else before), proved[-1].get("score_after")
+
+
+def mended(causes: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Returns the causes whose fix was tried: what more rows would give is foreseen, and not in the repaired model."""
+    return [cause for cause in causes if cause.get("verdict") != "supported"]
 
 
 def more_rows(diagnosis: dict[str, Any], cause: dict[str, Any]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from aetfx.errors import RunError
+from aetfx.figures.words import mended
 from aetfx.run import read_arrays, read_json
 from aetfx.tensorboard_plugin.payload import BEST, MEDIAN, RANDOM, STAGES, WORST
 from aetfx.validation.files import ValidationFiles
@@ -228,7 +229,7 @@ def from_diagnosis(diagnosis: dict[str, Any], samples: dict[str, np.ndarray]) ->
         return {}
     data = diagnosis.get("data") or {}
     bounds = [baseline.get("score_interval"), (fixed or {}).get("interval")]
-    causes = [cause for cause in diagnosis.get("causes") or [] if cause.get("verdict") != "supported"]
+    causes = mended(diagnosis.get("causes") or [])
     change = ", ".join(str(cause.get("experiment_name") or cause.get("code")) for cause in causes)
     sides = [("before", "your model", baseline["score"])]
     if fixed and fixed.get("score") is not None:

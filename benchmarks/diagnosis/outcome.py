@@ -15,6 +15,8 @@ from typing import Any
 
 import numpy as np
 
+from aetfx.figures.words import mended
+
 REPAIRED_RATIO = 1.33
 FLOOR = 1e-6
 
@@ -75,8 +77,8 @@ def count(record: dict[str, Any], run: dict[str, Any]) -> Outcome:
     got = None
     if after.get("first"):
         got = 1 - _mean(after["first"]["as_given"]) / _mean(record["as_given"])
-    mended = [cause for cause in causes if cause.get("verdict") != "supported"]  # more rows could not be added
-    promised = (mended[0]["gain"], *mended[0]["gain_interval"]) if mended else None
+    tried = mended(causes)
+    promised = (tried[0]["gain"], *tried[0]["gain_interval"]) if tried else None
     repaired = named_some and ratio is not None and ratio <= REPAIRED_RATIO
     top3, behind = (named_some and set(codes) <= set(tuple(dict.fromkeys(order))[:3]) for order in (named, listed))
     return Outcome(

@@ -81,12 +81,13 @@ def diagnose(program: Program, case: Case, seed: int) -> dict[str, Any]:
 
 
 def _after(program: Program, case: Case, data: Any, causes: list[dict[str, Any]], out: Path) -> dict[str, Any]:
+    from aetfx.figures.words import mended
     from benchmarks.diagnosis.fixes import scores_after
 
     found: dict[str, Any] = {}
     # Two causes of one step were mended together, and the gain is promised for both.
-    # More rows, which stand behind a smaller model, cannot be added and are no part of the fix.
-    causes = [cause for cause in causes if cause.get("verdict") != "supported"] or causes
+    # More rows, which stand beside a smaller model, cannot be added and are no part of the fix.
+    causes = mended(causes) or causes
     wanted = {"first": [cause for cause in causes if cause["step"] == causes[0]["step"]]}
     if len(causes) > len(wanted["first"]):
         wanted["all"] = causes
