@@ -10,8 +10,10 @@ import pytest
 from aetfx.diagnosis.causes import REGISTRY
 from aetfx.evaluation.score import Scorer
 from benchmarks.diagnosis import crossed, fixes, plain, rowsets, splits, summary, verify
+from benchmarks.diagnosis.damage import Marked, Spikes
 from benchmarks.diagnosis.outcome import count
 from benchmarks.diagnosis.program import Program, names
+from benchmarks.diagnosis.rows import Scaler, prepare
 
 # DESIGN section 3; the registry has those that are built.
 VOCABULARY = set(REGISTRY) | {
@@ -138,6 +140,8 @@ def test_counting():
     assert (repaired.strict, repaired.equivalent, repaired.got, repaired.holds) == (False, True, 0.5, True)
     worse = count(record, other | {"after": {"first": {"score": [0.2] * 5, "as_given": [0.3] * 5}}})
     assert (worse.equivalent, worse.holds) == (False, False)
+    worn = {"first": {"score": [0.2] * 5, "as_given": [0.3] * 5}, "before": {"as_given": [0.6] * 5}}
+    assert count(record, other | {"after": worn}).got == pytest.approx(0.5)
     assert (repaired.top3, worse.top3_equivalent) == (True, True), "scaling is suspected beside it"
     other_cause = run | {"causes": [_cause("model.output_activation")]}
     assert not count(record, other_cause).top3_equivalent
@@ -203,3 +207,41 @@ def test_own_preprocessing_finds_a_third_value_among_flags_and_turns_negatives()
     turned, restore = fixes._prepared(given, [{"code": "code.train_eval_preprocessing_mismatch", "study": {}}])
     np.testing.assert_allclose(turned.x_fresh, good.x_fresh, atol=1e-6)
     np.testing.assert_allclose(restore(turned.x_fresh), given.x_fresh, atol=1e-6)
+
+
+@pytest.mark.parametrize(("damage", "rest"), [(Marked(0.02, -999.0), "cells"), (Spikes(0.01, 20.0), "rows")])
+def test_promises_are_judged_on_rows_that_bear_the_damage_and_on_what_is_whole_in_them(damage, rest):
+    data = prepare(rowsets.sensors(400), scaler="standard", damage=damage)
+    np.testing.assert_array_equal(data.x_worn[data.whole], data.x_fresh[data.whole])
+    assert 0 < (~data.whole).mean() < 0.05
+    predicted = np.where(data.whole, data.y_fresh, 5.0)
+    whole_rows = data.whole.all(axis=1)
+    assert plain.judge_as_given(data, predicted) == 0.0
+    predicted[~whole_rows] = 5.0
+    judged = plain.judge_as_given(data, predicted)
+    assert judged > 0.1 if rest == "cells" else judged == 0.0
+
+
+def test_rows_scaled_unlike_the_train_rows_are_judged_on_the_scale_of_those():
+    rows = rowsets.plane(400) * np.linspace(1, 9, rowsets.plane(400).shape[1])
+    same, apart = prepare(rows, scaler="standard"), prepare(rows, scaler="standard", eval_scaler="minmax")
+    assert (plain.is_scaled_apart(same), plain.is_scaled_apart(apart)) == (False, True)
+    noise = np.random.default_rng(0).normal(size=same.y_fresh.shape)
+    asked = apart.restore(apart.y_fresh) + noise
+    mapped = Scaler("minmax", apart.restore(np.concatenate([apart.x_val, apart.x_fresh]))).apply(asked)
+    expected = plain.judge_as_given(same, same.feed(asked))
+    assert plain.judge_as_given(apart, mapped) == pytest.approx(expected, rel=1e-3)
+
+
+def test_a_fix_that_leaves_the_architecture_as_it_was_cannot_be_applied_outside(tmp_path):
+    import keras
+
+    def model(rate, units=4):
+        return keras.Sequential(
+            [keras.Input((6,)), keras.layers.Dropout(rate), keras.layers.Dense(units), keras.layers.Dense(6)]
+        )
+
+    model(0.5).save(tmp_path / "model.keras")
+    assert not fixes._differs(tmp_path / "model.keras", model(0.5)), "names count up, nothing else differs"
+    assert fixes._differs(tmp_path / "model.keras", model(0.1))
+    assert fixes._differs(tmp_path / "model.keras", model(0.5, units=5))

@@ -2,7 +2,8 @@
 
 What a verdict names is a change of settings (`study`: dotted keys) or of the architecture (then the experiment's saved
 model in the run directory has it, and only its config is used). Both are built anew here with fresh weights and fitted
-with Keras. A fix that cannot be applied in this way returns None; it then counts for the strict score only.
+with Keras. A fix that cannot be applied in this way (also one of what a model's own train step adds to the loss, which
+leaves the architecture as it was) returns None; it then counts for the strict score only.
 """
 
 from __future__ import annotations
@@ -17,9 +18,8 @@ import numpy as np
 from benchmarks.diagnosis.plain import (
     compiled_loop,
     is_table,
-    judge,
-    judge_as_given,
     known_cells,
+    scores,
     train,
     without_convolutions,
 )
@@ -35,11 +35,11 @@ def scores_after(
     """Trains a case with the fixes of some causes, five fresh seeds.
 
     Args:
-      causes: entries of `diagnosis.json`, in the order of the chain.
+      causes: entries of `diagnosis.json`, in the order of the chain; none for the case as it is.
       run: the run directory.
 
     Returns:
-      The scores in original units (`score`) and in the user's units (`as_given`), or None.
+      The scores of `plain.scores`, or None.
     """
     import keras
 
@@ -63,9 +63,8 @@ def scores_after(
             _stopped(model, run, changed, fit, seed)
         else:
             train(model, run, changed, fit, seed)
-        draws = [restore(np.asarray(model.predict_on_batch(changed.x_fresh))) for _ in range(program.draws)]
-        found["score"].append(round(float(np.mean([judge(data, draw) for draw in draws])), 5))
-        found["as_given"].append(round(float(np.mean([judge_as_given(data, draw) for draw in draws])), 5))
+        for name, value in scores(model, data, program.draws, changed, restore).items():
+            found[name].append(value)
         keras.backend.clear_session()
     return found
 
@@ -93,7 +92,7 @@ def _maker(program: Program, case: Case, causes: Sequence[dict[str, Any]], run: 
     if rebuilt:
         last = max(rebuilt, key=lambda cause: cause["step"])
         saved = next(iter(run.glob(f"configurations/*-{last['experiment'][:8]}/*/model.keras")), None)
-        if saved is None:
+        if saved is None or not _differs(saved, program.build(case)):
             return None
     masked = "preprocessing.missing" in study
 
@@ -120,6 +119,26 @@ def _maker(program: Program, case: Case, causes: Sequence[dict[str, Any]], run: 
         return model
 
     return make
+
+
+def _differs(saved: Path, model: Any) -> bool:
+    """Whether a saved model has another architecture, which includes penalties and initial weights, than the user's."""
+    import keras
+
+    import aetfx.preprocessing.layers  # noqa: F401  (registers the layers around a saved model)
+
+    core = _core(keras.models.load_model(saved, compile=False))
+    return _described(core.get_config()) != _described(model.get_config())
+
+
+def _described(config: Any) -> Any:
+    """Returns a config without names, which count up from model to model, and without what building adds."""
+    if isinstance(config, dict):
+        left_out = ("name", "build_config", "registered_name", "module")
+        return {key: _described(value) for key, value in config.items() if key not in left_out}
+    if isinstance(config, (list, tuple)):
+        return [_described(item) for item in config]
+    return config
 
 
 def _core(model: Any) -> Any:
@@ -170,7 +189,7 @@ def _aligned(data: Data) -> tuple[Data, Callable[[np.ndarray], np.ndarray]] | No
     cuts = np.linspace(5, 95, 19)
     ends = float(train.min() + train.max())
     if _is_negative(train, val, ends):
-        return dataclasses.replace(data, x_fresh=(ends - data.x_fresh).astype("float32")), lambda rows: ends - rows
+        return _mapped(data, lambda rows: ends - rows), lambda rows: ends - rows
     alike = np.square(np.corrcoef(np.percentile(train, cuts), np.percentile(val, cuts))[0, 1])
     if not is_table(data.x_val) and alike > ONE_MAP:  # else each column was scaled by itself
         train, val = train.reshape(-1, 1), val.reshape(-1, 1)
@@ -183,8 +202,12 @@ def _aligned(data: Data) -> tuple[Data, Callable[[np.ndarray], np.ndarray]] | No
     )
     if len(slope) > 1:
         slope, offset = slope.reshape(shape), offset.reshape(shape)
-    fresh = (data.x_fresh * slope + offset).astype("float32")
-    return dataclasses.replace(data, x_fresh=fresh), lambda rows: (rows - offset) / slope
+    return _mapped(data, lambda rows: rows * slope + offset), lambda rows: (rows - offset) / slope
+
+
+def _mapped(data: Data, change: Callable[[np.ndarray], np.ndarray]) -> Data:
+    worn = None if data.x_worn is None else change(data.x_worn).astype("float32")
+    return dataclasses.replace(data, x_fresh=change(data.x_fresh).astype("float32"), x_worn=worn)
 
 
 def _is_negative(train: np.ndarray, val: np.ndarray, ends: float) -> bool:
@@ -220,8 +243,8 @@ def _preprocessed(
     if missing:
         x = np.where(known, x, np.nan)
     q1, middle, q3 = np.nanpercentile(x, [25, 50, 75], axis=0)
-    if outliers:
-        x = np.clip(x, *_fences(x))
+    fences = _fences(x) if outliers else (-np.inf, np.inf)
+    x = np.clip(x, *fences)
     axis = 0 if table else tuple(range(x.ndim))
     if scaling == "minmax":
         shift, factor = np.nanmin(x, axis=axis), np.nanmax(x, axis=axis) - np.nanmin(x, axis=axis)
@@ -239,8 +262,13 @@ def _preprocessed(
         y_train = np.where(known, x_train, np.nan).astype("float32")
     elif data.y_train is not None:
         y_train = ((data.y_train - shift) / factor).astype("float32")
-    fresh = ((data.x_fresh - shift) / factor).astype("float32")
+    marked = data.as_held_out
+    if missing:
+        known = known_cells(np.concatenate([data.x_train, marked]))[len(x) :]
+        marked = np.where(known, marked, middle)
+    changed = dataclasses.replace(data, x_worn=None if data.x_worn is None else np.clip(marked, *fences))
+    changed = _mapped(changed, lambda rows: (rows - shift) / factor)
     return (
-        dataclasses.replace(data, x_train=x_train, y_train=y_train, x_fresh=fresh),
+        dataclasses.replace(changed, x_train=x_train, y_train=y_train),
         lambda rows: rows * factor + shift,
     )

@@ -76,7 +76,8 @@ def count(record: dict[str, Any], run: dict[str, Any]) -> Outcome:
     ratio = None if not fixed else _mean(fixed["score"]) / max(record["good_score"], FLOOR)
     got = None
     if after.get("first"):
-        got = 1 - _mean(after["first"]["as_given"]) / _mean(record["as_given"])
+        before = after["before"]["as_given"] if after.get("before") else record["as_given"]
+        got = 1 - _mean(after["first"]["as_given"]) / _mean(before)
     tried = mended(causes)
     promised = (tried[0]["gain"], *tried[0]["gain_interval"]) if tried else None
     repaired = named_some and ratio is not None and ratio <= REPAIRED_RATIO

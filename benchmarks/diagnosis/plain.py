@@ -7,6 +7,7 @@ of deviance for binary rows. 1 = no better than the train mean, 0 = perfect; cap
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -91,14 +92,24 @@ def _is_binary(rows: np.ndarray) -> bool:
 
 
 def score(
-    truth: np.ndarray, guess: np.ndarray, train_mean: np.ndarray, *, table: bool, scored: np.ndarray | None = None
+    truth: np.ndarray,
+    guess: np.ndarray,
+    train_mean: np.ndarray,
+    *,
+    table: bool,
+    scored: np.ndarray | None = None,
+    whole: np.ndarray | None = None,
 ) -> float:
-    """Scores predictions (n, ...) of fresh rows in the units of `truth`, over the `scored` cells (D,) of a row."""
+    """Scores predictions (n, ...) of fresh rows in the units of `truth`, over the `scored` cells (D,) of a row, and of
+    these over those that are `whole`, bool (n, ...)."""
     truth = np.asarray(truth, np.float64).reshape(len(truth), -1)
     guess = np.asarray(guess, np.float64).reshape(len(guess), -1)
     mean = np.broadcast_to(np.asarray(train_mean, np.float64).reshape(1, -1), truth.shape)
     if not np.isfinite(guess).all():
         return CAP
+    if whole is not None:  # a cell that counts for nothing is one that is given back, and was foreseen
+        whole = whole.reshape(len(whole), -1)
+        guess, mean = np.where(whole, guess, truth), np.where(whole, mean, truth)
     if scored is not None:
         truth, guess, mean = truth[:, scored], guess[:, scored], mean[:, scored]
     if _is_binary(truth):
@@ -120,11 +131,59 @@ def judge(data: Data, predicted: np.ndarray) -> float:
 
 
 def judge_as_given(data: Data, predicted: np.ndarray) -> float:
-    """Scores the same in the units that the user's arrays have: what a tool can promise that sees only those."""
+    """Scores what a model gives back for `as_held_out`, in the units of the train rows: what a tool can promise that
+    sees only the user's arrays. Rows that were scaled unlike those are brought to their scale first."""
     known = np.where(known_cells(data.x_train), data.x_train, np.nan)
     table = is_table(known) or is_squeezed(data.x_train, known)
+    truth, mean = data.y_fresh, data.fed_mean
+    if is_scaled_apart(data):
+        assert data.feed is not None
+        truth, mean, predicted = data.feed(data.truth), data.feed(data.train_mean), data.feed(data.restore(predicted))
     scored = scored_columns(known, table=table)
-    return score(data.y_fresh, predicted, data.fed_mean, table=table, scored=scored)
+    return score(truth, predicted, mean, table=table, scored=scored, whole=_judged(data))
+
+
+def is_scaled_apart(data: Data) -> bool:
+    """Whether the held-out rows were scaled unlike the train rows."""
+    if data.feed is None:
+        return False
+    same = data.feed(data.truth)
+    return not np.allclose(np.where(np.isfinite(same), same, data.y_fresh), data.y_fresh, rtol=1e-3, atol=1e-3)
+
+
+def _judged(data: Data) -> np.ndarray | None:
+    """Returns which cells of the held-out rows are judged, None for all: not those that marks stand for; of rows with
+    other damage, which their other cells cannot be read through, none while half of the rows have no such damage."""
+    if data.x_worn is None or data.whole is None:
+        return None
+    known = known_cells(np.concatenate([data.x_train, data.x_worn]))[len(data.x_train) :]
+    gross = (~data.whole & known).reshape(len(known), -1).any(axis=1)
+    kept = data.whole.copy()
+    if gross.mean() <= 0.5:
+        kept[gross] = False
+    return kept
+
+
+def scores(
+    model: Any,
+    data: Data,
+    draws: int,
+    changed: Data | None = None,
+    restore: Callable[[np.ndarray], np.ndarray] = np.asarray,
+) -> dict[str, float]:
+    """Returns the score of undamaged fresh rows in original units (`score`), and of rows like the user's (`as_given`).
+
+    Args:
+      draws: how often the model is asked; scores are averaged.
+      changed: the rows as a fix feeds them, and `restore` takes what is given back to the units of `data`.
+    """
+    fed = changed or data
+
+    def mean(judged: Callable[[Data, np.ndarray], float], rows: np.ndarray) -> float:
+        answers = (restore(np.asarray(model.predict_on_batch(rows))) for _ in range(draws))
+        return round(float(np.mean([judged(data, answer) for answer in answers])), 5)
+
+    return {"score": mean(judge, fed.x_fresh), "as_given": mean(judge_as_given, fed.as_held_out)}
 
 
 def targets(data: Data) -> np.ndarray:
@@ -165,12 +224,7 @@ class Bench:
         cpu = time.process_time()
         train(model, run, data, self.program.fit(case), seed)
         cpu = time.process_time() - cpu
-        draws = [np.asarray(model.predict_on_batch(data.x_fresh)) for _ in range(self.program.draws)]
-        return {
-            "score": round(float(np.mean([judge(data, predicted) for predicted in draws])), 5),
-            "as_given": round(float(np.mean([judge_as_given(data, predicted) for predicted in draws])), 5),
-            "cpu_s": round(cpu, 2),
-        }
+        return {**scores(model, data, self.program.draws), "cpu_s": round(cpu, 2)}
 
     def _model(self, case: Case) -> tuple[Any, Any]:
         fresh = self.program.build(case)

@@ -36,6 +36,9 @@ class Data:
       restore: takes predictions back to original units.
       table: whether columns are in unlike units in the original data, so that each has a score of its own.
       scored: which cells of a row vary enough to be scored, bool (D,).
+      x_worn: the fresh rows as fed, with the damage that train and val rows have; None where there is none.
+      whole: which of their cells are as in the undamaged rows, bool like `x_worn`.
+      feed: takes rows in original units to those of the train rows.
     """
 
     x_train: np.ndarray
@@ -50,6 +53,14 @@ class Data:
     scored: np.ndarray
     y_train: np.ndarray | None = None
     y_val: np.ndarray | None = None
+    x_worn: np.ndarray | None = None
+    whole: np.ndarray | None = None
+    feed: Callable[[np.ndarray], np.ndarray] | None = None
+
+    @property
+    def as_held_out(self) -> np.ndarray:
+        """The fresh rows with all that is wrong with the user's own held-out rows."""
+        return self.x_fresh if self.x_worn is None else self.x_worn
 
     @property
     def asked(self) -> dict[str, np.ndarray]:

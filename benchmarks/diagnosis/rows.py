@@ -88,15 +88,21 @@ def prepare(
     if train.shape[1:] != clean.shape[1:]:  # a damage that adds columns adds them to all rows
         fresh = damage(fresh.copy(), rng)
         clean = train
+    worn = None if damage is None or len(fresh) == 0 else damage(fresh.copy(), np.random.default_rng(20241))
+    if worn is not None and (worn.shape != fresh.shape or np.array_equal(worn, fresh)):
+        worn = None
     fitted = Scaler(scaler, train)
     other = fitted if eval_scaler is None else Scaler(eval_scaler, np.concatenate([held, fresh]))
     x_train, x_val, x_fresh = fitted.apply(train), other.apply(held), other.apply(fresh)
+    x_worn = None if worn is None else other.apply(worn)
     y_train, y_val, y_fresh = None, None, x_fresh
     if noise:
         y_train, y_val = x_train, x_val
         x_train, x_val, x_fresh = (
             (x + noise * rng.normal(size=x.shape)).astype("float32") for x in (x_train, x_val, x_fresh)
         )
+        if worn is not None:
+            x_worn = np.where(worn == fresh, x_fresh, x_worn + (x_fresh - y_fresh)).astype("float32")
     if target is not None:
         y_train, y_val = target(x_train), target(x_val)
     return Data(
@@ -112,4 +118,7 @@ def prepare(
         scored=scored_columns(clean, table=table),
         y_train=y_train,
         y_val=y_val if val else None,
+        x_worn=x_worn,
+        whole=None if worn is None else worn == fresh,
+        feed=fitted.apply,
     )

@@ -83,6 +83,7 @@ def diagnose(program: Program, case: Case, seed: int) -> dict[str, Any]:
 def _after(program: Program, case: Case, data: Any, causes: list[dict[str, Any]], out: Path) -> dict[str, Any]:
     from aetfx.figures.words import mended
     from benchmarks.diagnosis.fixes import scores_after
+    from benchmarks.diagnosis.plain import is_scaled_apart
 
     found: dict[str, Any] = {}
     # Two causes of one step were mended together, and the gain is promised for both.
@@ -97,6 +98,9 @@ def _after(program: Program, case: Case, data: Any, causes: list[dict[str, Any]]
         except Exception as error:  # a fix that cannot be applied is itself a result
             found[name] = None
             found[f"{name}_error"] = f"{type(error).__name__}: {error}"[:600]
+    # Verification judged the undamaged rows; a promise is of rows like the user's.
+    if found["first"] and (data.x_worn is not None or is_scaled_apart(data)):
+        found["before"] = scores_after(program, case, data, (), out)
     return found
 
 

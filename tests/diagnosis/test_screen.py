@@ -326,6 +326,20 @@ def test_the_pair_of_which_one_change_gained_alone_is_paid_for_first(helpful):
     assert (first.code, first.also) == ("loss.mismatch", (helpful,))
 
 
+def test_all_that_mends_gross_cells_is_paired_where_the_best_of_it_gained_nothing_by_itself():
+    """A saturated output hides which of clipping and a robust loss helps: the order of their scores is chance."""
+    rows = PLANE.copy()
+    rows[::40, :2] = 1e4
+    made = make_case(rows, output="sigmoid", epochs=2)
+    outliers = REGISTRY["data.outliers"].experiments(made)
+    [linear] = REGISTRY["model.output_activation"].experiments(made)[:1]
+    found = [Screened(e, 1.0, 0.999 if "huber" in e.recipe.name else 1.0, 0.001) for e in outliers]
+    for gain, both in ((0.25, True), (0.01, False)):
+        names = {pair.recipe.name for pair in pair_experiments(made, [*found, Screened(linear, 1.0, 1 - gain, gain)])}
+        assert "loss=huber,output_activation=linear" in names
+        assert ("outliers=clip,output_activation=linear" in names) == both
+
+
 def test_an_odd_setting_that_a_fault_of_the_rows_hides_is_a_half_of_a_pair():
     """A range test on rows with marks of 1e4 says nothing of the rate; without the marks it does."""
     rows = PLANE.copy()
