@@ -14,7 +14,9 @@ from aetfx.diagnosis.causes.keras_code import to_paste
 from aetfx.diagnosis.confirm import Candidate, Confirmation, Pools
 from aetfx.diagnosis.more_rows import CODE as MORE_ROWS
 from aetfx.diagnosis.more_rows import Promise, promise_of_more_rows
+from aetfx.diagnosis.other_order import better_first
 from aetfx.diagnosis.pairs import hidden_causes, pair_experiments
+from aetfx.diagnosis.possible import admit, buildable, possible_experiments
 from aetfx.diagnosis.result import CauseVerdict
 from aetfx.diagnosis.screen import Plan, Screened, checkpoints, confirmed_first, leaders, plan, screen
 from aetfx.diagnosis.thresholds import Thresholds
@@ -54,6 +56,7 @@ class Outcome:
       short_of_budget: something was admitted that could not be paid for.
       truncated: the time, and not the plan, ended the chain.
       only_signs: no experiment was run; what is suspected rests on signs alone.
+      turned: of two fixes the one that came to be named second was tried first.
     """
 
     causes: list[CauseVerdict] = field(default_factory=list)
@@ -64,6 +67,7 @@ class Outcome:
     short_of_budget: bool = False
     truncated: bool = False
     only_signs: bool = False
+    turned: bool = False
     pools: Pools = field(default_factory=dict)
 
     @property
@@ -108,12 +112,14 @@ def run_chain(
     """
     outcome = Outcome(recipe=recipe, only_signs=not experiments)
     lab.planned = budget if experiments else lab.cost(recipe)
-    fixed: frozenset[str] = frozenset()
     endings = (OutOfTime, KeyboardInterrupt) if interruptible else (OutOfTime,)
-    for number in range(1, int(thresholds.most_steps) + 1):
+    while len(outcome.steps) < int(thresholds.most_steps):
         try:
-            trial = lab.trial(recipe, score_at=checkpoints(recipe.epochs))
-            step = _open_step(Case(lab, recipe, trial, thresholds, target, findings, fixed, number), outcome)
+            trial = lab.trial(outcome.recipe, score_at=checkpoints(outcome.recipe.epochs))
+            case = Case(
+                lab, outcome.recipe, trial, thresholds, target, findings, _mended(outcome), len(outcome.steps) + 1
+            )
+            step = _open_step(case, outcome)
             if not experiments:
                 outcome.suspected += [_suspicion(step, code) for code in _signs(step)]
                 break
@@ -121,8 +127,10 @@ def run_chain(
             if step.named is not None and step.named.experiment.code == "model.capacity_too_large":
                 _ask_for_more_rows(step, outcome, budget)  # where a smaller model makes up for little, rows go first
             _collect(step, outcome)
-            if step.named is not None and step.promise is not None and step.promise.verdict and not step.promise.surely:
-                put_by_gain(outcome, step.promise.verdict)
+            if step.named is None and not outcome.turned:
+                outcome.turned = _turn(outcome, budget, strict)
+                if outcome.turned:
+                    continue
             if step.named is None:
                 # The noise between seeds says what a verdict could have seen, so it is always measured.
                 step.confirmation.measure_baseline()
@@ -135,10 +143,37 @@ def run_chain(
             outcome.truncated = True
             _keep_what_was_seen(outcome)
             break
-        fixed |= {step.named.experiment.code, *step.named.experiment.also}
-        recipe = step.named.experiment.recipe
-        outcome.recipe = recipe
+        outcome.recipe = step.named.experiment.recipe
     return outcome
+
+
+def _mended(outcome: Outcome) -> frozenset[str]:
+    named = [step.named.experiment for step in outcome.steps if step.named is not None]
+    return frozenset(code for experiment in named for code in (experiment.code, *experiment.also))
+
+
+def _turn(outcome: Outcome, budget: float, strict: bool) -> bool:
+    """Goes back to a step at which another verified fix should have been first; what came of the one that was is left
+    out of the verdict. Says whether there was such a step."""
+    end = outcome.steps[-1].case
+    if end.is_good or end.is_noise:
+        return False
+    for i, step in enumerate(outcome.steps[:-1]):
+        left = budget - end.lab.spent
+        left = left if strict else max(left, _MORE * budget)
+        beside = [c for c in step.candidates if c.decision == "verified" and not c.experiment.also]
+        others = [c for c in beside if c.experiment.code not in _mended(outcome)]
+        first = better_first(step.case, step.named, others, end, left) if step.named else None
+        if first is None:
+            continue
+        outcome.causes = [cause for cause in outcome.causes if cause.step < step.case.step]
+        outcome.improvements, outcome.suspected = [], []
+        del outcome.steps[i + 1 :]
+        step.named, step.equivalents, step.promise = first, [], None
+        _collect(step, outcome)
+        outcome.recipe = first.experiment.recipe
+        return True
+    return False
 
 
 def _open_step(case: Case, outcome: Outcome) -> Step:
@@ -227,17 +262,6 @@ def _screen_into(step: Step, planned: Plan) -> list[Screened]:
     return step.screened[start:]
 
 
-def possible_experiments(case: Case, codes: list[str]) -> list[Experiment]:
-    """Returns the experiments of some causes, without changes that change nothing or do not fit the model."""
-    found: dict[str, Experiment] = {}
-    for code in codes:
-        for experiment in REGISTRY[code].experiments(case) if REGISTRY[code].screened else ():
-            identity = experiment.recipe.identity
-            if identity != case.recipe.identity and identity not in found and _buildable(case.lab, experiment):
-                found[identity] = experiment
-    return list(found.values())
-
-
 def _affordable(step: Step, chosen: list[Candidate], budget: float, strict: bool) -> list[Candidate]:
     """Returns the leading candidates that can be confirmed.
 
@@ -268,7 +292,7 @@ def _try_pairs(step: Step, budget: float, strict: bool) -> Candidate | None:
     capped = strict and case.step > 1
     if capped and budget <= case.lab.spent:
         return None
-    pairs = [pair for pair in pair_experiments(case, screened) if _buildable(case.lab, pair)]
+    pairs = [pair for pair in pair_experiments(case, screened) if buildable(case.lab, pair)]
     left = max(0.0, budget - case.lab.spent)
     planned = plan(case, pairs, (left if strict else max(left, _MORE * budget)) * _SCREEN_SHARE)
     tried = list(screen(case, planned))
@@ -285,33 +309,14 @@ def _try_pairs(step: Step, budget: float, strict: bool) -> Candidate | None:
     return pair if pair.decision == "verified" else None
 
 
-def admit(case: Case, code: str) -> Admission:
-    """Asks a cause whether it may be tried at this step of the chain."""
-    cause = REGISTRY[code]
-    if case.step > 1 and cause.is_generous(case) and case.is_good and cause.excused(case):
-        return Admission.no(f"the score of {case.select_score:.3f} is good by now; more would be a choice")
-    if code in case.fixed and code != "model.capacity_too_small":
-        return Admission.no("mended in an earlier step")
-    return cause.admit(case)
-
-
-def _buildable(lab: Lab, experiment: Experiment) -> bool:
-    """A change of widths may not fit the rest of a model (a fixed reshape); such an experiment is left out."""
-    from aetfx.errors import ModelError
-
-    try:
-        lab.store.work(experiment.recipe)
-    except ModelError:
-        return False
-    return True
-
-
 def _collect(step: Step, outcome: Outcome) -> None:
     """Turns a step's decisions into verdicts."""
     if step.named is not None:
         outcome.causes.append(_verdict(step, step.named, "verified"))
         for code in step.named.experiment.also:
             outcome.causes.append(_verdict(step, step.named, "verified", code))
+        if step.promise is not None and step.promise.verdict and not step.promise.surely:
+            put_by_gain(outcome, step.promise.verdict)
         # What was seen against the unrepaired recipe is looked at again in the next step.
         return
     for candidate in step.candidates:

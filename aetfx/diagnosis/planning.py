@@ -17,7 +17,7 @@ from aetfx.comparison.session import open_lab, prepare_model
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes import Experiment, in_order
 from aetfx.diagnosis.confirm import Confirmation
-from aetfx.diagnosis.engine import admit, possible_experiments
+from aetfx.diagnosis.possible import admit, possible_experiments
 from aetfx.diagnosis.session import budget
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.preprocessing.fit import Preprocessing
