@@ -18,13 +18,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from aetfx.comparison.pool import Job, Pool, helpers_for, is_worth_it
-from aetfx.comparison.row_changes import alignments, changed, is_aligned, on_train, unchanged
+from aetfx.comparison.row_changes import EvalMap, alignments, changed, is_aligned, on_train, unchanged
 from aetfx.comparison.splits import Part, Split, positions, split_rows
 from aetfx.data.parts import Parts
 from aetfx.data.shards import DiskRows
 from aetfx.data.targets import SAME, Relation
 from aetfx.errors import ModelError
-from aetfx.evaluation.alignment import Alignment
 from aetfx.evaluation.columns import inside
 from aetfx.evaluation.score import Score, Scorer, mean_score
 from aetfx.evaluation.separation import Separation
@@ -192,7 +191,7 @@ class Lab:
         return part.inputs if self.scores_inputs else self.relation.meant(part.targets)
 
     @functools.cached_property
-    def alignments(self) -> tuple[Alignment | None, Alignment | None]:
+    def alignments(self) -> tuple[EvalMap | None, EvalMap | None]:
         """Maps of the user's own eval inputs and targets to train's scale, where they were prepared otherwise."""
         return (None, None) if self.eval_rows is None else alignments(self.split())
 

@@ -14,6 +14,7 @@ from aetfx.comparison.splits import Part, Split
 from aetfx.data.split import halve, row_hash
 from aetfx.data.targets import relation
 from aetfx.evaluation.alignment import Alignment, alignment
+from aetfx.evaluation.layout import Layout, layout
 
 _SHARE = "share="
 _WITH_SELECT = "with_select="
@@ -95,26 +96,34 @@ def _tail(split: Split, seed: int) -> Split:
     return Split({**split.parts, "train": rows[slice(0, first)], "select": out[~half], "confirm": out[half]})
 
 
-def alignments(split: Split) -> tuple[Alignment | None, Alignment | None]:
-    """Returns the maps that bring the inputs and the targets of eval to the scale of train's, where there are any."""
+EvalMap = Alignment | Layout
+
+
+def alignments(split: Split) -> tuple[EvalMap | None, EvalMap | None]:
+    """Returns the maps that bring the inputs and the targets of eval to the scale, or to the order, of train's cells,
+    where there are any."""
     train, evaluation = split.parts["train"], split.evaluation()
-    of_inputs = alignment(train.inputs, evaluation.inputs)
+    of_inputs = _map(train.inputs, evaluation.inputs)
     if train.targets is train.inputs:
         return of_inputs, of_inputs
-    of_targets = alignment(train.targets, evaluation.targets)
+    of_targets = _map(train.targets, evaluation.targets)
     # Noise that was added behind the scaling keeps its size, so that no line takes noisy rows quite to noisy rows.
     if of_targets is not None and relation(evaluation.inputs, evaluation.targets).kind == "denoising":
         of_inputs = of_targets
     return of_inputs, of_targets
 
 
+def _map(train: np.ndarray, evaluation: np.ndarray) -> EvalMap | None:
+    return alignment(train, evaluation) or layout(train, evaluation)
+
+
 def is_aligned(change: str) -> bool:
-    """Whether a change brings the eval rows to train's scale."""
+    """Whether a change brings the eval rows to train's scale and order."""
     return "aligned" in change.split("+")
 
 
 def _aligned(split: Split, seed: int) -> Split:
-    """Brings the eval rows to train's scale, where one map does that; their targets by a map of their own."""
+    """Brings the eval rows to train's scale and order, where one map does that; their targets by a map of their own."""
     of_inputs, of_targets = (found or unchanged for found in alignments(split))
     parts = dict(split.parts)
     for name in parts.keys() - {"train"}:

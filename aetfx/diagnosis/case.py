@@ -16,13 +16,12 @@ import numpy as np
 
 from aetfx.comparison import reference
 from aetfx.comparison.lab import Lab
-from aetfx.comparison.row_changes import is_aligned
+from aetfx.comparison.row_changes import EvalMap, is_aligned
 from aetfx.comparison.splits import Part
 from aetfx.diagnosis import symptoms
 from aetfx.diagnosis.curvature import curved_share
 from aetfx.diagnosis.thresholds import Thresholds
 from aetfx.evaluation import baselines
-from aetfx.evaluation.alignment import Alignment
 from aetfx.evaluation.separation import Separation, told_apart
 from aetfx.models.activations import CAN_DIE
 from aetfx.models.passing import reconstruct
@@ -129,7 +128,7 @@ class Case:
         return told_apart(split.train, split.evaluation().inputs, seed=self.lab.seed)
 
     @property
-    def alignment(self) -> Alignment | None:
+    def alignment(self) -> EvalMap | None:
         """The map that brings the user's own eval rows to the scale of train, where there is one; or their targets."""
         of_inputs, of_targets = self.lab.alignments
         return None if is_aligned(self.recipe.rows) else of_inputs or of_targets

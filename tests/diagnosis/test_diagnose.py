@@ -221,3 +221,17 @@ def test_eval_rows_that_were_scaled_otherwise_are_brought_back_without_another_t
     assert (first.code, first.seeds) == ("code.train_eval_preprocessing_mismatch", 5)
     assert "multiply by 255" in first.remedy
     assert first.score_after < 0.5 * first.score_before
+
+
+@pytest.mark.slow
+def test_eval_columns_in_another_order_are_put_back_without_another_training():
+    rng = np.random.default_rng(0)
+    rows = np.linspace(-2, 2, 10) + rng.normal(size=(900, 3)) @ rng.normal(size=(3, 10))
+    order = [9, 2, 3, 1, 0, 4, 5, 7, 6, 8]
+    diagnosis = aetfx.diagnose(_model(10), rows[:500], rows[500:][:, order], epochs=20, batch_size=16, budget=14)
+    first = diagnosis.causes[0]
+    assert (diagnosis.status, first.code) == ("faulty", "code.train_eval_preprocessing_mismatch")
+    assert f"x_val = x_val[:, {np.argsort(order).tolist()}]" in first.keras
+    assert "columns in another order" in first.remedy
+    assert first.score_after < 0.5 * first.score_before
+    assert not any(cause.code == "data.train_eval_shift" for cause in diagnosis.causes)

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from aetfx.comparison.row_changes import added
+from aetfx.comparison.row_changes import EvalMap, added
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
-from aetfx.evaluation.alignment import Alignment
+from aetfx.evaluation.layout import Layout
 
 
 class TrainEvalPreprocessingMismatch(Cause):
     code = "code.train_eval_preprocessing_mismatch"
     title = "Train and eval rows prepared differently"
-    meaning = "Eval rows reach the model on another scale than the rows that it was trained on."
+    meaning = "Eval rows reach the model on another scale, or in another order, than the rows that it was trained on."
     order = 12
 
     def admit(self, case: Case) -> Admission:
         if case.lab.eval_rows is None:
             return Admission.no("the held-out rows are a part of the same rows, prepared alike")
         if case.alignment is None:
-            return Admission.no("no single scale and offset lays the quantiles of eval over those of train")
+            return Admission.no("no scale, offset or order of the cells lays the eval rows over those of train")
         found = case.alignment.sentence
         return Admission.yes(f"in the targets, {found}" if _of_targets(case) else found)
 
@@ -39,7 +39,9 @@ def _of_targets(case: Case) -> bool:
     return case.lab.alignments[0] is None
 
 
-def _remedy(found: Alignment) -> str:
+def _remedy(found: EvalMap) -> str:
+    if isinstance(found, Layout):
+        return f"Give both in the same order: the eval rows are {found.words}."
     if found.kind == "some":
         which = ", ".join(str(column) for column in np.flatnonzero(found.compared))
         return f"Count in the same unit on both sides before anything is scaled: columns {which} (from 0) are not."
@@ -58,7 +60,9 @@ def _remedy(found: Alignment) -> str:
     return f"Prepare both in the same way: the eval rows are {found.words}, so {steps}."
 
 
-def _keras(found: Alignment, side: str) -> str:
+def _keras(found: EvalMap, side: str) -> str:
+    if isinstance(found, Layout):
+        return f"{side}_val = {side}_val{found.code}  # in the order of the train rows"
     if found.kind == "some":
         columns = np.flatnonzero(found.compared)
         scale, offset = (", ".join(f"{value:.4g}" for value in of[columns]) for of in (found.scale, found.offset))
