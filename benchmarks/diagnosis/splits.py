@@ -94,6 +94,10 @@ SPLITS = {
         "pigs_dense",
         "present_conv",
         "sunspots_gru",
+        "airfare_subclass",
+        "counties_lstm",
+        "colormaps_attention",
+        "retina_conv",
     ),
 }
 
