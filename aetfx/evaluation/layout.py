@@ -44,7 +44,6 @@ class Layout:
     order: np.ndarray
     before: float
     after: float
-    kind: str = "order"
 
     def __call__(self, rows: np.ndarray) -> np.ndarray:
         """Returns eval rows (n, *shape) in train's order."""
