@@ -171,7 +171,7 @@ def test_wilson_interval_by_hand():
     assert (round(low, 3), round(high, 3)) == (0.490, 0.943)
 
 
-def test_own_preprocessing_finds_sentinels_and_undoes_its_scaling():
+def test_the_replayed_preprocessing_finds_sentinels_and_undoes_its_scaling():
     program = Program("wdbc_dense")
     case = next(case for case in program.cases() if case.name == "minus_999")
     data = program.data(case)

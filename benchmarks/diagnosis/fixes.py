@@ -1,4 +1,4 @@
-"""A named fix, applied outside aetfx: the change as the verdict words it, plain Keras, own preprocessing.
+"""A named fix, applied outside aetfx: the change as the verdict words it, plain Keras, judged by the suite's own score.
 
 What a verdict names is a change of settings (`study`: dotted keys) or of the architecture (then the experiment's saved
 model in the run directory has it, and only its config is used). Both are built anew here with fresh weights and fitted
@@ -222,53 +222,30 @@ def _moments_ratio(train: np.ndarray, val: np.ndarray) -> np.ndarray:
     return np.where(sd > 0, train.std(axis=0) / np.where(sd > 0, sd, 1.0), 1.0)
 
 
-def _fences(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Tukey's outer fences; four spans of the middle 90 % where the column has few values, none where that is empty."""
-    low, q1, q3, high = np.nanpercentile(x, [5, 25, 75, 95], axis=0)
-    flat = x.reshape(len(x), -1)
-    few = np.array([len(np.unique(column[np.isfinite(column)])) < 20 for column in flat.T]).reshape(q1.shape)
-    few |= q3 <= q1
-    reach = np.where(few, 4 * (high - low), 3 * (q3 - q1))
-    reach = np.where(reach > 0, reach, np.inf)
-    return np.where(few, low, q1) - reach, np.where(few, high, q3) + reach
-
-
 def _preprocessed(
     data: Data, outliers: str | None, missing: str | None, scaling: str | None
 ) -> tuple[Data, Callable[[np.ndarray], np.ndarray]]:
-    x = data.x_train.astype(np.float64)
-    known = known_cells(x)
+    """Fits the preprocessing that was named to the user's train rows, with the marks and fences that are named too."""
+    from aetfx.preprocessing.fit import fit_rows
+    from aetfx.validation.checks.missing import find_sentinels
+    from aetfx.validation.checks.outliers import inner_fences
+    from aetfx.validation.statistics import summarize
+
+    statistics = summarize(data.x_train)
+    known = np.where(known_cells(data.x_train), data.x_train, np.nan)
     # Where the scale is fitted anew without gross cells or marks, it is that of each column.
-    table = is_table(np.where(known, x, np.nan)) or (x.ndim == 2 and bool(outliers or missing))
-    if missing:
-        x = np.where(known, x, np.nan)
-    q1, middle, q3 = np.nanpercentile(x, [25, 50, 75], axis=0)
-    fences = _fences(x) if outliers else (-np.inf, np.inf)
-    x = np.clip(x, *fences)
-    axis = 0 if table else tuple(range(x.ndim))
-    if scaling == "minmax":
-        shift, factor = np.nanmin(x, axis=axis), np.nanmax(x, axis=axis) - np.nanmin(x, axis=axis)
-    elif scaling == "robust":
-        shift, factor = middle, q3 - q1
-    elif scaling:
-        shift, factor = np.nanmean(x, axis=axis), np.nanstd(x, axis=axis)
-    else:
-        shift, factor = np.zeros(()), np.ones(())
-    factor = np.where(factor > 0, factor, 1.0)
-    filled = np.where(np.isfinite(x), x, middle)
-    x_train = ((filled - shift) / factor).astype("float32")
+    table = is_table(known) or (known.ndim == 2 and bool(outliers or missing))
+    fitted = fit_rows(
+        {"outliers": outliers or "none", "missing": missing or "none", "scaling": scaling or "none"},
+        data.x_train,
+        scope="column" if table else "pooled",
+        sentinels=find_sentinels(statistics),
+        fences=inner_fences(statistics) if outliers else None,
+    )
     y_train = None
     if missing:
-        y_train = np.where(known, x_train, np.nan).astype("float32")
+        y_train = fitted.apply(data.x_train, impute=False)
     elif data.y_train is not None:
-        y_train = ((data.y_train - shift) / factor).astype("float32")
-    marked = data.as_held_out
-    if missing:
-        known = known_cells(np.concatenate([data.x_train, marked]))[len(x) :]
-        marked = np.where(known, marked, middle)
-    changed = dataclasses.replace(data, x_worn=None if data.x_worn is None else np.clip(marked, *fences))
-    changed = _mapped(changed, lambda rows: (rows - shift) / factor)
-    return (
-        dataclasses.replace(changed, x_train=x_train, y_train=y_train),
-        lambda rows: rows * factor + shift,
-    )
+        y_train = fitted.apply(data.y_train)
+    changed = _mapped(data, fitted.apply)
+    return dataclasses.replace(changed, x_train=fitted.apply(data.x_train), y_train=y_train), fitted.invert
