@@ -46,6 +46,7 @@ def test_targets_of_other_rows_are_the_first_cause(tmp_path):
     assert "model.fit(x_train, x_train" in cause.keras
 
 
+@pytest.mark.slow
 def test_clean_targets_on_another_scale_than_the_noisy_inputs_are_found_out():
     found = aetfx.diagnose(model, NOISY, y_train=0.6 * CLEAN + 1, epochs=25, budget=14)
     [cause] = found.causes
@@ -118,7 +119,10 @@ RAISED = 255 * CLEAN[500:]
 
 @pytest.mark.parametrize(
     ("noisy", "said"),
-    [(RAISED + NOISY[500:] - CLEAN[500:], "the eval rows"), (NOISY[500:], "in the targets, the eval")],
+    [
+        (RAISED + NOISY[500:] - CLEAN[500:], "the eval rows"),
+        pytest.param(NOISY[500:], "in the targets, the eval", marks=pytest.mark.slow),
+    ],
 )
 def test_eval_rows_on_another_scale_are_told_by_what_they_ask_back(noisy, said):
     def bounded():

@@ -177,6 +177,7 @@ def test_nothing_is_kept_without_out(wine, tmp_path, monkeypatch):
     assert {"diagnosis.json", "samples.npz", "report.html", "findings.json"} <= {p.name for p in saved.iterdir()}
 
 
+@pytest.mark.slow
 def test_gross_cells_in_most_rows_are_not_judged_and_the_others_are(tmp_path):
     rng = np.random.default_rng(0)
     clean = rng.normal(size=(700, 3)) @ rng.normal(size=(3, 100)) / 3**0.5

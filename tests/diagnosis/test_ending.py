@@ -71,6 +71,7 @@ def test_too_little_time_for_one_training_is_an_error_that_says_so(tmp_path):
         diagnose_study(study(tmp_path, max_seconds=0.001), tmp_path / "run")
 
 
+@pytest.mark.slow
 def test_what_helps_beside_a_cause_is_told_where_the_budget_ends_before_it_is_confirmed(tmp_path):
     found = diagnose_study(study(tmp_path, budget=6), tmp_path / "run")
     assert [cause.code for cause in found.causes] == ["model.output_activation"]

@@ -110,6 +110,7 @@ def test_wines_are_told_apart_better_once_scaling_is_mended(tmp_path):
     assert line in (tmp_path / "run" / "report.html").read_text()
 
 
+@pytest.mark.slow
 def test_rows_that_the_split_holds_out_keep_their_labels():
     """Labels that the first column decides: any mix-up of rows would bring the probe down to chance."""
     hidden = RNG.normal(size=(500, 2))

@@ -97,6 +97,7 @@ def test_padding_must_be_a_number():
         aetfx.diagnose(recurrent(), waves(), epochs=1, padding="zero")
 
 
+@pytest.mark.slow
 def test_targets_from_the_end_are_told_and_no_fault(tmp_path, capsys):
     rows, out = waves(padded=False), tmp_path / "run"
     found = aetfx.diagnose(recurrent(masking=False), rows, y_train=rows[:, ::-1], epochs=3, budget=1, out=out)

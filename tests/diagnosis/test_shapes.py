@@ -118,6 +118,7 @@ def test_a_u_net_has_no_code_that_could_be_too_small():
     assert cause.experiments(case) == []
 
 
+@pytest.mark.slow
 def test_gates_are_driven_to_their_ends_by_rows_off_scale():
     cause = REGISTRY["data.scaling"]
     near = case_of(zoo.bidirectional(), rows_for(zoo.bidirectional))
