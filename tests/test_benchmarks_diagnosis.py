@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 
 import numpy as np
@@ -231,6 +232,14 @@ def test_rows_scaled_unlike_the_train_rows_are_judged_on_the_scale_of_those():
     mapped = Scaler("minmax", apart.restore(np.concatenate([apart.x_val, apart.x_fresh]))).apply(asked)
     expected = plain.judge_as_given(same, same.feed(asked))
     assert plain.judge_as_given(apart, mapped) == pytest.approx(expected, rel=1e-3)
+
+
+def test_the_replay_puts_eval_cells_back_into_the_order_of_train():
+    good = Program("mnist_conv").data()
+    turned = dataclasses.replace(good, x_val=good.x_val[:, ::-1], x_fresh=good.x_fresh[:, ::-1])
+    changed, restore = fixes._prepared(turned, [{"code": "code.train_eval_preprocessing_mismatch", "study": {}}])
+    np.testing.assert_array_equal(changed.x_fresh, good.x_fresh)
+    np.testing.assert_array_equal(restore(good.x_fresh), turned.x_fresh)
 
 
 def test_a_fix_that_leaves_the_architecture_as_it_was_cannot_be_applied_outside(tmp_path):

@@ -9,8 +9,9 @@ does not look at, have to agree as well.
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -24,6 +25,7 @@ _MOST_COLUMNS = 500  # of a table, whose order is looked for
 _MOST_CELLS = 400  # whose correlations are compared
 _TOLD = 4.0  # times nearer, the correlations of a table's columns
 _MOST_CHANNELS = 4
+_UNLIKE = 30.0  # times the median spread: columns in units of their own are no pixels
 _MOST_PAIRS = 8  # of columns that are alike, whose order the correlations tell
 _CAP = 25.0  # five standard deviations: one gross column is not all columns
 
@@ -70,6 +72,11 @@ def layout(train: np.ndarray, evaluation: np.ndarray) -> Layout | None:
     if min(len(train), len(evaluation)) < _LEAST_ROWS:
         return None
     shape = train.shape[1:]
+    for picture in _pictures(train) if len(shape) == 1 else ():
+        found = layout(train.reshape(-1, *picture), evaluation.reshape(-1, *picture))
+        if found is not None:
+            into, back = (f".reshape(-1, {', '.join(map(str, sizes))})" for sizes in (picture, shape))
+            return replace(found, code=f"{into}{found.code}{back}")
     here, there = (_Cells.of(rows) for rows in (train, evaluation))
     live = (here.sd > 0) & (there.sd > 0)
     if live.mean() < 0.5:
@@ -80,12 +87,12 @@ def layout(train: np.ndarray, evaluation: np.ndarray) -> Layout | None:
     noise = 1 / len(train) + 1 / len(evaluation)
     if before < _FAR + _NOISE * noise:
         return None
-    found = [(float(np.mean(distances(each[2]))), *each) for each in _orders(shape, here, there)]
-    if not found:
+    orders = [(float(np.mean(distances(each[2]))), *each) for each in _orders(shape, here, there)]
+    if not orders:
         return None
     # The plainest order that does as well is the one that is meant.
-    enough = _ALIKE * min(item[0] for item in found) + noise
-    after, words, code, order = next(item for item in found if item[0] <= enough)
+    enough = _ALIKE * min(item[0] for item in orders) + noise
+    after, words, code, order = next(item for item in orders if item[0] <= enough)
     if after > _NEAR + _NOISE * noise or _BETTER * after > before:
         return None
     if len(shape) == 1:
@@ -94,6 +101,17 @@ def layout(train: np.ndarray, evaluation: np.ndarray) -> Layout | None:
     as_given, reordered = _correlations_apart(train, evaluation, order)
     worst = as_given / _TOLD if len(shape) == 1 else as_given + noise
     return Layout(words, code, order, before, after) if reordered <= worst else None
+
+
+def _pictures(rows: np.ndarray) -> Iterator[tuple[int, ...]]:
+    """Yields the shapes of the square pictures that flat rows (n, D), all in one unit, may have been."""
+    size, sd = rows.shape[1], _Cells.of(rows).sd
+    if not sd.any() or sd.max() > _UNLIKE * np.median(sd[sd > 0]):
+        return
+    for channels in (1, 3):
+        edge = math.isqrt(size // channels)
+        if edge > _MOST_CHANNELS and edge * edge * channels == size:
+            yield (edge, edge) if channels == 1 else (edge, edge, channels)
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ kept as a fault is not measured, and a cell that is not admitted is a question r
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import json
 import os
 import sys
@@ -28,6 +29,16 @@ from benchmarks.diagnosis.splits import split_of
 OUTLIERS, MISSING, CONSTANT = "data.outliers", "data.missing", "data.constant_features"
 TARGET, PREPARED, SHIFT = "code.target_mismatch", "code.train_eval_preprocessing_mismatch", "data.train_eval_shift"
 LEAST_MOVE = 0.5  # rms way of the eval rows, in sd of train: less is no fault
+LEAST_APART = 0.25  # the same of their means, where cells only change places: rows that look alike so have none
+
+
+def turned_over(rows: np.ndarray) -> np.ndarray:
+    """Columns, lines of a picture or steps of a sequence from the last to the first."""
+    return np.ascontiguousarray(rows[:, ::-1])
+
+
+def blue_first(rows: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(rows[..., ::-1]) if rows.ndim == 4 and rows.shape[-1] == 3 else rows
 
 
 def along_the_widest(rows: np.ndarray) -> np.ndarray:
@@ -55,6 +66,8 @@ FAULTS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "eval as it was": (PREPARED, {"eval_scaler": "none"}),
     "eval standardised as a whole": (PREPARED, {"eval_scaler": "pooled"}),
     "eval divided by 255": (PREPARED, {"eval_scaler": 255.0}),
+    "eval turned over": (PREPARED, {"eval_rows": turned_over}),
+    "eval with blue first": (PREPARED, {"eval_rows": blue_first}),
     "in order": (SHIFT, {"train_first": along_the_widest}),
 }
 
@@ -74,6 +87,11 @@ def combinations(only: list[str], faults: list[str]) -> Iterator[tuple[Program, 
                 continue  # what denoising asks back is made from the rows before they are damaged
             if code == CONSTANT and good.x_train.ndim != 2:
                 continue
+            if "eval_rows" in changes:
+                if good.y_train is not None or _apart(changes["eval_rows"](good.x_val), good.x_val) < LEAST_APART:
+                    continue
+                yield program, name, dataclasses.replace(good, x_val=changes["eval_rows"](good.x_val)), program.build
+                continue
             try:
                 data = program.module.data(**changes)
             except TypeError:  # it knows no such argument
@@ -82,6 +100,11 @@ def combinations(only: list[str], faults: list[str]) -> Iterator[tuple[Program, 
                 continue
             fits = data.x_train.shape[1:] == good.x_train.shape[1:]
             yield program, name, data, program.module.build if fits else _plain(data.x_train.shape[1])
+
+
+def _apart(one: np.ndarray, other: np.ndarray) -> float:
+    spread = np.sqrt(np.mean(other.var(axis=0)))
+    return float(np.sqrt(np.mean(np.square(one.mean(axis=0) - other.mean(axis=0)))) / spread)
 
 
 def _way(one: np.ndarray | None, other: np.ndarray) -> float:

@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from aetfx.evaluation.layout import layout
 from benchmarks.diagnosis.plain import (
     compiled_loop,
     is_table,
@@ -181,9 +182,13 @@ def _prepared(data: Data, causes: Sequence[dict[str, Any]]) -> tuple[Data, Calla
 
 
 def _aligned(data: Data) -> tuple[Data, Callable[[np.ndarray], np.ndarray]] | None:
-    """Brings val and fresh rows to the scale of the train rows, by the deciles of each column."""
+    """Brings val and fresh rows to the order of train's cells, or to its scale by the deciles of each column."""
     if data.x_val is None:
         return None
+    order = layout(data.x_train, data.x_val)
+    if order is not None:
+        back = np.argsort(order.order)
+        return _mapped(data, order), lambda rows: rows.reshape(len(rows), -1)[:, back].reshape(rows.shape)
     shape = data.x_fresh.shape[1:]
     train, val = (rows.reshape(len(rows), -1).astype(np.float64) for rows in (data.x_train, data.x_val))
     cuts = np.linspace(5, 95, 19)

@@ -50,6 +50,16 @@ def test_a_turned_picture_is_named_and_turned_back(change, words, code):
         np.testing.assert_array_equal(eval("x_val" + code, {"x_val": given}), there)
 
 
+@pytest.mark.parametrize("change", [lambda rows: rows[:, ::-1], lambda rows: rows[:, :, ::-1]])
+def test_pictures_are_told_behind_flattening_too(change):
+    train, evaluation = halves(DIGITS)
+    flat, there = train.reshape(len(train), -1), evaluation.reshape(len(evaluation), -1)
+    given = change(evaluation).reshape(len(evaluation), -1)
+    found = layout(flat, given)
+    np.testing.assert_array_equal(found(given), there)
+    np.testing.assert_array_equal(eval("x_val" + found.code, {"x_val": given}), there)
+
+
 def test_blue_first_is_told_from_red_first():
     train, evaluation = halves(patches())
     found = layout(train, evaluation[..., ::-1])
