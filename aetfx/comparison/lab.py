@@ -192,7 +192,7 @@ class Lab:
 
     @functools.cached_property
     def alignments(self) -> tuple[EvalMap | None, EvalMap | None]:
-        """Maps of the user's own eval inputs and targets to train's scale, where they were prepared otherwise."""
+        """Maps of the user's own eval inputs and targets to train's scale or order, where these are others."""
         return (None, None) if self.eval_rows is None else alignments(self.split())
 
     def compared(

@@ -129,7 +129,7 @@ class Case:
 
     @property
     def alignment(self) -> EvalMap | None:
-        """The map that brings the user's own eval rows to the scale of train, where there is one; or their targets."""
+        """The map that brings the user's eval rows, or their targets, to train's scale or order, if there is one."""
         of_inputs, of_targets = self.lab.alignments
         return None if is_aligned(self.recipe.rows) else of_inputs or of_targets
 

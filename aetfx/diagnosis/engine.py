@@ -127,11 +127,9 @@ def run_chain(
             if step.named is not None and step.named.experiment.code == "model.capacity_too_large":
                 _ask_for_more_rows(step, outcome, budget)  # where a smaller model makes up for little, rows go first
             _collect(step, outcome)
-            if step.named is None and not outcome.turned:
-                outcome.turned = _turn(outcome, budget, strict)
-                if outcome.turned:
-                    continue
             if step.named is None:
+                if _turn(outcome, budget, strict):
+                    continue
                 # The noise between seeds says what a verdict could have seen, so it is always measured.
                 step.confirmation.measure_baseline()
                 _ask_for_more_rows(step, outcome, budget)
@@ -154,15 +152,15 @@ def _mended(outcome: Outcome) -> frozenset[str]:
 
 def _turn(outcome: Outcome, budget: float, strict: bool) -> bool:
     """Goes back to a step at which another verified fix should have been first; what came of the one that was is left
-    out of the verdict. Says whether there was such a step."""
-    end = outcome.steps[-1].case
-    if end.is_good or end.is_noise:
+    out of the verdict. Says whether there was such a step; it is done once."""
+    end, mended = outcome.steps[-1].case, _mended(outcome)
+    if outcome.turned or end.is_good or end.is_noise:
         return False
     for i, step in enumerate(outcome.steps[:-1]):
         left = budget - end.lab.spent
         left = left if strict else max(left, _MORE * budget)
         beside = [c for c in step.candidates if c.decision == "verified" and not c.experiment.also]
-        others = [c for c in beside if c.experiment.code not in _mended(outcome)]
+        others = [c for c in beside if c.experiment.code not in mended]
         first = better_first(step.case, step.named, others, end, left) if step.named else None
         if first is None:
             continue
@@ -171,7 +169,7 @@ def _turn(outcome: Outcome, budget: float, strict: bool) -> bool:
         del outcome.steps[i + 1 :]
         step.named, step.equivalents, step.promise = first, [], None
         _collect(step, outcome)
-        outcome.recipe = first.experiment.recipe
+        outcome.recipe, outcome.turned = first.experiment.recipe, True
         return True
     return False
 

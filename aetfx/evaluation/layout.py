@@ -72,15 +72,21 @@ def layout(train: np.ndarray, evaluation: np.ndarray) -> Layout | None:
     if min(len(train), len(evaluation)) < _LEAST_ROWS:
         return None
     shape = train.shape[1:]
-    for picture in _pictures(train) if len(shape) == 1 else ():
-        found = layout(train.reshape(-1, *picture), evaluation.reshape(-1, *picture))
+    here, there = (_Cells.of(rows) for rows in (train, evaluation))
+    if ((here.sd > 0) & (there.sd > 0)).mean() < 0.5:
+        return None
+    for picture in _pictures(here) if len(shape) == 1 else ():
+        found = _in_shape(picture, train, evaluation, here, there)
         if found is not None:
             into, back = (f".reshape(-1, {', '.join(map(str, sizes))})" for sizes in (picture, shape))
             return replace(found, code=f"{into}{found.code}{back}")
-    here, there = (_Cells.of(rows) for rows in (train, evaluation))
-    live = (here.sd > 0) & (there.sd > 0)
-    if live.mean() < 0.5:
-        return None
+    return _in_shape(shape, train, evaluation, here, there)
+
+
+def _in_shape(
+    shape: tuple[int, ...], train: np.ndarray, evaluation: np.ndarray, here: _Cells, there: _Cells
+) -> Layout | None:
+    """Looks for another order of cells that stand in a shape."""
     distances = _distances(here, there, shape)
     size = len(here.mean)
     before = float(np.mean(distances(np.arange(size))))
@@ -103,10 +109,10 @@ def layout(train: np.ndarray, evaluation: np.ndarray) -> Layout | None:
     return Layout(words, code, order, before, after) if reordered <= worst else None
 
 
-def _pictures(rows: np.ndarray) -> Iterator[tuple[int, ...]]:
-    """Yields the shapes of the square pictures that flat rows (n, D), all in one unit, may have been."""
-    size, sd = rows.shape[1], _Cells.of(rows).sd
-    if not sd.any() or sd.max() > _UNLIKE * np.median(sd[sd > 0]):
+def _pictures(cells: _Cells) -> Iterator[tuple[int, ...]]:
+    """Yields the shapes of the square pictures that flat rows, all in one unit, may have been."""
+    size, sd = len(cells.sd), cells.sd
+    if sd.max() > _UNLIKE * np.median(sd[sd > 0]):
         return
     for channels in (1, 3):
         edge = math.isqrt(size // channels)
@@ -136,16 +142,16 @@ def _distances(here: _Cells, there: _Cells, shape: tuple[int, ...]) -> Callable[
 
     Cells of a picture or a sequence are in the same unit, so that those at its rim, which hardly move, weigh little.
     """
-    alike = len(shape) > 1
     unit = float(np.sqrt(np.mean(np.square(here.sd))))
     floor = 1e-3 * float(np.median(here.sd[here.sd > 0]))
 
     def distances(order: np.ndarray) -> np.ndarray:
         mean, sd = there.mean[order], there.sd[order]
-        one, other = np.maximum(here.sd, floor), np.maximum(sd, floor)
-        apart = np.square(mean - here.mean) / (one * other) + np.square(np.log(one / other))
-        if alike:
+        if len(shape) > 1:
             apart = (np.square(mean - here.mean) + np.square(sd - here.sd)) / unit**2
+        else:
+            one, other = np.maximum(here.sd, floor), np.maximum(sd, floor)
+            apart = np.square(mean - here.mean) / (one * other) + np.square(np.log(one / other))
         return np.asarray(np.minimum(apart, _CAP))
 
     return distances

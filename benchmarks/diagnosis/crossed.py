@@ -88,9 +88,9 @@ def combinations(only: list[str], faults: list[str]) -> Iterator[tuple[Program, 
             if code == CONSTANT and good.x_train.ndim != 2:
                 continue
             if "eval_rows" in changes:
-                if good.y_train is not None or _apart(changes["eval_rows"](good.x_val), good.x_val) < LEAST_APART:
-                    continue
-                yield program, name, dataclasses.replace(good, x_val=changes["eval_rows"](good.x_val)), program.build
+                moved = changes["eval_rows"](good.x_val)
+                if good.y_train is None and _apart(moved, good.x_val) >= LEAST_APART:
+                    yield program, name, dataclasses.replace(good, x_val=moved), program.module.build
                 continue
             try:
                 data = program.module.data(**changes)

@@ -101,9 +101,7 @@ def _maker(program: Program, case: Case, causes: Sequence[dict[str, Any]], run: 
         model = program.build(case)
         optimizer, loss = model.optimizer, model.loss
         if saved is not None:
-            import aetfx.preprocessing.layers  # noqa: F401  (registers the layers around a saved model)
-
-            core = _core(keras.models.load_model(saved, compile=False))
+            core = _core(saved)
             model = type(core).from_config(core.get_config())
             model(keras.ops.zeros((1, *np.shape(program.data(case).x_train)[1:])))
         if "training.optimizer" in study or "training.learning_rate" in study:
@@ -124,12 +122,7 @@ def _maker(program: Program, case: Case, causes: Sequence[dict[str, Any]], run: 
 
 def _differs(saved: Path, model: Any) -> bool:
     """Whether a saved model has another architecture, which includes penalties and initial weights, than the user's."""
-    import keras
-
-    import aetfx.preprocessing.layers  # noqa: F401  (registers the layers around a saved model)
-
-    core = _core(keras.models.load_model(saved, compile=False))
-    return _described(core.get_config()) != _described(model.get_config())
+    return _described(_core(saved).get_config()) != _described(model.get_config())
 
 
 def _described(config: Any) -> Any:
@@ -142,8 +135,13 @@ def _described(config: Any) -> Any:
     return config
 
 
-def _core(model: Any) -> Any:
+def _core(saved: Path) -> Any:
     """Returns the network inside a saved model that takes raw rows."""
+    import keras
+
+    import aetfx.preprocessing.layers  # noqa: F401  (registers the layers around a saved model)
+
+    model = keras.models.load_model(saved, compile=False)
     names = [layer.name for layer in model.layers]
     if "prepare" not in names or "restore" not in names:
         return model
