@@ -462,6 +462,16 @@ class Case:
         return "minmax" if bounded or self.recipe.loss_name == "bce" else "standard"
 
     @property
+    def rescaling_kind(self) -> str:
+        """The scaling to be fitted anew without the cells that set the one that rows came with.
+
+        Where an output cannot give the rows even as they came, that is a fault of its own, which the scaling that
+        suits the output would mend, and hide.
+        """
+        unreachable = self.outside_share > self.thresholds.out_of_reach and self.recipe.loss_name != "bce"
+        return "standard" if unreachable else self.scaling_kind
+
+    @property
     def squeezed(self) -> bool:
         """Whether rows came scaled by gross cells of some columns, which left the rest of these next to no range."""
         return self.lab.scorer().squeezed and self.recipe.preprocessing.get("scaling", "none") == "none"

@@ -2,9 +2,10 @@
 
 The blueprint of `class Denoiser(keras.Model)` made as `Denoiser(hidden=128, output="softmax")` says nothing of its
 layers. What each argument sets is measured: the model is built with another value, and the settings of its layers are
-compared. What was found goes into the blueprint as *stand-ins*: nodes that look like the description of each layer,
-with those settings that an argument decides. Whoever rewrites a blueprint changes the stand-ins like any other layer;
-`settle` then gives the arguments the values that were asked for, as far as that can be had.
+compared: a width may be the argument itself or derived from it (`hidden // 2`, `4 * size`). What was found goes into
+the blueprint as *stand-ins*: nodes that look like the description of each layer, with those settings that an argument
+decides. Whoever rewrites a blueprint changes the stand-ins like any other layer; `settle` then gives the arguments the
+values that were asked for, as far as that can be had.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ KEY = "stand_ins"
 _SETTINGS = {"units", "filters", "activation", "rate", "stddev", "dropout", "recurrent_dropout", "kernel_initializer"}
 _NOT_ARGUMENTS = ("name", "trainable", "dtype")
 _MOST_BUILDS = 24
+_FACTORS = range(2, 17)  # by which a width may be derived from an argument
 
 Layers = dict[str, tuple[str, dict[str, Any]]]  # name to class and settings
 
@@ -34,20 +36,17 @@ def stand_ins(config: dict[str, Any], layers_with: Callable[[dict[str, Any]], La
     """
     before = layers_with(config)
     knobs: list[dict[str, Any]] = []
-    trials = [(path, other) for path, value in _arguments(config) for other in _others(value)]
-    for path, other in trials[:_MOST_BUILDS]:
-        changed = copy.deepcopy(config)
-        _put(changed, path, other)
-        try:
-            after = layers_with(changed)
-        except Exception:  # the model cannot be built with it: the argument is not one to be changed alone
-            continue
-        if [(name, kind) for name, (kind, _) in after.items()] != [(name, kind) for name, (kind, _) in before.items()]:
-            continue
-        for name, (_, settings) in after.items():
-            for setting, value in settings.items():
-                if value != before[name][1][setting] and value == _as_kept(setting, other):
-                    knobs.append({"argument": list(path), "layer": name, "setting": setting})
+    trials = [(path, value, other) for path, value in _arguments(config) for other in _others(value)]
+    for path, value, other in trials[:_MOST_BUILDS]:
+        after = _built_with(config, path, other, before, layers_with)
+        derived: dict[tuple[str, str], dict[int, int]] = {}
+        for name, setting in [(name, setting) for name, (_, settings) in after.items() for setting in settings]:
+            was, now = before[name][1][setting], after[name][1][setting]
+            if now != was and now == _as_kept(setting, other):
+                knobs.append({"argument": list(path), "layer": name, "setting": setting})
+            elif now != was and isinstance(value, int) and isinstance(now, int):
+                derived[name, setting] = {value: was, other: now}
+        knobs += _derived(config, path, derived, before, layers_with)
     if not knobs:
         return None
     decided = {(knob["layer"], knob["setting"]) for knob in knobs}
@@ -59,6 +58,64 @@ def stand_ins(config: dict[str, Any], layers_with: Callable[[dict[str, Any]], La
         for name, (kind, settings) in before.items()
     ]
     return {"layers": nodes, "knobs": knobs}
+
+
+def _built_with(
+    config: dict[str, Any],
+    path: tuple[str | int, ...],
+    value: Any,
+    before: Layers,
+    layers_with: Callable[[dict[str, Any]], Layers],
+) -> Layers:
+    """Returns the settings with another value of an argument; none where that gives other layers, or no model."""
+    changed = copy.deepcopy(config)
+    _put(changed, path, value)
+    try:
+        after = layers_with(changed)
+    except Exception:  # the model cannot be built with it: the argument is not one to be changed alone
+        return {}
+    same = [(name, kind) for name, (kind, _) in after.items()] == [(name, kind) for name, (kind, _) in before.items()]
+    return after if same else {}
+
+
+def _derived(
+    config: dict[str, Any],
+    path: tuple[str | int, ...],
+    seen: dict[tuple[str, str], dict[int, int]],
+    before: Layers,
+    layers_with: Callable[[dict[str, Any]], Layers],
+) -> list[dict[str, Any]]:
+    """Returns the knobs of settings that are a multiple or a part of an argument, which a third value confirms.
+
+    Args:
+      seen: by layer and setting, what it was with each of two values of the argument.
+    """
+    if not seen:
+        return []
+    third = 3 * min(min(pairs) for pairs in seen.values()) + 2
+    after = _built_with(config, path, third, before, layers_with)
+    found = []
+    for (name, setting), pairs in seen.items():
+        pairs = pairs | ({third: after[name][1][setting]} if after else {})
+        rules = [{"times": n} for n in _FACTORS] + [{"over": n} for n in _FACTORS]
+        fitting = [rule for rule in rules if all(_give(rule, value) == units for value, units in pairs.items())]
+        if after and len(fitting) == 1:
+            found.append({"argument": list(path), "layer": name, "setting": setting, **fitting[0]})
+    return found
+
+
+def _give(knob: dict[str, Any], value: Any) -> Any:
+    """Returns what a layer's setting is with a value of the argument."""
+    if "times" in knob:
+        return value * knob["times"]
+    return value // knob["over"] if "over" in knob else value
+
+
+def _take(knob: dict[str, Any], setting: Any) -> Any:
+    """Returns the least value of the argument with which a layer has that much of a setting."""
+    if "times" in knob:
+        return -(-setting // knob["times"])
+    return setting * knob["over"] if "over" in knob else setting
 
 
 def without_stand_ins(blueprint: dict[str, Any]) -> dict[str, Any]:
@@ -97,13 +154,19 @@ def settle(blueprint: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     result[KEY] = copy.deepcopy(before[KEY])
     kept = {node["config"]["name"]: node["config"] for node in result[KEY]["layers"]}
     for argument in dict.fromkeys(tuple(knob["argument"]) for knob in before[KEY]["knobs"]):
-        sets = [(k["layer"], k["setting"]) for k in before[KEY]["knobs"] if tuple(k["argument"]) == argument]
-        wanted = [new[pair] for pair in sets if pair in new and new[pair] != old[pair]]
+        knobs = [knob for knob in before[KEY]["knobs"] if tuple(knob["argument"]) == argument]
+        itself = [knob for knob in knobs if not {"times", "over"} & set(knob)]
+        # Where a layer has the argument's own value, what is derived from it follows.
+        for sets in (itself, knobs):
+            pairs = {(knob["layer"], knob["setting"]): knob for knob in sets}
+            wanted = [_take(knob, new[pair]) for pair, knob in pairs.items() if pair in new and new[pair] != old[pair]]
+            if wanted:
+                break
         if not wanted or any(value != wanted[0] for value in wanted) or 2 * len(wanted) <= len(sets):
             continue
         _put(result["config"], argument, wanted[0])
-        for layer, setting in sets:
-            kept[layer][setting] = wanted[0]
+        for knob in knobs:
+            kept[knob["layer"]][knob["setting"]] = _give(knob, wanted[0])
     return result
 
 

@@ -7,7 +7,8 @@ Without `--split` these are the tuning and the held-out ones; programs that were
 where they are asked for. Held-out healthy programs are diagnosed with 3 seeds, others with one. Beside the verdict
 stand the time of one plain `model.fit` (T), measured in the same process, and, where a cause was named, the scores that
 its fix reaches when it is applied outside aetfx (`fixes.py`). Each base program has a process of its own; `--jobs 2`
-runs two at a time, which takes less time in all and makes each diagnosis look slower than it is. `--sample` takes a
+runs two at a time, each on its share of the cores, which takes less time in all and makes each diagnosis look slower
+than it is. `--sample` takes a
 dozen programs, one seed each, from both halves: at most 15 minutes on two cores. `--only` takes `base` or `base.case`.
 Ends with the tables of `summary.py`, and with its exit status.
 """
@@ -20,6 +21,7 @@ import json
 import multiprocessing
 import os
 import platform
+import queue
 import subprocess
 import sys
 import tempfile
@@ -199,6 +201,18 @@ def sampled(cases: list[Case]) -> list[Case]:
     return chosen
 
 
+def _share(place: int, jobs: int) -> set[int]:
+    """Returns the cores of one of several jobs; none where the system does not tell or there are fewer than jobs."""
+    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
+    return set(cores[place::jobs]) if len(cores) >= jobs > 1 else set()
+
+
+def _run_on(cores: set[int], *arguments: Any) -> None:
+    if cores:
+        os.sched_setaffinity(0, cores)
+    run_base(*arguments)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sample", action="store_true")
@@ -219,11 +233,20 @@ def main() -> int:
         cases = sampled(cases)
     begun = time.perf_counter()
 
+    # Side by side each would start helpers of its own for cores that the others are at.
+    shares = queue.SimpleQueue[set[int]]()
+    for place in range(given.jobs):
+        shares.put(_share(place, given.jobs))
+
     def work(base: str) -> None:
         keys = [case.key for case in cases if case.base == base]
-        worker = multiprocessing.get_context("spawn").Process(target=run_base, args=(base, keys, out, given.sample))
+        share = shares.get()
+        worker = multiprocessing.get_context("spawn").Process(
+            target=_run_on, args=(share, base, keys, out, given.sample)
+        )
         worker.start()
         worker.join()
+        shares.put(share)
         if worker.exitcode:
             print(f"{base}: the process ended with {worker.exitcode}; run again to go on", file=sys.stderr, flush=True)
 

@@ -581,6 +581,9 @@ def test_layers_narrower_than_the_one_between_them_are_widened_around_it():
         wider = read_architecture(experiment.recipe.source.build(), (8,))
         assert [layer.width for layer in wider.inner] == [around, 3, around]
         assert wider.code_width == 3
+    experiments = cause.experiments(make_case(PLANE, hidden=(2, 1), code=3, epochs=1))
+    wider = [read_architecture(experiment.recipe.source.build(), (8,)).widths for experiment in experiments]
+    assert wider == ["8-12-6-3-6-12-8", "8-24-12-3-12-24-8"], "all that is narrower than the middle, in proportion"
     for hidden, code in (((12,), 3), ((6, 3), 3), ((3,), 3)):
         assert not cause.unusual(make_case(PLANE, hidden=hidden, code=code, epochs=1)), "an hourglass has one waist"
 
@@ -725,6 +728,40 @@ def test_scales_that_gross_cells_set_are_fitted_anew_without_them(output, kind):
     assert rescale.study == {"preprocessing.missing": "median", "preprocessing.scaling": kind}
     assert "x_train = (x_train - " in rescale.keras
     assert "x_train = (x_train - " not in fill.keras
+
+
+@pytest.mark.parametrize(
+    ("scale", "scope", "line"),
+    [
+        (lambda rows: (rows - rows.mean(axis=0)) / rows.std(axis=0), "column", "x_train.std(axis=0)"),
+        (lambda rows: (rows - rows.min(axis=0)) / np.ptp(rows, axis=0), "column", "x_train.std(axis=0)"),
+        (lambda rows: (rows - rows.mean()) / rows.std(), "pooled", "x_train.std()"),
+        (lambda rows: rows / rows.max(), "pooled", "x_train.std()"),
+        (lambda rows: 1000 * rows, None, None),
+    ],
+)
+def test_a_scale_that_gross_cells_in_all_columns_set_is_fitted_anew_as_it_was(scale, scope, line):
+    rng = np.random.default_rng(3)
+    rows = rng.uniform(0.5, 1.0, size=(400, 6))
+    rows[rng.random(rows.shape) < 0.01] *= 30
+    case = make_case(scale(rows), epochs=1)
+    assert not case.squeezed
+    found = {e.recipe.name: e for e in REGISTRY["data.outliers"].experiments(case)}
+    again = found.pop("outliers=clip,scaling=standard", None)
+    assert list(found) == ["outliers=clip", "loss=huber"]
+    assert (again is None) == (scope is None)
+    if again is not None:
+        assert again.recipe.preprocessing == {"outliers": "clip", "scaling": "standard", "scope": scope}
+        assert line in again.keras
+
+
+def test_a_scale_that_is_fitted_anew_does_not_mend_an_output_that_cannot_give_the_rows():
+    rows = np.random.default_rng(3).uniform(0.5, 1.0, size=(300, 6))
+    rows[:4, 2] *= 30
+    case = make_case((rows - rows.mean(axis=0)) / rows.std(axis=0), output="sigmoid", epochs=1)
+    assert case.squeezed
+    names = [e.recipe.name for e in REGISTRY["data.outliers"].experiments(case)]
+    assert names == ["outliers=clip", "outliers=clip,scaling=standard", "loss=huber"]
 
 
 def test_a_scale_that_marks_in_all_columns_set_is_fitted_anew_without_them():

@@ -55,6 +55,28 @@ class Kept(keras.Model):
 
 
 @keras.saving.register_keras_serializable("test_arguments")
+class Halved(keras.Model):
+    """Some of its widths are computed from its arguments."""
+
+    def __init__(self, hidden=9, code=2, ends=True, **kwargs):
+        super().__init__(**kwargs)
+        self.settings = {"hidden": hidden, "code": code, "ends": ends}
+        self.wide = [layers.Dense(hidden), layers.Dense(hidden)] if ends else []
+        self.half = [layers.Dense(hidden // 2), layers.Dense(4 * code), layers.Dense(max(7, hidden // 2))]
+        self.code = layers.Dense(code)
+        self.last = layers.Dense(10)
+
+    def call(self, rows):
+        first, last = (self.wide[:1], self.wide[1:])
+        for layer in [*first, self.half[0], self.code, *self.half[1:], *last]:
+            rows = layer(rows)
+        return self.last(rows)
+
+    def get_config(self):
+        return {**super().get_config(), **self.settings}
+
+
+@keras.saving.register_keras_serializable("test_arguments")
 class Started(keras.Model):
     """Its weights start from an initialiser that is described by a dictionary."""
 
@@ -126,6 +148,28 @@ def test_an_argument_that_would_change_more_than_was_asked_for_stays():
     both, after = read(source, set_activations(source.blueprint, before, "linear", {"dense", "dense_1"}))
     assert both.blueprint["config"]["activation"] == "linear"
     assert {layer.activation for layer in after.layers} == {"linear"}
+
+
+def test_widths_that_are_computed_from_arguments_follow_and_are_asked_for():
+    source, before = described(Halved())
+    assert before.widths == "10-9-4-2-8-7-9-10"
+    first, half, code, times, _, last, _ = [layer.name for layer in before.layers]
+    wide, after = read(source, set_widths(source.blueprint, {first: 18, last: 18, half: 8}))
+    assert wide.blueprint["config"]["hidden"] == 18
+    assert after.widths == "10-18-9-2-8-9-18-10", "what an argument gives itself is settled first"
+    assert set_widths(wide.blueprint, {}) == wide.blueprint
+    _, after = read(wide, set_widths(wide.blueprint, {first: 36, last: 36}))
+    assert after.widths == "10-36-18-2-8-18-36-10"
+    wider, after = read(source, set_widths(source.blueprint, {code: 3, times: 12}))
+    assert after.widths == "10-9-4-3-12-7-9-10"
+    assert wider.blueprint["config"]["code"] == 3
+    alone = source.with_blueprint(set_widths(source.blueprint, {half: 8}))
+    assert alone.identity == source.identity, "two others would have become wider too"
+    source, before = described(Halved(hidden=8, ends=False))
+    assert before.widths == "10-4-2-8-7-10"
+    wider, after = read(source, set_widths(source.blueprint, {before.layers[0].name: 12}))
+    assert wider.blueprint["config"]["hidden"] == 24
+    assert after.widths == "10-12-2-8-12-10"
 
 
 def test_an_initialiser_that_is_a_dictionary_is_rewritten():

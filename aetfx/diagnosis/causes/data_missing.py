@@ -54,7 +54,7 @@ class Missing(Cause):
         found = [self._experiment(case, changes, "missing=median", remedy, _filling_lines(case))]
         scope = "column" if case.squeezed else "pooled" if _marks_set_the_scale(case) else None
         if scope is not None:
-            kind = case.scaling_kind
+            kind = case.rescaling_kind
             of = "of each column " if scope == "column" else ""
             remedy += f" Fit the scale {of}on what is left, which the marks for missing ones set here."
             scaling = {"scaling": kind, "scope": scope}

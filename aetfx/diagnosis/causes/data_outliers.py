@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
 from aetfx.diagnosis.causes.keras_code import asked, clipping_lines, scaling_lines
+
+_LEFT = 0.5  # share of their spread that is left to rows without their gross cells, where these set the scale
+_NEAR = 0.05  # of a standard deviation to 1 and of extremes to 0 and 1, where columns were scaled one by one
 
 
 class Outliers(Cause):
@@ -47,16 +52,17 @@ class Outliers(Cause):
                     study={"preprocessing.outliers": "clip", "preprocessing.scaling": "robust"},
                 )
             )
-        if case.squeezed:
-            kind = case.scaling_kind
-            spec = {**clipped, "scaling": kind, "scope": "column"}
+        scope = _scope_of_scale(case)
+        if scope is not None:
+            kind = case.rescaling_kind
+            spec = {**clipped, "scaling": kind, "scope": scope}
             recipe = case.recipe.changed(name=f"outliers=clip,scaling={kind}", preprocessing=spec)
             experiments.append(
                 Experiment(
                     self.code,
                     recipe,
-                    remedy="Clip each column to its fences before its scale is fitted, which the outliers set here.",
-                    keras=f"{clip_code}\n{scaling_lines(kind, 'column', asked(case, recipe))}",
+                    remedy="Clip each column to its fences before a scale is fitted, which the outliers set here.",
+                    keras=f"{clip_code}\n{scaling_lines(kind, scope, asked(case, recipe))}",
                     study={"preprocessing.outliers": "clip", "preprocessing.scaling": kind},
                 )
             )
@@ -71,3 +77,25 @@ class Outliers(Cause):
                 )
             )
         return experiments
+
+
+def _scope_of_scale(case: Case) -> str | None:
+    """Returns "column" or "pooled", as the rows came scaled, where gross cells set their scale; None otherwise."""
+    if case.squeezed:
+        return "column"
+    if case.is_table or case.lab.fences is None or case.recipe.preprocessing.get("scaling", "none") != "none":
+        return None
+    # A scale was fitted on all the rows there are; with gross cells in it, it is another one of a part of them.
+    rows = np.asarray(case.lab.rows, np.float64).reshape(len(case.lab.rows), -1)
+    rows = np.where(np.isfinite(rows), rows, np.nan)
+    low, high = (
+        np.where(np.isnan(fence), side, fence) for fence, side in zip(case.lab.fences, (-np.inf, np.inf), strict=True)
+    )
+    together = float(np.nanstd(rows))
+    from_0_to_1 = np.nanmin(rows) >= -_NEAR and np.nanmax(rows) <= 1 + _NEAR
+    came_scaled = from_0_to_1 or case.thresholds.tiny_sd <= together <= case.thresholds.large_sd
+    if not came_scaled or np.nanstd(rows.clip(low, high)) > _LEFT * together:
+        return None
+    varied = rows[:, np.nanstd(rows, axis=0) > 0]
+    figures = (np.nanstd(varied, axis=0) - 1, np.stack([np.nanmin(varied, axis=0), np.nanmax(varied, axis=0) - 1]))
+    return "column" if any(np.abs(apart).max() <= _NEAR for apart in figures) else "pooled"

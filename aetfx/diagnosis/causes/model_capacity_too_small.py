@@ -29,9 +29,9 @@ class CapacityTooSmall(Cause):
         code = case.architecture.code
         if not case.rewritable or code is None:
             return []
-        narrow, middle = _pinched(case.architecture)
+        _, middle = _pinched(case.architecture)
         if middle is not None:
-            return [self._widen_narrow(case, narrow, factor * middle.width) for factor in (2, 4)]
+            return [self._widen_around(case, middle, factor * middle.width) for factor in (2, 4)]
         found = []
         if self._hidden_evidence(case):
             found += [self._widen_hidden(case, factor) for factor in (2, 4)]
@@ -89,11 +89,16 @@ class CapacityTooSmall(Cause):
             case, widths, f"hidden=x{factor}", f"Make the hidden layers {factor} times as wide.", False
         )
 
-    def _widen_narrow(self, case: Case, narrow: list[LayerFacts], values: int) -> Experiment:
+    def _widen_around(self, case: Case, middle: LayerFacts, values: int) -> Experiment:
+        """Widens all layers narrower than the middle one, the narrowest to so many values, others in proportion."""
+        carried = {
+            layer.name: _carried(case.architecture, layer) for layer in case.architecture.inner if layer is not middle
+        }
+        least = min(carried.values())
         widths = {
-            layer.name: -(-values * layer.units // _carried(case.architecture, layer))
-            for layer in narrow
-            if layer.resizable
+            layer.name: -(-values * layer.units // least)
+            for layer in case.architecture.inner
+            if layer.resizable and carried.get(layer.name, middle.width) < middle.width
         }
         remedy = f"Widen the layers around the middle one to {values}."
         return self._experiment(case, widths, f"around_the_middle={values}", remedy, False)

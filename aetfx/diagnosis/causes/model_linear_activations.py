@@ -27,14 +27,17 @@ class LinearActivations(Cause):
             return Admission.no(f"hidden layers are not linear ({names})")
         if case.architecture.code and case.architecture.code.activation != "linear":
             return Admission.no(f"the code layer is not linear ({case.architecture.code.activation})")
-        if case.curved <= case.thresholds.curved_gain:
+        if case.curved <= 0:
             return Admission.no(
-                f"all layers are linear, but so are the data: products of the codes explain {percent(case.curved)} of "
-                "what PCA leaves"
+                "all layers are linear, but so are the data: products of the codes explain nothing of what PCA leaves, "
+                "on rows not fitted on"
             )
+        products = f"products of the PCA codes explain {percent(case.curved)} of what PCA leaves, on rows not fitted on"
+        if case.curved > case.thresholds.curved_gain:
+            return Admission.yes(f"all {len(hidden)} hidden layers are linear, and {products}")
+        # A surface may bend in other ways than products tell.
         return Admission.yes(
-            f"all {len(hidden)} hidden layers are linear, and products of the PCA codes explain "
-            f"{percent(case.curved)} of what PCA leaves, on rows not fitted on"
+            f"all {len(hidden)} hidden layers are linear; others are tried, though {products}", has_sign=False
         )
 
     def experiments(self, case: Case) -> list[Experiment]:
