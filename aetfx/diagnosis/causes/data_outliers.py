@@ -8,8 +8,8 @@ from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
 from aetfx.diagnosis.causes.keras_code import asked, clipping_lines, scaling_lines
 
-_LEFT = 0.5  # share of their spread that is left to rows without their gross cells, where these set the scale
-_NEAR = 0.05  # of a standard deviation to 1 and of extremes to 0 and 1, where columns were scaled one by one
+_LEFT = 0.5  # share of its spread that is left to a column without its gross cells, where these set the scale
+_NEAR = 0.05  # of a standard deviation to 1, and of the extremes to 0 and 1, where rows came scaled
 
 
 class Outliers(Cause):
@@ -91,11 +91,18 @@ def _scope_of_scale(case: Case) -> str | None:
     low, high = (
         np.where(np.isnan(fence), side, fence) for fence, side in zip(case.lab.fences, (-np.inf, np.inf), strict=True)
     )
-    together = float(np.nanstd(rows))
-    from_0_to_1 = np.nanmin(rows) >= -_NEAR and np.nanmax(rows) <= 1 + _NEAR
-    came_scaled = from_0_to_1 or case.thresholds.tiny_sd <= together <= case.thresholds.large_sd
-    if not came_scaled or np.nanstd(rows.clip(low, high)) > _LEFT * together:
+    gross = ((rows < low) | (rows > high)).any(axis=0)
+    spread, left = np.nanstd(rows[:, gross], axis=0), np.nanstd(rows[:, gross].clip(low[gross], high[gross]), axis=0)
+    if not gross.any() or np.median(left / spread) > _LEFT:
         return None
     varied = rows[:, np.nanstd(rows, axis=0) > 0]
-    figures = (np.nanstd(varied, axis=0) - 1, np.stack([np.nanmin(varied, axis=0), np.nanmax(varied, axis=0) - 1]))
-    return "column" if any(np.abs(apart).max() <= _NEAR for apart in figures) else "pooled"
+    if _is_scaled(varied, axis=0):
+        return "column"
+    return "pooled" if _is_scaled(varied, axis=None) else None
+
+
+def _is_scaled(rows: np.ndarray, axis: int | None) -> bool:
+    """Whether rows have a standard deviation of 1, or lie between 0 and 1, each column or all together."""
+    low, high = np.nanmin(rows, axis=axis), np.nanmax(rows, axis=axis)
+    standard = np.abs(np.nanstd(rows, axis=axis) - 1).max() <= _NEAR
+    return bool(standard or (np.min(low) >= -_NEAR and np.abs(high - 1).max() <= _NEAR))
