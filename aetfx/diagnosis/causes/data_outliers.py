@@ -87,9 +87,11 @@ def _scope_of_scale(case: Case) -> str | None:
         return None
     # A scale was fitted on all the rows there are; with gross cells in it, it is another one of a part of them.
     rows = np.asarray(case.lab.rows, np.float64).reshape(len(case.lab.rows), -1)
-    rows = np.where(np.isfinite(rows), rows, np.nan)
+    there = np.isfinite(rows).any(axis=0)
+    rows = np.where(np.isfinite(rows), rows, np.nan)[:, there]
     low, high = (
-        np.where(np.isnan(fence), side, fence) for fence, side in zip(case.lab.fences, (-np.inf, np.inf), strict=True)
+        np.where(np.isnan(fence), side, fence)[there]
+        for fence, side in zip(case.lab.fences, (-np.inf, np.inf), strict=True)
     )
     gross = ((rows < low) | (rows > high)).any(axis=0)
     spread, left = np.nanstd(rows[:, gross], axis=0), np.nanstd(rows[:, gross].clip(low[gross], high[gross]), axis=0)
