@@ -8,8 +8,8 @@ where they are asked for. Held-out healthy programs are diagnosed with 3 seeds, 
 stand the time of one plain `model.fit` (T), measured in the same process, and, where a cause was named, the scores that
 its fix reaches when it is applied outside aetfx (`fixes.py`). Each base program has a process of its own; `--jobs 2`
 runs two at a time, each on its share of the cores, which takes less time in all and makes each diagnosis look slower
-than it is. `--sample` takes a dozen programs, one seed each, from both halves: at most 15 minutes on two cores. `--only`
-takes `base` or `base.case`. Ends with the tables of `summary.py`, and with its exit status.
+than it is. `--sample` takes a dozen programs, one seed each, from both halves: at most 15 minutes on two cores.
+`--only` takes `base` or `base.case`. Ends with the tables of `summary.py`, and with its exit status.
 """
 
 from __future__ import annotations
