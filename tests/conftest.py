@@ -23,14 +23,6 @@ _ARGUMENTS = [
 ]
 
 
-def pytest_configure():
-    """Gives each of several workers its share of the cores: otherwise each trains beside helpers on all of them."""
-    worker, workers = os.environ.get("PYTEST_XDIST_WORKER", ""), int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", 1))
-    cores = sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
-    if worker and len(cores) >= workers > 1:
-        os.sched_setaffinity(0, cores[int(worker.removeprefix("gw")) :: workers])
-
-
 def pytest_collection_modifyitems(items):
     """Puts the files that take longest first; within a file nothing changes."""
 
