@@ -201,6 +201,6 @@ FAULTS = {
     "bernoulli": Fault("loss.mismatch", build={"loss": "binary_crossentropy"}),
     "rate_0.2": Fault("optimizer.learning_rate_too_high", build={"learning_rate": 0.2}),
     "rate_2e-5": Fault("optimizer.learning_rate_too_low", build={"learning_rate": 2e-5}),
-    "latent_1": Fault("model.capacity_too_small", build={"latent": 1}),
+    "hidden_6": Fault("model.capacity_too_small", build={"hidden": 6}),
 }
 COMPOUNDS = [("column_major_targets", "kl_of_0.3"), ("summed_exposures", "sigmoid_output")]
