@@ -462,14 +462,18 @@ class Case:
         return "minmax" if bounded or self.recipe.loss_name == "bce" else "standard"
 
     @property
+    def out_of_reach(self) -> bool:
+        """Whether the outputs cannot give so many of the values as fed that no other change makes up for it."""
+        return self.outside_share > self.thresholds.out_of_reach
+
+    @property
     def rescaling_kind(self) -> str:
         """The scaling to be fitted anew without the cells that set the one that rows came with.
 
         Where an output cannot give the rows even as they came, that is a fault of its own, which the scaling that
         suits the output would mend, and hide.
         """
-        unreachable = self.outside_share > self.thresholds.out_of_reach and self.recipe.loss_name != "bce"
-        return "standard" if unreachable else self.scaling_kind
+        return "standard" if self.out_of_reach and self.recipe.loss_name != "bce" else self.scaling_kind
 
     @property
     def squeezed(self) -> bool:

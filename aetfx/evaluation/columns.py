@@ -165,6 +165,13 @@ def inside(flat: np.ndarray, fences: tuple[np.ndarray, np.ndarray]) -> np.ndarra
         return (flat >= fences[0]) & (flat <= fences[1])
 
 
+def crossed(flat: np.ndarray, fences: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Returns which columns hold cells outside their fences, bool (D,)."""
+    low, high = fences
+    with np.errstate(invalid="ignore"):
+        return ((flat < low) | (flat > high)).any(axis=0)
+
+
 def unlike_channels(rows: np.ndarray, kept: np.ndarray, included: np.ndarray, shape: tuple[int, ...]) -> bool:
     """Whether the channels (last axis) of a tensor are in unlike units (METHOD §1).
 

@@ -35,10 +35,22 @@ def stand_ins(config: dict[str, Any], layers_with: Callable[[dict[str, Any]], La
       What the blueprint keeps under `KEY`, or None where no argument sets anything.
     """
     before = layers_with(config)
+
+    def with_argument(path: tuple[str | int, ...], value: Any) -> Layers:
+        """Returns the settings with another value of an argument; none where that gives other layers, or no model."""
+        changed = copy.deepcopy(config)
+        _put(changed, path, value)
+        try:
+            after = layers_with(changed)
+        except Exception:  # the model cannot be built with it: the argument is not one to be changed alone
+            return {}
+        kinds = [[(name, kind) for name, (kind, _) in layers.items()] for layers in (before, after)]
+        return after if kinds[0] == kinds[1] else {}
+
     knobs: list[dict[str, Any]] = []
     trials = [(path, value, other) for path, value in _arguments(config) for other in _others(value)]
     for path, value, other in trials[:_MOST_BUILDS]:
-        after = _built_with(config, path, other, before, layers_with)
+        after = with_argument(path, other)
         derived: dict[tuple[str, str], dict[int, int]] = {}
         for name, setting in [(name, setting) for name, (_, settings) in after.items() for setting in settings]:
             was, now = before[name][1][setting], after[name][1][setting]
@@ -46,7 +58,9 @@ def stand_ins(config: dict[str, Any], layers_with: Callable[[dict[str, Any]], La
                 knobs.append({"argument": list(path), "layer": name, "setting": setting})
             elif now != was and isinstance(value, int) and isinstance(now, int):
                 derived[name, setting] = {value: was, other: now}
-        knobs += _derived(config, path, derived, before, layers_with)
+        if derived:
+            third = 3 * value + 2
+            knobs += _derived(path, derived, third, with_argument(path, third))
     if not knobs:
         return None
     decided = {(knob["layer"], knob["setting"]) for knob in knobs}
@@ -60,46 +74,22 @@ def stand_ins(config: dict[str, Any], layers_with: Callable[[dict[str, Any]], La
     return {"layers": nodes, "knobs": knobs}
 
 
-def _built_with(
-    config: dict[str, Any],
-    path: tuple[str | int, ...],
-    value: Any,
-    before: Layers,
-    layers_with: Callable[[dict[str, Any]], Layers],
-) -> Layers:
-    """Returns the settings with another value of an argument; none where that gives other layers, or no model."""
-    changed = copy.deepcopy(config)
-    _put(changed, path, value)
-    try:
-        after = layers_with(changed)
-    except Exception:  # the model cannot be built with it: the argument is not one to be changed alone
-        return {}
-    same = [(name, kind) for name, (kind, _) in after.items()] == [(name, kind) for name, (kind, _) in before.items()]
-    return after if same else {}
-
-
 def _derived(
-    config: dict[str, Any],
-    path: tuple[str | int, ...],
-    seen: dict[tuple[str, str], dict[int, int]],
-    before: Layers,
-    layers_with: Callable[[dict[str, Any]], Layers],
+    path: tuple[str | int, ...], seen: dict[tuple[str, str], dict[int, int]], third: int, after: Layers
 ) -> list[dict[str, Any]]:
-    """Returns the knobs of settings that are a multiple or a part of an argument, which a third value confirms.
+    """Returns the knobs of settings that are a multiple or a part of an argument.
 
     Args:
+      path: of the argument.
       seen: by layer and setting, what it was with each of two values of the argument.
+      third, after: a value that has to confirm the rule, and the settings with it.
     """
-    if not seen:
-        return []
-    third = 3 * min(min(pairs) for pairs in seen.values()) + 2
-    after = _built_with(config, path, third, before, layers_with)
+    rules = [{key: n} for key in ("times", "over") for n in _FACTORS]
     found = []
-    for (name, setting), pairs in seen.items():
-        pairs = pairs | ({third: after[name][1][setting]} if after else {})
-        rules = [{"times": n} for n in _FACTORS] + [{"over": n} for n in _FACTORS]
+    for name, setting in seen if after else ():
+        pairs = {**seen[name, setting], third: after[name][1][setting]}
         fitting = [rule for rule in rules if all(_give(rule, value) == units for value, units in pairs.items())]
-        if after and len(fitting) == 1:
+        if len(fitting) == 1:
             found.append({"argument": list(path), "layer": name, "setting": setting, **fitting[0]})
     return found
 

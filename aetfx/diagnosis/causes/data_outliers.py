@@ -7,6 +7,7 @@ import numpy as np
 from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
 from aetfx.diagnosis.causes.keras_code import asked, clipping_lines, scaling_lines
+from aetfx.evaluation import columns
 
 _LEFT = 0.5  # share of its spread that is left to a column without its gross cells, where these set the scale
 _NEAR = 0.05  # of a standard deviation to 1, and of the extremes to 0 and 1, where rows came scaled
@@ -83,21 +84,20 @@ def _scope_of_scale(case: Case) -> str | None:
     """Returns "column" or "pooled", as the rows came scaled, where gross cells set their scale; None otherwise."""
     if case.squeezed:
         return "column"
-    if case.is_table or case.lab.fences is None or case.recipe.preprocessing.get("scaling", "none") != "none":
+    fences = columns.as_fences(case.lab.fences)
+    if case.is_table or fences is None or case.recipe.preprocessing.get("scaling", "none") != "none":
         return None
     # A scale was fitted on all the rows there are; with gross cells in it, it is another one of a part of them.
-    rows = np.asarray(case.lab.rows, np.float64).reshape(len(case.lab.rows), -1)
-    there = np.isfinite(rows).any(axis=0)
-    rows = np.where(np.isfinite(rows), rows, np.nan)[:, there]
-    low, high = (
-        np.where(np.isnan(fence), side, fence)[there]
-        for fence, side in zip(case.lab.fences, (-np.inf, np.inf), strict=True)
-    )
-    gross = ((rows < low) | (rows > high)).any(axis=0)
-    spread, left = np.nanstd(rows[:, gross], axis=0), np.nanstd(rows[:, gross].clip(low[gross], high[gross]), axis=0)
-    if not gross.any() or np.median(left / spread) > _LEFT:
+    rows = columns.flatten(case.lab.rows)
+    rows = np.where(np.isfinite(rows), rows, np.nan)
+    gross = columns.crossed(rows, fences)
+    if not gross.any():
         return None
-    varied = rows[:, np.nanstd(rows, axis=0) > 0]
+    low, high = fences
+    kept = rows[:, gross].clip(low[gross], high[gross])
+    if np.median(np.nanstd(kept, axis=0) / np.nanstd(rows[:, gross], axis=0)) > _LEFT:
+        return None
+    varied = rows[:, np.nanmax(rows, axis=0, initial=-np.inf) > np.nanmin(rows, axis=0, initial=np.inf)]
     if _is_scaled(varied, axis=0):
         return "column"
     return "pooled" if _is_scaled(varied, axis=None) else None

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from aetfx.diagnosis.case import Case
+from aetfx.evaluation import columns
 from aetfx.models.code import expression
 from aetfx.models.reading import LayerFacts
 from aetfx.training.recipe import Recipe
@@ -85,9 +86,7 @@ def _fences_crossed(case: Case, flat: np.ndarray) -> list[tuple[int, float, floa
     if case.lab.fences is None:
         return []
     low, high = case.lab.fences
-    with np.errstate(invalid="ignore"):
-        outside = ((flat < low) | (flat > high)).any(axis=0)
-    return [(int(j), float(low[j]), float(high[j])) for j in np.flatnonzero(outside)]
+    return [(int(j), float(low[j]), float(high[j])) for j in np.flatnonzero(columns.crossed(flat, case.lab.fences))]
 
 
 def _number(fence: float) -> str:

@@ -91,15 +91,10 @@ class CapacityTooSmall(Cause):
 
     def _widen_around(self, case: Case, middle: LayerFacts, values: int) -> Experiment:
         """Widens all layers narrower than the middle one, the narrowest to so many values, others in proportion."""
-        carried = {
-            layer.name: _carried(case.architecture, layer) for layer in case.architecture.inner if layer is not middle
-        }
-        least = min(carried.values())
-        widths = {
-            layer.name: -(-values * layer.units // least)
-            for layer in case.architecture.inner
-            if layer.resizable and carried.get(layer.name, middle.width) < middle.width
-        }
+        around = [layer for layer in case.architecture.inner if layer is not middle]
+        narrow = [layer for layer in around if _carried(case.architecture, layer) < middle.width]
+        least = min(_carried(case.architecture, layer) for layer in narrow)
+        widths = {layer.name: -(-values * layer.units // least) for layer in narrow if layer.resizable}
         remedy = f"Widen the layers around the middle one to {values}."
         return self._experiment(case, widths, f"around_the_middle={values}", remedy, False)
 

@@ -108,9 +108,8 @@ class OutputActivation(Cause):
         # Of values on an ordinary scale: no other change gives back what an output cannot.
         if case.worst_output.name == "softmax":
             return True
-        out_of_reach = case.outside_share > case.thresholds.out_of_reach
         scaling = REGISTRY["data.scaling"].admit(case)
-        return out_of_reach and not (scaling.admitted and scaling.has_sign)
+        return case.out_of_reach and not (scaling.admitted and scaling.has_sign)
 
     def _sigmoid(self, case: Case, output: LayerFacts) -> list[Experiment]:
         """Cross-entropy as the user has it, of an output that gives what it is defined for."""
