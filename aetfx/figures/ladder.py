@@ -6,7 +6,7 @@ from typing import Any
 
 from aetfx.figures import rungs
 from aetfx.figures.theme import LIGHT, figure, percent, short
-from aetfx.figures.words import mended, more_rows
+from aetfx.figures.words import is_foreseen, mended, more_rows
 
 
 def ladder(diagnosis: dict[str, Any]) -> dict[str, Any] | None:
@@ -82,7 +82,7 @@ def _rungs(diagnosis: dict[str, Any]) -> list[dict[str, Any]]:
     tried = mended(causes)
     for cause in causes:
         last = tried[-1:] == [cause] and fixed.get("score") == cause["score_after"]
-        # More rows are foreseen for the recipe of their own step, and what is mended beside them is measured without.
+        # More rows are told of for the recipe of their own step, and what is mended beside them is measured without.
         first = cause is causes[0] or tried[:1] == [cause]
         steps.append(
             {
@@ -101,7 +101,8 @@ def _rungs(diagnosis: dict[str, Any]) -> list[dict[str, Any]]:
 
 
 def _change(diagnosis: dict[str, Any], cause: dict[str, Any]) -> str:
-    """Names what was changed; more rows are foreseen and not changed."""
+    """Names what was changed, or how many rows would be."""
     if cause.get("verdict") == "supported":
-        return f"{more_rows(diagnosis, cause)} the rows (foreseen)"
+        foreseen = " (foreseen)" if is_foreseen(diagnosis, cause) else ""
+        return f"{more_rows(diagnosis, cause)} the rows{foreseen}"
     return str(cause.get("experiment_name") or cause.get("code"))

@@ -9,7 +9,7 @@ from aetfx.figures.theme import LIGHT, numbers
 
 
 def learning_curve(diagnosis: dict[str, Any]) -> dict[str, Any] | None:
-    """Draws the measured points, and with a dashed line and whiskers those that are foreseen.
+    """Draws the measured points, with a dashed line those that are foreseen, and whiskers where there are more rows.
 
     Args:
       diagnosis: the content of `diagnosis.json`; uses `learning_curve`.
@@ -17,26 +17,11 @@ def learning_curve(diagnosis: dict[str, Any]) -> dict[str, Any] | None:
     points = sorted(diagnosis.get("learning_curve") or [], key=lambda point: point["rows"])
     measured = [point for point in points if point.get("measured")]
     foreseen = [point for point in points if not point.get("measured")]
-    if not measured or not foreseen:
+    if not measured or not any(point.get("interval") for point in points):
         return None
-    ahead = [measured[-1], *foreseen]
-    whiskers = [point.get("interval") or [point["score"], point["score"]] for point in ahead]
-    traces: list[dict[str, Any]] = [
-        {
-            **_line(ahead, "foreseen", "after", "dash"),
-            "error_y": {
-                "type": "data",
-                "array": numbers([max(0.0, high - p["score"]) for p, (_, high) in zip(ahead, whiskers, strict=True)]),
-                "arrayminus": numbers(
-                    [max(0.0, p["score"] - low) for p, (low, _) in zip(ahead, whiskers, strict=True)]
-                ),
-                "color": LIGHT["after"],
-                "thickness": 1.5,
-                "width": 5,
-            },
-        },
-        _line(measured, "measured", "before", "solid"),
-    ]
+    traces = [_line(measured, "measured", "before", "solid")]
+    if foreseen:
+        traces.insert(0, _line([measured[-1], *foreseen], "foreseen", "after", "dash"))
     return against(
         traces,
         [int(point["rows"]) for point in points],
@@ -47,5 +32,16 @@ def learning_curve(diagnosis: dict[str, Any]) -> dict[str, Any] | None:
 
 
 def _line(points: list[dict[str, Any]], name: str, role: str, dash: str) -> dict[str, Any]:
-    sizes = [int(point["rows"]) for point in points]
-    return line(sizes, [point["score"] for point in points], name, role, dash, "rows")
+    sizes, scores = [int(point["rows"]) for point in points], [point["score"] for point in points]
+    whiskers = [point.get("interval") or [point["score"]] * 2 for point in points]
+    return {
+        **line(sizes, scores, name, role, dash, "rows"),
+        "error_y": {
+            "type": "data",
+            "array": numbers([max(0.0, high - score) for score, (_, high) in zip(scores, whiskers, strict=True)]),
+            "arrayminus": numbers([max(0.0, score - low) for score, (low, _) in zip(scores, whiskers, strict=True)]),
+            "color": LIGHT[role],
+            "thickness": 1.5,
+            "width": 5,
+        },
+    }

@@ -51,18 +51,26 @@ def before_after(diagnosis: dict[str, Any]) -> tuple[float | None, float | None]
 
 
 def mended(causes: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Returns the causes whose fix was tried: what more rows would give is foreseen, and not in the repaired model."""
+    """Returns the causes whose fix was tried: what more rows would give is not in the repaired model."""
     return [cause for cause in causes if cause.get("verdict") != "supported"]
 
 
 def more_rows(diagnosis: dict[str, Any], cause: dict[str, Any]) -> str:
-    """Says for how many times the rows the gain of a cause is foreseen that only more rows would mend."""
-    points = diagnosis.get("learning_curve") or []
-    rows = [
-        min(points, key=lambda point: abs(point["score"] - cause[side]))["rows"] if points and cause.get(side) else 0
-        for side in ("score_before", "score_after")
-    ]
-    return "four times" if rows[1] >= 3 * rows[0] > 0 else "twice"
+    """Says of how many times the rows the gain of a cause is told that only more rows would mend."""
+    before, after = _point(diagnosis, cause, "score_before"), _point(diagnosis, cause, "score_after")
+    return "four times" if before and after and after["rows"] >= 3 * before["rows"] > 0 else "twice"
+
+
+def is_foreseen(diagnosis: dict[str, Any], cause: dict[str, Any]) -> bool:
+    """Whether no model was trained on as many rows as the gain is told of; else eval rows stood in for them."""
+    after = _point(diagnosis, cause, "score_after")
+    return cause.get("verdict") == "supported" and not (after and after.get("measured"))
+
+
+def _point(diagnosis: dict[str, Any], cause: dict[str, Any], side: str) -> dict[str, Any] | None:
+    """Returns the point of the learning curve that a score of a cause was read off."""
+    points, score = diagnosis.get("learning_curve") or [], cause.get(side)
+    return min(points, key=lambda point: abs(point["score"] - score)) if points and score else None
 
 
 def verdict(diagnosis: dict[str, Any]) -> str:

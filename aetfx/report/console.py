@@ -37,8 +37,8 @@ def print_diagnosis(diagnosis: dict[str, Any], run_directory: Path | None, *, co
     say(console, plain(words.verdict(diagnosis), "bold"))
     console.print()
     console.print(_bars(diagnosis, console))
-    for index, cause in enumerate(causes):
-        _cause(console, cause, index, len(causes))
+    for index in range(len(causes)):
+        _cause(console, diagnosis, index)
     for sentence in words.statements(diagnosis):
         say(console, plain(sentence))
     if not causes:
@@ -64,26 +64,29 @@ def _bars(diagnosis: dict[str, Any], console: Console) -> Group:
     before, after = words.before_after(diagnosis)
     pca = words.pca(diagnosis)
     lines: list[Text] = []
-    entries = [("Score", before, "red" if after is not None else "bold"), ("fixed", after, "blue"), ("PCA", pca, "dim")]
+    fixed = "fixed" if words.mended(diagnosis.get("causes") or []) else "more rows"
+    entries = [("Score", before, "red" if after is not None else "bold"), (fixed, after, "blue"), ("PCA", pca, "dim")]
+    wide = max(6, *(len(name) for name, value, _ in entries if value is not None))
     full, empty = ("#", ".") if console.options.ascii_only else ("█", "░")
     for name, value, style in entries:
         if value is None:
             continue
         filled = min(_BAR, max(1, round(_BAR * value)))
-        line = Text(f"  {name:<6} {short(value):>7}  ")
+        line = Text(f"  {name:<{wide}} {short(value):>7}  ")
         line.append(full * filled, style)
         line.append(empty * (_BAR - filled), "dim")
         if name != "PCA":
             line.append(f"  {words.meaning(value, diagnosis)}", "dim")
         lines.append(line)
     if lines:
-        lines.append(Text(f"  {'':<6} {'':>7}  0 = perfect{'1 = the mean':>{_BAR - 11}}", "dim"))
+        lines.append(Text(f"  {'':<{wide}} {'':>7}  0 = perfect{'1 = the mean':>{_BAR - 11}}", "dim"))
         lines.append(Text())
     return Group(*lines)
 
 
-def _cause(console: Console, cause: dict[str, Any], index: int, count: int) -> None:
-    number = f"{index + 1}. " if count > 1 else ""
+def _cause(console: Console, diagnosis: dict[str, Any], index: int) -> None:
+    cause = diagnosis["causes"][index]
+    number = f"{index + 1}. " if len(diagnosis["causes"]) > 1 else ""
     between = words.interval(cause.get("gain_interval"))
     detail = ", ".join(
         part
@@ -105,7 +108,8 @@ def _cause(console: Console, cause: dict[str, Any], index: int, count: int) -> N
     gain = f"{short(cause.get('score_before'))} → {short(cause.get('score_after'))}: {percent(cause.get('gain'))} less"
     if console.options.ascii_only:
         gain = gain.replace("→", "->")
-    console.print(Text.assemble("  Measured ", (gain, "bold"), (f" ({detail})" if detail else "", "dim")))
+    how = "Foreseen" if words.is_foreseen(diagnosis, cause) else "Measured"
+    say(console, Text.assemble(f"{how} ", (gain, "bold"), (f" ({detail})" if detail else "", "dim")), indent=2)
     if cause.get("equivalents"):
         say(console, plain("As good: " + ", ".join(map(str, cause["equivalents"])), "dim"), indent=2)
     if cause.get("remedy"):

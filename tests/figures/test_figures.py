@@ -95,6 +95,8 @@ def test_the_learning_curve_goes_on_where_the_measured_rows_end():
     assert foreseen["error_y"]["array"] == pytest.approx([0.0, 0.1])
     assert foreseen["error_y"]["arrayminus"] == pytest.approx([0.0, 0.05])
     assert figures.learning_curve({"learning_curve": points[:2]}) is None
+    (alone,) = figures.learning_curve({"learning_curve": [*points[:2], {**points[2], "measured": True}]})["data"]
+    assert (alone["y"], alone["error_y"]["array"]) == ([0.4, 0.2, 0.1], pytest.approx([0.0, 0.0, 0.1]))
 
 
 def test_nan_and_infinity_are_drawn_as_gaps(runs):
@@ -275,6 +277,11 @@ def test_the_gain_of_more_rows_is_told_with_how_many(after, times):
     diagnosis = {"status": "faulty", "causes": [cause], "learning_curve": points, "baseline": {"score": 0.5}}
     assert f"{times} as many would remove" in words.verdict(diagnosis)
     assert f"with {times} the rows (foreseen)" in str(figures.ladder(diagnosis))
+    for point in points:
+        point["measured"] = True  # the user's own eval rows stood in
+    ladder = str(figures.ladder(diagnosis))
+    assert f"with {times} the rows" in ladder
+    assert "foreseen" not in ladder
 
 
 def test_more_rows_that_promise_more_stand_before_the_change_that_was_measured_without_them():
