@@ -100,6 +100,7 @@ SPLITS = {
         "brick_vae",
         "colormaps_attention",
         "retina_conv",
+        "schools_dense",
         "wages_gru",
     ),
 }
