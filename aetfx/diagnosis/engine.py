@@ -413,15 +413,28 @@ def _ask_for_more_rows(step: Step, outcome: Outcome, budget: float) -> None:
         outcome.suspected.append(_suspicion(step, MORE_ROWS, None, step.promise.reason, gain, interval))
 
 
+def untried(step: Step) -> list[str]:
+    """Returns the causes that were admitted and had no experiment for this model."""
+    planned = {e.code for e in [*step.plan.experiments, *step.plan.dropped]} | {
+        s.experiment.code for s in step.screened
+    }
+    return [code for code, admission in step.admissions.items() if admission.admitted and code not in planned]
+
+
 def _open_the_rest(step: Step, outcome: Outcome, budget: float, strict: bool) -> None:
     """Runs what was not admitted once, where the score is bad and nothing explains it (METHOD section 4).
 
-    A gain found this way has no precondition behind it, so that it is a suspicion and never a cause.
+    A gain found this way has no precondition behind it, so that it is a suspicion and never a cause. So is a sign that
+    no experiment could follow, because this model's layers cannot be changed so.
     """
     case, t = step.case, step.case.thresholds
     good = case.linear_reference is not None and case.select_score <= t.pca_close * case.linear_reference
     if outcome.causes or outcome.suspected or case.is_good or good or case.is_noise:
         return
+    for code in _signs(step):
+        if code.startswith("model.") and code in untried(step) and code not in step.plan.broken:
+            seen = "this model's layers cannot be changed for it, so that it was not tried"
+            outcome.suspected.append(_suspicion(step, code, None, seen))
     rest = [code for code, admission in step.admissions.items() if not admission.admitted]
     # Another target is another task: where nothing speaks against the user's, it is not for us to choose.
     rest = [code for code in rest if code != "code.target_mismatch"]

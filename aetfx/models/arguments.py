@@ -4,7 +4,8 @@ The blueprint of `class Denoiser(keras.Model)` made as `Denoiser(hidden=128, out
 layers. What each argument sets is measured: the model is built with another value, and the settings of its layers are
 compared: a width may be the argument itself or derived from it (`hidden // 2`, `4 * size`). What was found goes into
 the blueprint as *stand-ins*: nodes that look like the description of each layer, with those settings that an argument
-decides. Whoever rewrites a blueprint changes the stand-ins like any other layer; `settle` then gives the arguments the
+decides; a layer that is only an activation (`ReLU`) stands there as `Activation`, which another argument may make of
+it. Whoever rewrites a blueprint changes the stand-ins like any other layer; `settle` then gives the arguments the
 values that were asked for, as far as that can be had.
 """
 
@@ -13,6 +14,8 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from aetfx.models.activations import activation_of_call
 
 KEY = "stand_ins"
 
@@ -37,15 +40,18 @@ def stand_ins(config: dict[str, Any], layers_with: Callable[[dict[str, Any]], La
     before = layers_with(config)
 
     def with_argument(path: tuple[str | int, ...], value: Any) -> Layers:
-        """Returns the settings with another value of an argument; none where that gives other layers, or no model."""
+        """Returns the settings with another value of an argument; none where that gives other layers, or no model.
+
+        Layers are the same by their order: what Keras calls an activation depends on which it is.
+        """
         changed = copy.deepcopy(config)
         _put(changed, path, value)
         try:
             after = layers_with(changed)
         except Exception:  # the model cannot be built with it: the argument is not one to be changed alone
             return {}
-        kinds = [[(name, kind) for name, (kind, _) in layers.items()] for layers in (before, after)]
-        return after if kinds[0] == kinds[1] else {}
+        kinds = [[kind for kind, _ in layers.values()] for layers in (before, after)]
+        return dict(zip(before, after.values(), strict=True)) if kinds[0] == kinds[1] else {}
 
     knobs: list[dict[str, Any]] = []
     trials = [(path, value, other) for path, value in _arguments(config) for other in _others(value)]
@@ -122,7 +128,10 @@ def settings_of(layers: dict[str, Any]) -> Layers:
         except Exception:  # a layer of the user's own that cannot describe itself has no settings to change
             config = {}
         kept = {key: _plain(value) for key, value in config.items() if key in _SETTINGS}
-        found[name] = (type(layer).__name__, {key: value for key, value in kept.items() if value is not None})
+        kind = type(layer).__name__
+        if not layer.weights and (activation := activation_of_call(layer)):
+            kind, kept = "Activation", {"activation": activation}
+        found[name] = (kind, {key: value for key, value in kept.items() if value is not None})
     return found
 
 

@@ -584,6 +584,9 @@ def test_layers_narrower_than_the_one_between_them_are_widened_around_it():
     experiments = cause.experiments(make_case(PLANE, hidden=(2, 1), code=3, epochs=1))
     wider = [read_architecture(experiment.recipe.source.build(), (8,)).widths for experiment in experiments]
     assert wider == ["8-12-6-3-6-12-8", "8-24-12-3-12-24-8"], "all that is narrower than the middle, in proportion"
+    experiments = cause.experiments(make_case(PLANE, hidden=(4, 2), code=3, epochs=1))
+    wider = [read_architecture(experiment.recipe.source.build(), (8,)).widths for experiment in experiments]
+    assert wider == ["8-12-6-3-6-12-8", "8-24-12-3-12-24-8"], "and what would be narrower than that"
     for hidden, code in (((12,), 3), ((6, 3), 3), ((3,), 3)):
         assert not cause.unusual(make_case(PLANE, hidden=hidden, code=code, epochs=1)), "an hourglass has one waist"
 

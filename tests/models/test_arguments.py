@@ -77,6 +77,24 @@ class Halved(keras.Model):
 
 
 @keras.saving.register_keras_serializable("test_arguments")
+class Behind(keras.Model):
+    """An argument decides which layer stands behind the others as their activation."""
+
+    def __init__(self, activation="relu", **kwargs):
+        super().__init__(**kwargs)
+        self.activation = activation
+        active = layers.ReLU(threshold=0.5) if activation == "relu" else layers.Activation(activation)
+        self.inner = keras.Sequential([layers.Dense(6), active])
+        self.outer = layers.Dense(10)
+
+    def call(self, rows):
+        return self.outer(self.inner(rows))
+
+    def get_config(self):
+        return {**super().get_config(), "activation": self.activation}
+
+
+@keras.saving.register_keras_serializable("test_arguments")
 class Started(keras.Model):
     """Its weights start from an initialiser that is described by a dictionary."""
 
@@ -184,3 +202,12 @@ def test_an_initialiser_that_is_a_dictionary_is_rewritten():
 def test_layers_that_stand_in_the_description_need_no_stand_ins():
     model = keras.Sequential([keras.Input((10,)), layers.Dense(4), layers.Dense(10)])
     assert "stand_ins" not in describe_model(model, (10,)).blueprint
+
+
+def test_an_argument_that_puts_another_layer_in_as_activation_is_found():
+    source, architecture = described(Behind())
+    assert can_rewrite(source.blueprint, architecture)
+    names = {layer.name for layer in architecture.inner}
+    changed = source.with_blueprint(set_activations(source.blueprint, architecture, "elu", names)).build()
+    assert changed.activation == "elu"
+    assert changed.inner.layers[1].activation is keras.activations.elu

@@ -90,11 +90,21 @@ class CapacityTooSmall(Cause):
         )
 
     def _widen_around(self, case: Case, middle: LayerFacts, values: int) -> Experiment:
-        """Widens all layers narrower than the middle one, the narrowest to so many values, others in proportion."""
-        around = [layer for layer in case.architecture.inner if layer is not middle]
-        narrow = [layer for layer in around if _carried(case.architecture, layer) < middle.width]
-        least = min(_carried(case.architecture, layer) for layer in narrow)
-        widths = {layer.name: -(-values * layer.units // least) for layer in narrow if layer.resizable}
+        """Widens what is narrower than the middle one, the narrowest to so many values, others in proportion.
+
+        So do layers before and behind these that would be narrower than that; what has the middle one's width may be
+        its twin (mean and spread).
+        """
+        inner = case.architecture.inner
+        carried = [_carried(case.architecture, layer) for layer in inner]
+        narrow = [place for place, width in enumerate(carried) if width < middle.width]
+        outside = [place for place in range(len(inner)) if not narrow[0] <= place <= narrow[-1]]
+        grow = {*narrow, *(place for place in outside if middle.width < carried[place] < values)}
+        widths = {
+            layer.name: -(-values * layer.units // min(carried))
+            for place, layer in enumerate(inner)
+            if place in grow and layer.resizable
+        }
         remedy = f"Widen the layers around the middle one to {values}."
         return self._experiment(case, widths, f"around_the_middle={values}", remedy, False)
 
