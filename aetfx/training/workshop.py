@@ -26,8 +26,6 @@ from aetfx.training.objective import apply_objective
 from aetfx.training.recipe import Recipe
 from aetfx.training.step import own_optimizers, track_loss
 
-_LOOPS = {"LSTM", "GRU", "SimpleRNN", "RNN"}
-
 
 @dataclass
 class Bench:
@@ -89,13 +87,13 @@ class Workshop:
     def can_jit(self, recipe: Recipe) -> bool:
         """Whether XLA may compile a recipe's step: Keras's own step and layers, or ours, on one device.
 
-        Not where it costs more than it saves (measured on a CPU with TensorFlow 2.16): recurrent layers are loops,
-        whose compilation takes long; convolutions run 2 to 6 times slower than TensorFlow's own.
+        Not where it costs more than it saves (measured on a CPU with TensorFlow 2.16): convolutions run 2 to 6 times
+        slower than TensorFlow's own, and an unrolled recurrent layer takes long to compile.
         """
         if recipe.step.own or recipe.step.eager or recipe.objective or recipe.source.factory is not None:
             return False
-        kinds = {str(node.get("class_name")) for node in dictionaries(recipe.source.blueprint)}
-        slow = any(kind in _LOOPS or "Conv" in kind for kind in kinds)
+        nodes = list(dictionaries(recipe.source.blueprint))
+        slow = any("Conv" in str(node.get("class_name")) or node.get("unroll") for node in nodes)
         ours = all(item.__module__.startswith("aetfx.") for item in recipe.source.objects.values())
         return self.replicas(recipe) == 1 and ours and not slow
 
@@ -131,8 +129,9 @@ class Workshop:
             alone = jit and not isinstance(strategy, tf.distribute.MirroredStrategy)  # not even one of one device
             execution = None
             if alone:
-                each, _ = multiplications(model, recipe.source.shape)
-                execution = Execution(model, each * min(recipe.batch_size, n_rows))
+                each, steps = multiplications(model, recipe.source.shape)
+                # A recurrent layer's products are made step by step.
+                execution = Execution(model, each * min(recipe.batch_size, n_rows) // max(1, steps))
             self._benches[key] = Bench(model, state, start, constant, execution)
             while len(self._benches) > self.most_kept:
                 self._benches.popitem(last=False)
