@@ -67,3 +67,18 @@ def test_a_model_that_only_its_function_can_build_is_diagnosed(tmp_path):
         for mine, theirs in zip(diagnosis.fixed_model.get_weights(), kept.values(), strict=True):
             np.testing.assert_array_equal(mine, theirs)
     assert diagnosis.fixed_model.predict(ROWS[:4], verbose=0).shape == (4, 6)
+
+
+def test_a_sign_that_no_experiment_can_follow_is_a_suspicion(tmp_path):
+    def dead():
+        first = keras.layers.Dense(3, "relu", bias_initializer=keras.initializers.Constant(-60.0))
+        model = vaes.Opaque(3, first)
+        model.compile(keras.optimizers.Adam(1e-3), "mse")
+        return model
+
+    diagnosis = aetfx.diagnose(dead, ROWS, epochs=4, batch_size=16, budget=40, out=tmp_path / "run")
+    assert diagnosis.status == "inconclusive"
+    found = {item["code"]: item["evidence"] for item in diagnosis.suspected}
+    assert "answer the same to every row" in found["model.dead_units"][0]
+    assert "cannot be changed for it" in found["model.dead_units"][-1]
+    assert "model.dead_units" not in {item["code"] for item in diagnosis.record["ruled_out"]}

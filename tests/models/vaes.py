@@ -183,9 +183,9 @@ def log_var_heads(**settings):
 class Opaque(keras.Model):
     """Keeps its argument under no name: nobody can build it again but its author."""
 
-    def __init__(self, units, **kwargs):
+    def __init__(self, units, first=None, **kwargs):
         super().__init__(**kwargs)
-        self.first, self.last = layers.Dense(units), layers.Dense(WIDTH)
+        self.first, self.last = first or layers.Dense(units), layers.Dense(WIDTH)
 
     def call(self, inputs):
         return self.last(self.first(inputs))
