@@ -379,7 +379,7 @@ class Lab:
             checkpoints=checkpoints,
             until=until,
             telemetry=self.telemetry,
-            jit=self.nominal_seconds(recipe) >= _JIT_FROM_SECONDS,
+            jit=self.jit(recipe),
         )
         self.trained += 1
         if not trial.paused:
@@ -489,6 +489,10 @@ class Lab:
         flops = 6.0 * multiplications * min(recipe.batch_size, n_rows)
         each = _UPDATE_SECONDS + steps * _STEP_SECONDS + flops / _FLOPS_PER_SECOND
         return _START_SECONDS + (epochs or recipe.epochs) * _EPOCH_SECONDS + updates * each
+
+    def jit(self, recipe: Recipe) -> bool:
+        """Whether a recipe is long enough for XLA to compile it, if it can."""
+        return self.nominal_seconds(recipe) >= _JIT_FROM_SECONDS
 
     def architecture(self, trial: Trial) -> Architecture:
         """Returns what a trial's model is made of, read once for all trials of one model.

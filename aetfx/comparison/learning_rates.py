@@ -63,6 +63,7 @@ def find_learning_rates(study: Study, out: Path, *, progress: Progress | None = 
             seed=lab.seed,
             targets=part.targets,
             workshop=lab.workshop,
+            jit=lab.jit(recipe),
             tell=tell,
         )
         record = {

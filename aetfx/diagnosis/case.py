@@ -449,6 +449,7 @@ class Case:
             seed=self.lab.seed,
             targets=part.targets,
             workshop=self.lab.workshop,
+            jit=self.lab.jit(self.recipe),
         )
         least = min(losses.values())
         if not math.isfinite(least):

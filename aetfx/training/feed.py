@@ -11,8 +11,9 @@ where it is fed rows alone there are no targets either.
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,32 @@ def run_epochs(
     return found
 
 
+def run_parts(
+    model: Any,
+    x: Feed,
+    y: Feed,
+    *,
+    batch_size: int,
+    seed: int,
+    parts: int,
+    updates: int,
+    replicas: int = 1,
+    feeding: str = "pairs",
+    execution: Execution | None = None,
+) -> Any:
+    """Fits a model for parts of equally many updates, which need not be epochs, and returns their `History`.
+
+    Args:
+      updates: of a part; a multiple of the model's `steps_per_execution`.
+      others: see `run_epochs`.
+    """
+    if execution is not None and isinstance(x, np.ndarray) and isinstance(y, np.ndarray):
+        with _programs(model, execution, x, y, batch_size, seed):
+            return _fit(model, _counted(0), 0, parts, updates, ())
+    data = batches(x, y, batch_size=batch_size, seed=seed, replicas=replicas, feeding=feeding)
+    return _fit(model, data, 0, parts, updates, ())
+
+
 def _run_programs(
     model: Any,
     x: np.ndarray,
@@ -94,23 +121,37 @@ def _run_programs(
     epochs: int,
 ) -> list[Any]:
     """Fits as `run_epochs` does, with whole executions as programs."""
-    import tensorflow as tf
-
     updates, at_once = updates_per_epoch(len(x), batch_size), model.steps_per_execution
     an_epoch = executions(len(x), at_once * batch_size)
-    before, found = model.train_function, []
-    model.train_function = execution.over(x, y, batch_size=batch_size, seed=seed)
-    try:
+    found = []
+    with _programs(model, execution, x, y, batch_size, seed):
         if done:
-            rest = tf.data.Dataset.counter(first * an_epoch + done // at_once).with_options(_untuned())
+            rest = _counted(first * an_epoch + done // at_once)
             found.append(_fit(model, rest, first, first + 1, updates - done, callbacks))
             first += 1
         if first < epochs and not (done and model.stop_training):
-            data = tf.data.Dataset.counter(first * an_epoch).with_options(_untuned())
-            found.append(_fit(model, data, first, epochs, updates, callbacks))
+            found.append(_fit(model, _counted(first * an_epoch), first, epochs, updates, callbacks))
+    return found
+
+
+@contextlib.contextmanager
+def _programs(
+    model: Any, execution: Execution, x: np.ndarray, y: np.ndarray, batch_size: int, seed: int
+) -> Iterator[None]:
+    """Lets `fit` run programs of many updates, which take the rows themselves."""
+    before = model.train_function
+    model.train_function = execution.over(x, y, batch_size=batch_size, seed=seed)
+    try:
+        yield
     finally:
         model.train_function = before
-    return found
+
+
+def _counted(first: int) -> Any:
+    """Returns an endless `tf.data.Dataset` of the numbers of executions."""
+    import tensorflow as tf
+
+    return tf.data.Dataset.counter(first).with_options(_untuned())
 
 
 def _fit(model: Any, data: Any, first: int, epochs: int, length: int | None, callbacks: Sequence[Any]) -> Any:

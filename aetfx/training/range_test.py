@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from aetfx.preprocessing.fit import Preprocessing
-from aetfx.training.feed import batches, needs_padding, steps_at_once, updates_per_epoch
+from aetfx.training.feed import needs_padding, run_parts, steps_at_once, updates_per_epoch
 from aetfx.training.recipe import Recipe
 from aetfx.training.step import loss_in
 from aetfx.training.trial import feed_of
@@ -32,6 +32,7 @@ def range_test(
     seed: int,
     targets: np.ndarray | None = None,
     workshop: Workshop | None = None,
+    jit: bool = False,
     tell: Callable[[int], None] | None = None,
 ) -> dict[float, float]:
     """Returns the training loss that each rate reaches after the same few updates.
@@ -43,7 +44,7 @@ def range_test(
       rates: learning rates to try.
       seed: of the initial weights and the order of the rows.
       targets: see `aetfx.training.trial.train`.
-      workshop: see `aetfx.training.trial.train`.
+      workshop, jit: see `aetfx.training.trial.train`.
       tell: called with the number of rates that are done.
 
     Returns:
@@ -64,12 +65,22 @@ def range_test(
     padded = needs_padding(len(fed), recipe.batch_size, replicas)
     keras.utils.set_random_seed(seed)
     fresh = recipe.source.build()
-    data = batches(fed, target, batch_size=recipe.batch_size, seed=seed, replicas=replicas, feeding=recipe.step.feeding)
     found: dict[float, float] = {}
     for rate in rates:
-        bench = workshop.bench(recipe.with_learning_rate(rate), n_rows=len(fed), padded=padded)
+        bench = workshop.bench(recipe.with_learning_rate(rate), n_rows=len(fed), padded=padded, jit=jit)
         bench.reset(fresh, rate)
-        history = bench.model.fit(data, epochs=_PARTS, steps_per_epoch=part, shuffle=False, verbose=0)
+        history = run_parts(
+            bench.model,
+            fed,
+            target,
+            batch_size=recipe.batch_size,
+            seed=seed,
+            parts=_PARTS,
+            updates=part,
+            replicas=replicas,
+            feeding=recipe.step.feeding,
+            execution=bench.execution,
+        )
         loss = loss_in(history.history, recipe.step)[-1]
         found[rate] = float(loss) if np.isfinite(loss) else math.inf
         if tell is not None:

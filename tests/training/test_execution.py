@@ -19,6 +19,7 @@ from aetfx.models.families import build as build_family  # noqa: E402
 from aetfx.models.serial import describe_model  # noqa: E402
 from aetfx.training import execution  # noqa: E402
 from aetfx.training import trial as trials  # noqa: E402
+from aetfx.training.range_test import range_test  # noqa: E402
 from aetfx.training.recipe import Recipe, plain_optimizer  # noqa: E402
 from aetfx.training.trial import train  # noqa: E402
 from aetfx.training.workshop import Workshop  # noqa: E402
@@ -122,6 +123,18 @@ def test_recurrent_layers_come_to_what_tensorflow_makes_of_them(layer, tolerance
     np.testing.assert_allclose(ours.losses, plain.losses, rtol=tolerance)
     for mine, theirs in zip(ours.model.get_weights(), plain.model.get_weights(), strict=True):
         np.testing.assert_allclose(mine, theirs, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("batch_size", [2, 100])
+def test_a_range_test_of_programs_comes_to_the_same(batch_size):
+    made, rates, workshop = recipe(batch_size=batch_size), [1e-4, 1e-2, 1e6], Workshop()
+    found = range_test(made, ROWS, fit_rows({}, ROWS), rates, seed=0, workshop=workshop, jit=True)
+    [bench] = workshop._benches.values()
+    assert bench.execution is not None
+    plain = range_test(made, ROWS, fit_rows({}, ROWS), rates, seed=0)
+    assert list(found) == rates
+    assert found[1e-2] < found[1e-4] < found[1e6]
+    np.testing.assert_allclose([found[rate] for rate in rates[:2]], [plain[rate] for rate in rates[:2]], rtol=1e-4)
 
 
 @pytest.mark.parametrize("large", [execution._LARGE_PRODUCTS, 0], ids=["one program", "optimizer compiled"])
