@@ -22,9 +22,17 @@ _PROBE_ROWS = 16
 
 def is_stochastic(model: Any, fed: np.ndarray) -> bool:
     """Whether two passes over the first few rows as fed differ by more than rounding."""
+    if not may_draw(model):
+        return False
     with undisturbed(model):
         one, two = (np.asarray(reconstruct(model, fed[:_PROBE_ROWS])) for _ in range(2))
     return not np.allclose(one, two, rtol=1e-5, atol=1e-6, equal_nan=True)
+
+
+def may_draw(model: Any) -> bool:
+    """Whether a model could draw: what Keras itself has draws while training only (dropout, noise, augmentation)."""
+    parts = [model, *model._flatten_layers(include_self=False, recursive=True)]
+    return not all(type(part).__module__.startswith("keras.") for part in parts)
 
 
 @contextlib.contextmanager

@@ -18,7 +18,7 @@ import numpy as np
 from aetfx.data.shards import DiskRows
 from aetfx.errors import ModelError, RunError
 from aetfx.models.draws import DRAWS, drawing, is_stochastic
-from aetfx.models.passing import reconstruct
+from aetfx.models.forward import forward
 from aetfx.preprocessing.fit import Preprocessing
 from aetfx.training import stopping
 from aetfx.training.checkpoint import Checkpoints
@@ -77,6 +77,11 @@ class Trial:
         shape = self.preprocessing.shape
         return is_stochastic(self.model, np.random.default_rng(0).normal(size=(8, *shape)).astype("float32"))
 
+    @cached_property
+    def forward(self) -> Callable[[Any], Any]:
+        """What takes rows as fed through the model."""
+        return forward(self.model, self.preprocessing.shape)
+
     def predict(self, rows: np.ndarray) -> np.ndarray:
         """Reconstructs raw rows (n, *shape) in original units, float64; the first draw of a stochastic model."""
         return next(self.draws(rows))
@@ -85,17 +90,14 @@ class Trial:
         """Yields the reconstructions by which the model is scored: seeded draws of a stochastic one, else one."""
         for number in range(DRAWS if self.stochastic else 1):
             with drawing(self.model, number) if self.stochastic else contextlib.nullcontext():
-                drawn = predict(self.model, self.preprocessing, rows)
+                drawn = predict(self.forward, self.preprocessing, rows)
             yield drawn
 
 
-def predict(model: Any, preprocessing: Preprocessing, rows: np.ndarray) -> np.ndarray:
-    """Feeds raw rows through preprocessing, the core model and back; (n, *shape) float64."""
+def predict(through: Callable[[Any], Any], preprocessing: Preprocessing, rows: np.ndarray) -> np.ndarray:
+    """Feeds raw rows through preprocessing, the core model (`forward`) and back; (n, *shape) float64."""
     fed = preprocessing.apply(rows)
-    parts = [
-        np.asarray(reconstruct(model, fed[start : start + _PREDICT_ROWS]))
-        for start in range(0, len(fed), _PREDICT_ROWS)
-    ]
+    parts = [np.asarray(through(fed[start : start + _PREDICT_ROWS])) for start in range(0, len(fed), _PREDICT_ROWS)]
     return preprocessing.invert(np.concatenate(parts), rows)
 
 
@@ -161,7 +163,7 @@ def train(
         bench,
         recipe,
         fed,
-        score=None if score is None else lambda model: score(lambda rows: predict(model, preprocessing, rows)),
+        score=None if score is None else lambda: score(lambda rows: predict(bench.forward, preprocessing, rows)),
         asked=asked,
         checkpoints=checkpoints,
         until=last,

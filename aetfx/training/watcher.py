@@ -26,7 +26,7 @@ def make_watcher(
     recipe: Recipe,
     fed: np.ndarray,
     *,
-    score: Callable[[Any], float] | None,
+    score: Callable[[], float] | None,
     asked: set[int],
     checkpoints: Checkpoints | None,
     until: int,
@@ -40,7 +40,7 @@ def make_watcher(
       bench: what is trained.
       recipe: why.
       fed: rows as fed.
-      score: maps the model to its score on the select rows.
+      score: gives the score of what is trained on the select rows.
       asked: epochs (1-based) after which it is scored.
       checkpoints: where they are written; None for nowhere.
       until: the last epoch of this run; a checkpoint is written after it unless it is the last of the recipe.
@@ -97,7 +97,7 @@ def make_watcher(
                     self.histograms += telemetry.histograms(epoch)
             if score is not None and epoch in asked:
                 with undisturbed(bench.model):
-                    found = float(score(bench.model))
+                    found = float(score())
                 better = found < min(self.scores.values(), default=math.inf)  # as good is no reason to go on
                 self.scores[epoch] = found
                 if recipe.early_stopping and better:

@@ -12,11 +12,14 @@ import dataclasses
 import logging
 import warnings
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from aetfx.models.forward import forward
 from aetfx.models.serial import ModelSource, dictionaries, leaf_layers
 from aetfx.models.work import multiplications
 from aetfx.run import content_hash
@@ -33,6 +36,7 @@ class Bench:
 
     Attributes:
       model: compiled; its weights belong to whatever ran last.
+      shape: of a row.
       state: its variables without those of metrics and optimizer.
       optimizer_start: values of the optimizer's variables before any update.
       constant_rate: whether the learning rate is a plain number that can be set.
@@ -41,11 +45,17 @@ class Bench:
     """
 
     model: Any
+    shape: tuple[int, ...]
     state: list[Any]
     optimizer_start: list[np.ndarray]
     constant_rate: bool
     execution: Execution | None = None
     reader: Any = None
+
+    @cached_property
+    def forward(self) -> Callable[[Any], Any]:
+        """What takes rows as fed through the model, in the middle of a training."""
+        return forward(self.model, self.shape)
 
     def reset(self, fresh: Any, rate: float) -> None:
         """Gives the model the weights and random states of `fresh`, and a new optimizer at `rate`."""
@@ -110,7 +120,7 @@ class Workshop:
 
         if recipe.step.own_compile:
             model = own_compiled(recipe, n_rows)
-            return Bench(model, list(model.variables), [], False)
+            return Bench(model, recipe.source.shape, list(model.variables), [], False)
         jit = jit and self.can_jit(recipe)
         key = _program(recipe, n_rows, padded, jit)
         if key not in self._benches:
@@ -132,7 +142,7 @@ class Workshop:
                 each, steps = multiplications(model, recipe.source.shape)
                 # A recurrent layer's products are made step by step.
                 execution = Execution(model, each * min(recipe.batch_size, n_rows) // max(1, steps))
-            self._benches[key] = Bench(model, state, start, constant, execution)
+            self._benches[key] = Bench(model, recipe.source.shape, state, start, constant, execution)
             while len(self._benches) > self.most_kept:
                 self._benches.popitem(last=False)
         self._benches.move_to_end(key)
