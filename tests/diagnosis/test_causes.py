@@ -696,6 +696,13 @@ def test_values_from_0_to_1_behind_a_range_that_misses_them_may_take_a_sigmoid()
     assert names == ["output_activation=linear"]
 
 
+def test_ftrl_forgets_what_the_weights_were_set_to():
+    case = make_case(PLANE, optimizer="ftrl", epochs=3)
+    admission = REGISTRY["optimizer.choice"].admit(case)
+    assert admission.has_sign
+    assert "start from 0" in admission.evidence[0]
+
+
 def test_an_optimizer_that_moves_is_tried_against_adam_without_a_word():
     case = make_case(PLANE, optimizer="sgd", rate=0.05, epochs=40)
     admission = REGISTRY["optimizer.choice"].admit(case)

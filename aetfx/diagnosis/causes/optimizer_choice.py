@@ -11,6 +11,8 @@ _SLOW = {
     "sgd": "plain SGD takes the same step for every weight, however flat the loss is there",
     "adadelta": "Adadelta's steps start near 0, and Keras's default rate makes them a thousandth of the published ones",
     "adagrad": "Adagrad's steps shrink with every update",
+    # McMahan et al. (2013): weights are a function of what was summed up since the start, which is nothing at first.
+    "ftrl": "FTRL, made for sparse linear models, lets weights start from 0 whatever they were set to",
 }
 
 _RATES = (1e-3, 5e-3)  # Adam's default, and what a short training needs
