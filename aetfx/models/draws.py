@@ -18,6 +18,7 @@ from aetfx.models.passing import reconstruct
 DRAWS = 8
 _FIRST_SEED = 7_000
 _PROBE_ROWS = 16
+_OTHERS_CODE = ("Lambda", "TFSMLayer", "JaxLayer", "FlaxLayer", "TorchModuleWrapper")  # Keras's, around somebody's own
 
 
 def is_stochastic(model: Any, fed: np.ndarray) -> bool:
@@ -31,8 +32,8 @@ def is_stochastic(model: Any, fed: np.ndarray) -> bool:
 
 def may_draw(model: Any) -> bool:
     """Whether a model could draw: what Keras itself has draws while training only (dropout, noise, augmentation)."""
-    parts = [model, *model._flatten_layers(include_self=False, recursive=True)]
-    return not all(type(part).__module__.startswith("keras.") for part in parts)
+    kinds = [type(part) for part in (model, *model._flatten_layers(include_self=False, recursive=True))]
+    return not all(kind.__module__.startswith("keras.") and kind.__name__ not in _OTHERS_CODE for kind in kinds)
 
 
 @contextlib.contextmanager

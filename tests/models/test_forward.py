@@ -36,7 +36,15 @@ class Drawn(layers.Layer):
         return inputs + keras.random.normal(keras.ops.shape(inputs))
 
 
-@pytest.mark.parametrize(("layer", "draws"), [(layers.Dropout(0.5), False), (Drawn(), True)])
+def drawn(inputs):
+    return inputs + keras.random.normal(keras.ops.shape(inputs))
+
+
+@pytest.mark.parametrize(
+    ("layer", "draws"),
+    [(layers.Dropout(0.5), False), (Drawn(), True), (layers.Lambda(drawn, output_shape=(8,)), True)],
+    ids=["only while training", "own layer", "own function"],
+)
 def test_what_draws_goes_on_doing_so(layer, draws):
     model = recurrent(layer)
     assert is_stochastic(model, ROWS) == draws
