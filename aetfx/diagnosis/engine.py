@@ -431,8 +431,9 @@ def _open_the_rest(step: Step, outcome: Outcome, budget: float, strict: bool) ->
     good = case.linear_reference is not None and case.select_score <= t.pca_close * case.linear_reference
     if outcome.causes or outcome.suspected or case.is_good or good or case.is_noise:
         return
+    without = set(untried(step)) - set(step.plan.broken)
     for code in _signs(step):
-        if code.startswith("model.") and code in untried(step) and code not in step.plan.broken:
+        if code.startswith("model.") and code in without:
             seen = "this model's layers cannot be changed for it, so that it was not tried"
             outcome.suspected.append(_suspicion(step, code, None, seen))
     rest = [code for code, admission in step.admissions.items() if not admission.admitted]
