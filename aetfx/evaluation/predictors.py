@@ -164,12 +164,9 @@ class KerasPredictor:
 
     @cached_property
     def _compiled(self) -> Any:
-        import tensorflow as tf
+        from aetfx.models.forward import traced
 
-        from aetfx.models.passing import reconstruct
-
-        signature = [tf.TensorSpec([None, *self.takes], self.dtype)]
-        return tf.function(lambda rows: reconstruct(self.model, rows), input_signature=signature, autograph=False)
+        return traced(self.model, self.takes, self.dtype)
 
     def _as_taken(self, rows: np.ndarray) -> np.ndarray:
         with np.errstate(over="ignore"):

@@ -16,12 +16,16 @@ def forward(model: Any, shape: tuple[int, ...]) -> Callable[[Any], Any]:
     0.6 s). Not where the model may draw, since what a program draws does not start anew with Keras's seeds.
     """
     import keras
-    import tensorflow as tf
-
-    def passed(fed: Any) -> Any:
-        return reconstruct(model, fed)
 
     loops = any(isinstance(layer, keras.layers.RNN) for layer in model._flatten_layers())
     if not loops or may_draw(model):
-        return passed
-    return tf.function(passed, input_signature=[tf.TensorSpec((None, *shape), tf.float32)], autograph=False)
+        return lambda fed: reconstruct(model, fed)
+    return traced(model, shape)
+
+
+def traced(model: Any, shape: tuple[int, ...], dtype: str = "float32") -> Any:
+    """Returns the pass of any number of rows, (n, *shape) of that dtype, as one TensorFlow function."""
+    import tensorflow as tf
+
+    signature = [tf.TensorSpec((None, *shape), dtype)]
+    return tf.function(lambda fed: reconstruct(model, fed), input_signature=signature, autograph=False)
