@@ -22,12 +22,15 @@ from typing import Any
 import numpy as np
 
 from aetfx.diagnosis.case import Case
+from aetfx.models.passing import reconstruct
 from aetfx.models.variational import is_kl_weight, kl_weights, scale_kl
 from aetfx.training.objective import numbers
 from aetfx.training.recipe import Recipe
 
 _FACTORS = (0.1, 0.01)
 _OWN_WEIGHTS = (1.0, 0.1)
+_MEANS = ("mse", "mae", "msle", "mape", "bce", "huber", "log_cosh")  # over the last axis, and then over all others
+_FEW_ROWS = 256
 
 
 @dataclass(frozen=True)
@@ -69,11 +72,15 @@ def heavy(case: Case) -> list[str]:
     """Says that the divergence is weighed more than in the evidence lower bound while train rows miss the target."""
     if not has_divergence(case) or case.trial.diverged or case.train_score <= case.target:
         return []
-    found = _weight(case)
-    if found is None or found[1] <= case.thresholds.usual_kl_weight:
+    if (found := _weight(case)) is None:
         return []
-    norm = f"where the evidence lower bound has {case.thresholds.usual_kl_weight:g}"
-    return [f"{found[0]} is {found[1]:g}, {norm}; the train rows score {case.train_score:.3f}"]
+    (name, weight), usual, width = found, case.thresholds.usual_kl_weight, _width(case)
+    said, norm = f"{name} is {weight:g}", f"where the evidence lower bound has {usual:g}"
+    if usual / width < weight <= usual and _is_a_mean(case):
+        said += f" beside a mean over the {width:g} values of a row, as {weight * width:.3g} beside their sum"
+    elif weight <= usual:
+        return []
+    return [f"{said}, {norm}; the train rows score {case.train_score:.3f}"]
 
 
 def weaker(case: Case) -> list[Weaker]:
@@ -167,6 +174,23 @@ def _strength(objective: Any) -> float:
 
 def _width(case: Case) -> float:
     return float(math.prod(case.lab.shape))
+
+
+def _is_a_mean(case: Case) -> bool:
+    """Whether the reconstruction is a mean over the values of a row, and not that of a mean times their number.
+
+    Keras's losses are; a step of the model's own may multiply one, and then reports so much more than it says.
+    """
+    import keras
+
+    if case.recipe.loss_name not in _MEANS:
+        return False
+    if not case.recipe.step.own:
+        return True
+    fed = case.trial.preprocessing.apply(case.lab.split().train[:_FEW_ROWS]).astype(np.float32)
+    rebuilt = np.asarray(reconstruct(case.trial.model, fed)).reshape(fed.shape)
+    plain = float(np.mean(np.asarray(keras.losses.get(case.recipe.loss)(fed, rebuilt))))
+    return float(case.trial.losses[-1]) < math.sqrt(_width(case)) * plain
 
 
 def _weight(case: Case) -> tuple[str, float] | None:

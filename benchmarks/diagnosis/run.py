@@ -8,8 +8,9 @@ where they are asked for. Held-out healthy programs are diagnosed with 3 seeds, 
 stand the time of one plain `model.fit` (T), measured in the same process, and, where a cause was named, the scores that
 its fix reaches when it is applied outside aetfx (`fixes.py`). Each base program has a process of its own; `--jobs 2`
 runs two at a time, each on its share of the cores, which takes less time in all and makes each diagnosis look slower
-than it is. `--sample` takes a dozen programs, one seed each, from both halves: at most 15 minutes on two cores.
-`--only` takes `base` or `base.case`. Ends with the tables of `summary.py`, and with its exit status.
+than it is. A process that has grown large makes room for a new one. `--sample` takes a dozen programs, one seed each,
+from both halves: at most 15 minutes on two cores. `--only` takes `base` or `base.case`. Ends with the tables of
+`summary.py`, and with its exit status.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import multiprocessing
 import os
 import platform
 import queue
+import resource
 import subprocess
 import sys
 import tempfile
@@ -39,6 +41,8 @@ from benchmarks.diagnosis.splits import SPLITS, split_of
 RESULTS = Path(__file__).resolve().parent / "results"
 HEALTHY_SEEDS = (0, 1, 2)
 SAMPLE_FAULTS, SAMPLE_HEALTHY = 8, 4
+LARGE = 4 << 30  # bytes; TensorFlow keeps what XLA compiled, some 200 MB for each diagnosis
+GO_ON = 75  # exit status of a process that stopped because it is large
 
 
 def diagnose(program: Program, case: Case, seed: int) -> dict[str, Any]:
@@ -120,7 +124,11 @@ def path_of(out: Path, case: Case) -> Path:
 
 
 def run_base(base: str, keys: list[str], out: Path, sample: bool) -> None:
-    """Diagnoses the missing cases of one base program."""
+    """Diagnoses the missing cases of one base program.
+
+    Raises:
+      SystemExit: the process has become large, and is to be followed by another: status `GO_ON`.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import keras
 
@@ -155,6 +163,8 @@ def run_base(base: str, keys: list[str], out: Path, sample: bool) -> None:
             print(f"{time.strftime('%H:%M:%S')} {case.key} ({' + '.join(case.codes) or 'healthy'}): {said[0]} "
                   f"in {run['wall_s']:.0f} s", flush=True)  # fmt: skip
             keras.backend.clear_session()
+            if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 > LARGE:
+                sys.exit(GO_ON)
 
 
 @functools.cache
@@ -212,6 +222,12 @@ def _run_on(cores: set[int], *arguments: Any) -> None:
     run_base(*arguments)
 
 
+def _ended(worker: multiprocessing.process.BaseProcess) -> int | None:
+    worker.start()
+    worker.join()
+    return worker.exitcode
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sample", action="store_true")
@@ -240,14 +256,12 @@ def main() -> int:
     def work(base: str) -> None:
         keys = [case.key for case in cases if case.base == base]
         share = shares.get()
-        worker = multiprocessing.get_context("spawn").Process(
-            target=_run_on, args=(share, base, keys, out, given.sample)
-        )
-        worker.start()
-        worker.join()
+        asked = (share, base, keys, out, given.sample)
+        while (status := _ended(multiprocessing.get_context("spawn").Process(target=_run_on, args=asked))) == GO_ON:
+            pass
         shares.put(share)
-        if worker.exitcode:
-            print(f"{base}: the process ended with {worker.exitcode}; run again to go on", file=sys.stderr, flush=True)
+        if status:
+            print(f"{base}: the process ended with {status}; run again to go on", file=sys.stderr, flush=True)
 
     with ThreadPoolExecutor(given.jobs) as pool:
         list(pool.map(work, dict.fromkeys(case.base for case in cases)))

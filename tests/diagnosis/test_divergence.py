@@ -107,6 +107,32 @@ def test_a_weight_above_that_of_the_lower_bound_is_a_sign_where_train_rows_miss_
     assert heavy(make_case(PLANE, epochs=2)) == []
 
 
+@pytest.mark.parametrize(
+    "make",
+    [lambda weight: vaes.functional_kl(64, 4, kl_weight=weight), lambda weight: built(weight, times=1.0)],
+    ids=["Keras's step", "a step of its own"],
+)
+def test_a_weight_beside_a_mean_counts_as_often_as_a_row_has_values(make):
+    """A tenth of the divergence beside a mean over 64 values rules like 6.4 times the divergence beside their sum."""
+    case = case_of(make(0.1), WIDE[:300], epochs=3)
+    assert case.train_score > case.target
+    said = (
+        "kl_weight is 0.1 beside a mean over the 64 values of a row, as 6.4 beside their sum, where the evidence lower"
+    )
+    assert heavy(case)[0].startswith(said)
+    assert heavy(case_of(make(0.01), WIDE[:300], epochs=3)) == [], "less than in the lower bound"
+
+
+def test_a_step_may_count_the_mean_as_often_as_a_row_has_values():
+    case = case_of(built(0.5, times=64.0), WIDE[:300], epochs=3)
+    assert case.train_score > case.target
+    assert heavy(case) == []
+
+
+def built(weight, times):
+    return vaes.compiled_vae(64, 4, rate=0.002, kl_weight=weight, times=times)
+
+
 def test_other_models_have_none():
     case = make_case(PLANE, epochs=2)
     assert not has_divergence(case)

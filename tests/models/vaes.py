@@ -121,6 +121,23 @@ class Weighted(MeanReduced):
         return self.kl_weight * kl_loss
 
 
+class Compiled(Weighted):
+    """The same with the compiled loss as reconstruction, counted so many times."""
+
+    def __init__(self, encoder, decoder, times=1.0, **kwargs):
+        super().__init__(encoder, decoder, **kwargs)
+        self.times = times
+
+    def reconstruction_loss(self, rows, rebuilt):
+        return self.times * self.compute_loss(y=rows, y_pred=rebuilt)
+
+
+def compiled_vae(width=WIDTH, code=CODE, rate=1e-3, **settings):
+    model = keras_example(Compiled, width, code, **settings)
+    model.compile(keras.optimizers.Adam(rate), "mse")
+    return model
+
+
 class KLLayer(layers.Layer):
     """Adds the divergence to the loss with `add_loss`, at a weight of its own."""
 
