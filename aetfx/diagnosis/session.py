@@ -107,7 +107,7 @@ def _write(run: Run, request: Request, session: Session, outcome: Outcome, start
         )
     halves = _halves(outcome, first)
     order = row_order(first) if not outcome.truncated else None
-    fixed = lab.trial(outcome.recipe) if outcome.repaired and outcome.recipe else None
+    fixed = lab.best_trial(outcome.recipe) if outcome.repaired and outcome.recipe else None
     fixed_model = raw_model(fixed.model, fixed.preprocessing) if fixed is not None else None
     if fixed_model is not None and lab.parts is not None:
         fixed_model = unpack_model(fixed_model, lab.parts)

@@ -55,6 +55,8 @@ class Thresholds:
     outside_share: float = 0.01  # share of values outside the output range
     out_of_reach: float = 0.25  # ... that no other change makes up for: half of what is standardised is negative
     silent_share: float = 0.25  # of what is lost on train rows, in outputs that give all of them one end of their range
+    shared_part: float = 0.5  # of the variance of all values, that lies between the means of the columns
+    nearly_still: float = 0.1  # of the median column's sd: scaled by itself, such a column would be blown up
     far_mean: float = 3.0  # |mean| in sd that marks uncentred data
     pca_far: float = 1.5  # times PCA's score at the same code width: a symptom, whatever the target (section 1)
     pca_close: float = 1.1  # PCA within 10 % of the model, or better

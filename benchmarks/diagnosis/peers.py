@@ -8,9 +8,10 @@ epochs, as far as the program has that argument. It has the rows, splits, score 
 programs, and a second process where trainings are long), and its wall seconds; the trainings in progress at their end
 are finished. What scores best on the held-out rows is then scored on the fresh rows, which nobody selected on. *Rules
 only* is `--no-experiments`: the first cause that its signs suggest, mended by that cause's first remedy, trained once.
-aetfx enters with the fix it named, trained anew with plain Keras (median of five seeds), or else with its repaired
-model; where it names nothing, with the faulty program. `pip install optuna` adds the TPE column; without it that
-column is empty. Resumes; writes `peers/<case>.json` into RESULTS and prints medians, and how often each is beaten.
+Each enters with the model that it hands over: aetfx with its repaired model, and where it names nothing with the faulty
+program. *Retrained* is its fix trained anew with plain Keras, the median of five seeds. `pip install optuna` adds the
+TPE column; without it that column is empty. Resumes; writes `peers/<case>.json` into RESULTS and prints medians, and
+how often each is beaten.
 """
 
 from __future__ import annotations
@@ -230,11 +231,11 @@ def compare(path: Path, out: Path, seconds: float | None) -> None:
     data = program.data(case)
     after = run.get("after", {})
     repaired = after.get("all") or after.get("first")
-    score = statistics.median(repaired["score"]) if repaired else run.get("fixed_fresh", record["score"])
-    budget = seconds or run["wall_s"]
+    score, budget = run.get("fixed_fresh", record["score"]), seconds or run["wall_s"]
     result = {
         "case": record["case"], "seconds": budget, "good": record["good_score"], "faulty": record["score"],
-        "aetfx": score, "rules": rules_only(program, case, data),
+        "aetfx": score, "retrained": statistics.median(repaired["score"]) if repaired else score,
+        "rules": rules_only(program, case, data),
         "random": random_search(program, case, data, budget), "tpe": tpe(program, case, data, budget),
     }  # fmt: skip
     kept.write_text(json.dumps(result, indent=1) + "\n")
@@ -252,7 +253,7 @@ def table(out: Path) -> None:
     found = [json.loads(path.read_text()) for path in sorted(out.glob("*.json"))]
     if not found:
         return
-    for name in ("faulty", "good", "aetfx"):
+    for name in ("faulty", "good", "aetfx", "retrained"):
         print(f"{name:16}{statistics.median(item[name] for item in found):8.3f}  median score of {len(found)} programs")
     for name in PEERS:
         with_peer = [item for item in found if item[name]]

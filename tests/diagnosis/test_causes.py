@@ -432,6 +432,23 @@ def test_scaling_of_pixels_is_pooled_and_of_columns_is_not():
 
 
 @pytest.mark.parametrize(
+    ("means", "sd", "scopes"),
+    [
+        (np.linspace(0, 200, 16), np.full(16, 20.0), ["pooled", "column"]),
+        (np.linspace(0, 40, 16), np.full(16, 20.0), ["pooled"]),
+        (np.linspace(0, 200, 16), np.r_[1.0, np.full(15, 20.0)], ["pooled"]),
+    ],
+    ids=["rows that share a picture", "rows that do not", "one value nearly still"],
+)
+def test_what_rows_share_is_taken_from_each_value(means, sd, scopes):
+    case = make_case(means + sd * RNG.normal(size=(120, 16)), output="sigmoid", epochs=2)
+    found = REGISTRY["data.scaling"].experiments(case)
+    assert [experiment.recipe.preprocessing["scope"] for experiment in found] == scopes
+    assert len({experiment.recipe.name for experiment in found}) == len(found)
+    assert ["axis=0" in experiment.keras for experiment in found] == [scope == "column" for scope in scopes]
+
+
+@pytest.mark.parametrize(
     ("edit", "said"),
     [
         (layers_with(kernel_initializer={"class_name": "Constant", "config": {"value": 0.5}}), "start as 0.5"),

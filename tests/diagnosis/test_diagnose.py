@@ -11,6 +11,7 @@ import pytest
 from sklearn.datasets import load_wine
 
 import aetfx
+from tests.diagnosis.test_causes import PLANE, make_case
 
 
 def _model(n_columns: int):
@@ -67,6 +68,16 @@ def test_the_users_model_and_rows_are_untouched(diagnosed, wine):
     for now, then in zip(model.get_weights(), weights, strict=True):
         np.testing.assert_array_equal(now, then)
     assert json.dumps(model.get_config()) == config
+
+
+def test_of_the_repaired_trainings_the_best_is_handed_over():
+    case = make_case(PLANE, epochs=2)
+    other = case.recipe.changed(epochs=30, name="longer")
+    scores = {seed: case.lab.score(case.lab.trial(case.recipe, seed=seed), "select").value for seed in range(5)}
+    assert case.lab.score(case.lab.trial(other), "select").value < min(scores.values())
+    best = case.lab.best_trial(case.recipe)
+    assert (best.recipe.name, best.seed) == (case.recipe.name, min(scores, key=scores.__getitem__))
+    assert scores[best.seed] < scores[case.lab.seed], "not merely the first"
 
 
 def test_the_repaired_model_takes_and_gives_raw_rows(diagnosed, wine):

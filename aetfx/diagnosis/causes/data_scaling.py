@@ -72,17 +72,35 @@ class Scaling(Cause):
         return Admission.no(f"scales are alike (range ratio {case.range_ratio:.1f}, sd {sd:.3g}) and fit the output")
 
     def experiments(self, case: Case) -> list[Experiment]:
+        if case.is_table:
+            return [self._scaled(case, "column", "the rows")]
+        found = [self._scaled(case, "pooled", "the rows")]
+        if _share_a_picture(case):
+            found.append(self._scaled(case, "column", "each value of the rows by itself", ",each"))
+        return found
+
+    def _scaled(self, case: Case, scope: str, what: str, mark: str = "") -> Experiment:
         kind = case.scaling_kind
-        scope = "column" if case.is_table else "pooled"
         recipe = case.recipe.changed(
-            name=f"scaling={kind}", preprocessing={**case.recipe.preprocessing, "scaling": kind, "scope": scope}
+            name=f"scaling={kind}{mark}", preprocessing={**case.recipe.preprocessing, "scaling": kind, "scope": scope}
         )
-        return [
-            Experiment(
-                self.code,
-                recipe,
-                remedy=f"Scale the rows ({self._kinds[kind]}, fitted on the train rows) and undo it at the output.",
-                keras=scaling_lines(kind, scope, asked(case, recipe)),
-                study={"preprocessing.scaling": kind},
-            )
-        ]
+        return Experiment(
+            self.code,
+            recipe,
+            remedy=f"Scale {what} ({self._kinds[kind]}, fitted on the train rows) and undo it at the output.",
+            keras=scaling_lines(kind, scope, asked(case, recipe)),
+            study={"preprocessing.scaling": kind},
+        )
+
+
+def _share_a_picture(case: Case) -> bool:
+    """Whether values of like units vary less around their own means than those differ, and none is nearly still.
+
+    One mean for all of them then leaves most of what is fed the same in every row (the colours of a retina).
+    """
+    mean, sd = case.statistics.mean, case.statistics.sd
+    if not (np.isfinite(mean).all() and np.isfinite(sd).all()):
+        return False
+    t, between, within = case.thresholds, float(np.var(mean)), float(np.mean(np.square(sd)))
+    shared = between >= t.shared_part * (between + within)
+    return bool(shared and sd.min() >= t.nearly_still * np.median(sd))
