@@ -73,7 +73,8 @@ class Diagnosis:
 
     Attributes:
       record: the content of `diagnosis.json`.
-      trained: the repaired Keras model where this process trained it, the best of its trainings on the select rows; `fixed_model` reads it from a run as well.
+      trained: the repaired Keras model where this process trained it, of its trainings the best on the select rows;
+        `fixed_model` reads it from a run as well.
       directory: the run directory, if there is one.
       samples: rows, reconstructions and figures for the report (arrays by name).
       files: content of the run's small files by name, where there is no run directory to copy them from.
