@@ -41,7 +41,7 @@ examples: setup ## Run every example and check its verdict (up to 40 minutes)
 	@$(BIN)/python examples/check.py
 
 bench-diagnosis: setup ## Diagnose the fault suite and count (up to 6 hours, resumes; ARGS=--sample: 15 minutes)
-	@$(BIN)/python -m benchmarks.diagnosis.run $(ARGS)
+	@$(BIN)/python -m benchmarks.diagnosis.run --jobs 2 $(ARGS)
 
 pipelines: setup ## Compile all pipelines to build/ and deploy/kubeflow/, and check what is in deploy/
 	@$(BIN)/python -m pipelines compile --out build
