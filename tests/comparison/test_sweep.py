@@ -213,7 +213,14 @@ def test_a_listed_configuration_that_cannot_be_built_is_named_before_anything_is
     assert not epochs
 
 
-@pytest.mark.parametrize("sweep", [{}, {"halving": True}, {"choose": "tpe", "configurations": 6, "halving": True}])
+@pytest.mark.parametrize(
+    "sweep",
+    [
+        pytest.param({}, marks=pytest.mark.slow),
+        pytest.param({"halving": True}, marks=pytest.mark.slow),
+        {"choose": "tpe", "configurations": 6, "halving": True},
+    ],
+)
 def test_what_is_left_to_do_is_known_from_the_start(sweep, tmp_path):
     seen = []
 

@@ -81,6 +81,7 @@ def test_what_helps_beside_a_cause_is_told_where_the_budget_ends_before_it_is_co
     assert "the budget did not allow more" in more["evidence"][-1]
 
 
+@pytest.mark.slow
 def test_a_further_cause_that_is_plain_is_confirmed_where_nobody_set_the_budget(tmp_path, monkeypatch):
     for name, value in (("_BUDGET", 6.0), ("_RESPLIT_BUDGET", 6.0), ("_LEAST_BUDGET_SECONDS", 0.0)):
         monkeypatch.setattr(f"aetfx.diagnosis.session.{name}", value)
