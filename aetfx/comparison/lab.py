@@ -319,9 +319,8 @@ class Lab:
     def best_trial(self, recipe: Recipe) -> Trial:
         """Returns that trial of a recipe, of those trained so far on the first split, with the lowest select score."""
         self.trial(recipe)
-        seeds = [seed for identity, seed, index in self.trials if identity == recipe.identity and index == 0]
-        trials = [self.trial(recipe, seed=seed) for seed in sorted(seeds)]
-        return min(trials, key=lambda trial: self.score(trial, "select").value)
+        trained = [trial for (name, _, index), trial in self.trials.items() if name == recipe.identity and index == 0]
+        return min(trained, key=lambda trial: (self.score(trial, "select").value, trial.seed))
 
     def rung(self, recipe: Recipe, seed: int, until: int) -> float:
         """Trains a recipe until an epoch, and returns its score on the select rows; infinite where it diverged before.

@@ -275,6 +275,10 @@ class Case:
             return None
         return symptoms.rising(losses, self.thresholds) or symptoms.oscillating(losses, self.thresholds)
 
+    def first_fed(self, n: int) -> np.ndarray:
+        """The first n train rows of the split as fed, (n, *shape)."""
+        return self.trial.preprocessing.apply(self.lab.split().train[:n])
+
     @cached_property
     def heads(self) -> Heads | None:
         """Mean and spread of the code of a variational model, else None."""
@@ -285,13 +289,13 @@ class Case:
         """How many units of a variational code do not depend on the row, and how many there are."""
         if self.heads is None or self.trial.diverged:
             return None
-        fed = self.trial.preprocessing.apply(self.lab.split().train[: 4 * _PROBE_ROWS])
+        fed = self.first_fed(4 * _PROBE_ROWS)
         return inactive_units(self.heads.code_means(self.trial.model, fed), self.thresholds.inactive_variance)
 
     @cached_property
     def adds_losses(self) -> bool:
         """Whether layers of the model add to its loss, beside penalties on weights."""
-        fed = self.trial.preprocessing.apply(self.lab.split().train[:_FEW_ROWS])
+        fed = self.first_fed(_FEW_ROWS)
         return adds_losses(self.recipe.source.build(), fed)
 
     @property

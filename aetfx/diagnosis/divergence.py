@@ -187,7 +187,7 @@ def _is_a_mean(case: Case) -> bool:
         return False
     if not case.recipe.step.own:
         return True
-    fed = case.trial.preprocessing.apply(case.lab.split().train[:_FEW_ROWS]).astype(np.float32)
+    fed = case.first_fed(_FEW_ROWS).astype(np.float32)
     rebuilt = np.asarray(reconstruct(case.trial.model, fed)).reshape(fed.shape)
     plain = float(np.mean(np.asarray(keras.losses.get(case.recipe.loss)(fed, rebuilt))))
     return float(case.trial.losses[-1]) < math.sqrt(_width(case)) * plain

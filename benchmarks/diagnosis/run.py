@@ -222,12 +222,6 @@ def _run_on(cores: set[int], *arguments: Any) -> None:
     run_base(*arguments)
 
 
-def _ended(worker: multiprocessing.process.BaseProcess) -> int | None:
-    worker.start()
-    worker.join()
-    return worker.exitcode
-
-
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--sample", action="store_true")
@@ -256,9 +250,12 @@ def main() -> int:
     def work(base: str) -> None:
         keys = [case.key for case in cases if case.base == base]
         share = shares.get()
-        asked = (share, base, keys, out, given.sample)
-        while (status := _ended(multiprocessing.get_context("spawn").Process(target=_run_on, args=asked))) == GO_ON:
-            pass
+        asked, status = (share, base, keys, out, given.sample), GO_ON
+        while status == GO_ON:
+            worker = multiprocessing.get_context("spawn").Process(target=_run_on, args=asked)
+            worker.start()
+            worker.join()
+            status = worker.exitcode
         shares.put(share)
         if status:
             print(f"{base}: the process ended with {status}; run again to go on", file=sys.stderr, flush=True)
