@@ -69,7 +69,6 @@ class Thresholds:
     constant_weight: float = 0.02  # of the squared values as fed in (nearly) constant columns: one column in fifty
     constant_undue: float = 3.0  # times the weight that the score gives them
     shift_auc: float = 0.6  # lower bound; 0.5 is chance, a mean 0.36 sd away in one normal column gives 0.6
-    curved_gain: float = 0.05  # held-out share of the PCA residual that squares of the codes explain
     usual_rate_low: float = 1e-4  # Adam's usual learning rates
     usual_rate_high: float = 1e-2
     hardly_moved: float = 0.05  # change of a kernel against its size when drawn; training changes it by about its size
