@@ -9,7 +9,7 @@ leaves the architecture as it was) returns None; it then counts for the strict s
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from aetfx.evaluation.layout import layout
 from benchmarks.diagnosis.plain import (
     compiled_loop,
     is_table,
+    judge,
     known_cells,
     scores,
     train,
@@ -27,6 +28,7 @@ from benchmarks.diagnosis.plain import (
 from benchmarks.diagnosis.program import Case, Data, Program
 
 SEEDS = range(300, 305)  # used neither by the verification nor by diagnoses
+MISMATCH = "code.train_eval_preprocessing_mismatch"
 ONE_MAP = 0.99  # R2 of the quantiles of all columns together (METHOD section 3)
 
 
@@ -167,7 +169,7 @@ def _prepared(data: Data, causes: Sequence[dict[str, Any]]) -> tuple[Data, Calla
         return None
     if "code.target_mismatch" in codes:
         data = dataclasses.replace(data, y_train=None, y_val=None)
-    if "code.train_eval_preprocessing_mismatch" in codes:
+    if MISMATCH in codes:
         return _aligned(data)
     if "data.train_eval_shift" in codes and data.x_val is not None:
         # Rows like the fresh ones take the place of as many train rows.
@@ -177,6 +179,16 @@ def _prepared(data: Data, causes: Sequence[dict[str, Any]]) -> tuple[Data, Calla
     if not any(key in study for key in keys):
         return data, lambda rows: rows
     return _preprocessed(data, *(study.get(key) for key in keys))
+
+
+def fresh_score(data: Data, predict: Callable[[np.ndarray], Any], codes: Collection[str]) -> float:
+    """Scores what a trained model that takes raw rows gives back for the fresh rows, in original units.
+
+    Rows that were prepared unlike the train rows are prepared as those are where that is the remedy.
+    """
+    aligned = _aligned(data) if MISMATCH in codes else None
+    fed, back = aligned or (data, np.asarray)
+    return round(judge(data, back(np.asarray(predict(fed.x_fresh)))), 5)
 
 
 def _aligned(data: Data) -> tuple[Data, Callable[[np.ndarray], np.ndarray]] | None:

@@ -25,14 +25,15 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchmarks.diagnosis.plain import judge
+from benchmarks.diagnosis.fixes import fresh_score
 from benchmarks.diagnosis.program import Case, Data, Program
 from benchmarks.diagnosis.search import ACTIVATIONS, HIGHEST_RATE, INITIALIZERS, LOWEST_RATE, OPTIMIZERS
 from benchmarks.diagnosis.verify import read as measured
@@ -105,13 +106,13 @@ def suggestion(program: Program, case: Case, request: Request, session: Session,
     return recipe.changed(batch_size=batch_size, epochs=epochs, preprocessing=scaling, name="suggestion")
 
 
-def fresh_score(session: Session, recipe: Recipe, data: Data, seed: int) -> float:
-    """Scores a trial on the fresh rows."""
+def score_fresh(session: Session, recipe: Recipe, data: Data, seed: int, codes: Collection[str] = ()) -> float:
+    """Scores a trial on the fresh rows; with the codes that it mends, prepared as that asks."""
     from aetfx.training.whole import raw_model
 
     trial = session.lab.trial(recipe, seed=seed)
-    restored = raw_model(trial.model, trial.preprocessing).predict(data.x_fresh, verbose=0)
-    return round(judge(data, np.asarray(restored)), 5)
+    restored = raw_model(trial.model, trial.preprocessing)
+    return fresh_score(data, partial(restored.predict, verbose=0), codes)
 
 
 class Search:
@@ -147,7 +148,7 @@ class Search:
         """Returns the best, scored on the fresh rows; None where nothing could be trained."""
         if self.best is None:
             return None
-        score = fresh_score(self.session, self.best[0], self.data, self.best[1])
+        score = score_fresh(self.session, self.best[0], self.data, self.best[1])
         return {"trials": self.trials, "selected": round(self.selected, 5), "score": score}
 
 
@@ -211,7 +212,7 @@ def rules_only(program: Program, case: Case, data: Data) -> dict[str, Any]:
         codes = [item["code"] for item in outcome.suspected]
         remedies = possible_experiments(outcome.steps[0].case, codes[:1])
         recipe = remedies[0].recipe if remedies else session.baseline
-        score = fresh_score(session, recipe, data, 0)
+        score = score_fresh(session, recipe, data, 0, codes[:1])
     return {"codes": codes, "remedy": recipe.name, "score": score, "seconds": round(time.perf_counter() - begun, 1)}
 
 

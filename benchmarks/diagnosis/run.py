@@ -32,8 +32,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from benchmarks.diagnosis import summary, verify
 from benchmarks.diagnosis.program import Case, Program
 from benchmarks.diagnosis.splits import SPLITS, split_of
@@ -48,7 +46,8 @@ GO_ON = 75  # exit status of a process that stopped because it is large
 def diagnose(program: Program, case: Case, seed: int) -> dict[str, Any]:
     """Diagnoses one case once."""
     import aetfx
-    from benchmarks.diagnosis.plain import judge, plain_fit
+    from benchmarks.diagnosis.fixes import fresh_score
+    from benchmarks.diagnosis.plain import plain_fit
 
     data = program.data(case)
     _, plain_seconds = plain_fit(program, case, data, seed=200 + seed)
@@ -79,9 +78,8 @@ def diagnose(program: Program, case: Case, seed: int) -> dict[str, Any]:
         if record["causes"] and case.kind != "healthy":
             result["after"] = _after(program, case, data, record["causes"], out)
         if found.fixed_model is not None:
-            result["fixed_fresh"] = round(
-                judge(data, np.asarray(found.fixed_model.predict(data.x_fresh, verbose=0))), 5
-            )
+            codes = {cause["code"] for cause in record["causes"]}
+            result["fixed_fresh"] = fresh_score(data, functools.partial(found.fixed_model.predict, verbose=0), codes)
     return result
 
 

@@ -461,9 +461,25 @@ def test_initial_weights_that_are_far_off_are_told_with_their_figures(edit, said
     admission = REGISTRY["model.initialization"].admit(case)
     assert admission.admitted
     assert said in admission.evidence[0]
-    [experiment] = REGISTRY["model.initialization"].experiments(case)
-    mended = Case(case.lab, experiment.recipe, case.trial, case.thresholds, case.target, case.findings)
-    assert not REGISTRY["model.initialization"].admit(mended).admitted
+    found = REGISTRY["model.initialization"].experiments(case)
+    assert found
+    for experiment in found:
+        mended = Case(case.lab, experiment.recipe, case.trial, case.thresholds, case.target, case.findings)
+        assert not REGISTRY["model.initialization"].admit(mended).admitted
+
+
+@pytest.mark.parametrize(
+    ("activation", "starts"),
+    [
+        ("tanh", {"initializer=usual": "glorot_uniform,"}),
+        ("relu", {"initializer=default": "glorot_uniform, as Keras does", "initializer=usual": "he_normal"}),
+    ],
+)
+def test_keras_own_start_is_tried_beside_that_of_the_activation(activation, starts):
+    case = make_case(PLANE, epochs=1, activation=activation, edit=layers_with(kernel_initializer="zeros"))
+    found = {e.recipe.name: e.remedy for e in REGISTRY["model.initialization"].experiments(case)}
+    assert list(found) == list(starts)
+    assert all(words in found[name] for name, words in starts.items())
 
 
 def test_initial_weights_that_are_too_large_in_a_row_are_told_though_none_is_far_off():
@@ -474,9 +490,11 @@ def test_initial_weights_that_are_too_large_in_a_row_are_told_though_none_is_far
     case, cause = starting_with(1.0), REGISTRY["model.initialization"]
     [evidence] = cause.admit(case).evidence
     assert "start too large for their inputs" in evidence
-    [experiment] = cause.experiments(case)
-    mended = Case(case.lab, experiment.recipe, case.trial, case.thresholds, case.target, case.findings)
-    assert not cause.admit(mended).admitted
+    found = cause.experiments(case)
+    assert found
+    for experiment in found:
+        mended = Case(case.lab, experiment.recipe, case.trial, case.thresholds, case.target, case.findings)
+        assert not cause.admit(mended).admitted
     assert not cause.admit(starting_with(0.1)).admitted, "small weights in a row do no harm"
 
 

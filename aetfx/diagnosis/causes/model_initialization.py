@@ -8,10 +8,12 @@ from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
 from aetfx.models.arguments import KEY as STAND_INS
 from aetfx.models.probing import KernelFacts
+from aetfx.models.reading import LayerFacts
 from aetfx.models.rewriting import same_initializer, set_initializers
 
 # He et al. 2015 for units that are silent on one side, LeCun 1998 for SELU (Klambauer 2017), Glorot 2010 for the rest.
 _HE = ("relu", "relu6", "leaky_relu", "elu", "gelu", "silu", "swish", "softplus")
+_KERAS = "glorot_uniform"  # the default of keras.layers
 
 
 class Initialization(Cause):
@@ -34,21 +36,24 @@ class Initialization(Cause):
         layers = [layer for layer in case.architecture.layers if layer.name in odd] or list(case.architecture.layers)
         if not case.rewritable or not layers:
             return []
-        chosen = {layer.name: _initializer(layer.activation) for layer in layers}
+        usual = {layer.name: _initializer(layer.activation) for layer in layers}
         if STAND_INS in case.recipe.source.blueprint:  # one argument of the model decides for all of its layers
-            chosen = dict.fromkeys(chosen, next(iter(chosen.values())))
-        blueprint = set_initializers(case.recipe.source.blueprint, chosen)
-        recipe = case.recipe.with_blueprint(blueprint, name="initializer=usual")
-        first = layers[0]
-        words = " and ".join(sorted(set(chosen.values())))
-        return [
-            Experiment(
-                self.code,
-                recipe,
-                remedy=f"Let the kernels start from {words}, and the biases from zero.",
-                keras=f'keras.layers.{first.kind}({first.units}, ..., kernel_initializer="{chosen[first.name]}")',
-            )
-        ]
+            usual = dict.fromkeys(usual, next(iter(usual.values())))
+        # What Keras does when nothing is said is the smaller change, and often the better start for shallow models.
+        unsaid = dict.fromkeys(usual, _KERAS)
+        choices = {"usual": usual} if usual == unsaid else {"default": unsaid, "usual": usual}
+        return [self._experiment(case, name, layers[0], kernels) for name, kernels in choices.items()]
+
+    def _experiment(self, case: Case, name: str, first: LayerFacts, kernels: dict[str, str]) -> Experiment:
+        blueprint = set_initializers(case.recipe.source.blueprint, kernels)
+        words = " and ".join(sorted(set(kernels.values())))
+        return Experiment(
+            self.code,
+            case.recipe.with_blueprint(blueprint, name=f"initializer={name}"),
+            remedy=f"Let the kernels start from {words}, {'as Keras does by itself, ' * (name == 'default')}"
+            "and the biases from zero.",
+            keras=f'keras.layers.{first.kind}({first.units}, ..., kernel_initializer="{kernels[first.name]}")',
+        )
 
 
 def _complaints(case: Case) -> dict[str, str]:
@@ -92,4 +97,4 @@ def _complaint(kernel: KernelFacts, factor: float) -> str | None:
 def _initializer(activation: str) -> str:
     if activation == "selu":
         return "lecun_normal"
-    return "he_normal" if activation in _HE else "glorot_uniform"
+    return "he_normal" if activation in _HE else _KERAS
