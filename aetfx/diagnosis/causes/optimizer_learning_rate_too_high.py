@@ -31,8 +31,8 @@ class LearningRateTooHigh(Cause):
 
     def experiments(self, case: Case) -> list[Experiment]:
         found = []
-        for divisor in (3, 10, 100):
-            if divisor == 100 and not (case.unsteady or self.unusual(case)):
+        for divisor in (3, 10, 30, 100):
+            if divisor > 10 and not (case.unsteady or self.unusual(case)):
                 continue
             rate = float(f"{case.recipe.learning_rate / divisor:.3g}")
             recipe = case.recipe.with_learning_rate(rate).changed(name=f"learning_rate={rate:g}")
