@@ -106,7 +106,7 @@ def suggestion(program: Program, case: Case, request: Request, session: Session,
     return recipe.changed(batch_size=batch_size, epochs=epochs, preprocessing=scaling, name="suggestion")
 
 
-def score_fresh(session: Session, recipe: Recipe, data: Data, seed: int, codes: Collection[str] = ()) -> float:
+def score_of_trial(session: Session, recipe: Recipe, data: Data, seed: int, codes: Collection[str] = ()) -> float:
     """Scores a trial on the fresh rows; with the codes that it mends, prepared as that asks."""
     from aetfx.training.whole import raw_model
 
@@ -148,7 +148,7 @@ class Search:
         """Returns the best, scored on the fresh rows; None where nothing could be trained."""
         if self.best is None:
             return None
-        score = score_fresh(self.session, self.best[0], self.data, self.best[1])
+        score = score_of_trial(self.session, self.best[0], self.data, self.best[1])
         return {"trials": self.trials, "selected": round(self.selected, 5), "score": score}
 
 
@@ -212,7 +212,7 @@ def rules_only(program: Program, case: Case, data: Data) -> dict[str, Any]:
         codes = [item["code"] for item in outcome.suspected]
         remedies = possible_experiments(outcome.steps[0].case, codes[:1])
         recipe = remedies[0].recipe if remedies else session.baseline
-        score = score_fresh(session, recipe, data, 0, codes[:1])
+        score = score_of_trial(session, recipe, data, 0, codes[:1])
     return {"codes": codes, "remedy": recipe.name, "score": score, "seconds": round(time.perf_counter() - begun, 1)}
 
 
