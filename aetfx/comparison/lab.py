@@ -161,7 +161,7 @@ class Lab:
 
     def fed_from(self, recipe: Recipe, index: int = 0) -> tuple[np.ndarray | DiskRows, np.ndarray | DiskRows]:
         """Returns what a recipe trains on and what its `fit` asks back: `trained_on`, or all of it from disk."""
-        if self.disk is None or recipe.rows or recipe.target == "rescaled":
+        if self.disk is None or recipe.rows or recipe.target not in ("given", "input"):
             part = self.trained_on(recipe, index)
             return part.inputs, part.targets
         asks_rows = recipe.target == "input" or self.disk_targets is None
@@ -187,8 +187,8 @@ class Lab:
         return np.where(kept, truth, np.asarray(np.nan, truth.dtype if truth.dtype.kind == "f" else np.float64))
 
     def truth_of(self, part: Part) -> np.ndarray:
-        """Returns what reconstructions of some rows are compared with: targets on the scale of their inputs."""
-        return part.inputs if self.scores_inputs else self.relation.meant(part.targets)
+        """Returns what reconstructions of some rows are compared with: targets scaled and turned as their inputs."""
+        return part.inputs if self.scores_inputs else self.relation.meant(part.targets, part.inputs)
 
     @functools.cached_property
     def alignments(self) -> tuple[EvalMap | None, EvalMap | None]:
@@ -216,7 +216,7 @@ class Lab:
 
     def _back(self, *, unaligned: bool) -> Callable[[np.ndarray], np.ndarray]:
         """Returns what brings rows that come back to the scale of train: of eval rows that are as they were given."""
-        like_inputs = self.scores_inputs or self.relation.kind == "rescaled"
+        like_inputs = self.scores_inputs or self.relation.asks_others
         back = self.alignments[0 if like_inputs else 1] if unaligned else None
         return unchanged if back is None else back
 

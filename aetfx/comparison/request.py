@@ -28,7 +28,7 @@ from aetfx.run import content_hash, file_hash, stream_hash, versions
 from aetfx.study import DATA_PATHS, Study
 
 # A change of the method must not hand out verdicts of an older one.
-METHOD_VERSION = 18
+METHOD_VERSION = 19
 _SAMPLE = 1 / 4  # of data.memory, for each of the two samples that are kept of rows on disk
 
 

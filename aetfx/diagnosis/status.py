@@ -13,6 +13,7 @@ from aetfx.evaluation.baselines import entropy_floor, linear_bound
 
 _PCA_HEALTHY = 1.1  # no worse than this times PCA at the same width
 _NOISE_SLACK = 0.97  # share of the linear bound: on noise nobody does better, up to sampling error
+_NO_BETTER = 0.97  # than the mean, whose score is 1, up to sampling error
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,12 @@ def decide(outcome: Outcome, case: Case, score: float) -> Status:
     if case.is_noise and score >= _NOISE_SLACK * _bound(case):
         return Status("limited", statements)
     if as_good is not None and score <= _PCA_HEALTHY * as_good:
+        if score >= _NO_BETTER:
+            sentence = (
+                f"Neither the model ({score:.3f}) nor {name} with the same code width ({as_good:.3f}) gives these rows "
+                "back better than their mean does (1)."
+            )
+            return Status("limited", [*statements, sentence])
         sentence = f"The model does as well as {name} with the same code width ({score:.3f} against {as_good:.3f})."
         return Status("healthy", [*statements, sentence])
     if trade_off := _divergence_statement(outcome, score):

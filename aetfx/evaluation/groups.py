@@ -78,7 +78,7 @@ def _of_one(
     if features == "auto":
         features = "tensor" if declared_shape or facts.range_ratio <= columns.UNLIKE else "table"
     included = facts.varies if features == "tensor" or binary else facts.varies & facts.often_differs
-    if guessed and features == "tensor" and not binary:
+    if features == "tensor" and not binary and (guessed or _alike(facts)):
         included = facts.varies & ~_blown_up(facts)
     channels = bool(features == "tensor" and included.any() and columns.unlike_channels(flat, kept, included, shape))
     return Groups(features, included, _numbered(included, features, shape[-1] if channels else 0), channels)
@@ -93,13 +93,15 @@ def _blown_up(facts: ColumnFacts) -> np.ndarray:
     """
     usual = facts.varies & facts.often_differs
     rare = facts.varies & ~facts.often_differs & ~facts.only_bits
-    least = 1 / 8 if _of_one_spread(np.sqrt(facts.variance[usual])) else 1 / 2
+    least = 1 / 8 if _alike(facts) else 1 / 2
     if not usual.any() or usual.sum() < least * facts.varies.sum():
         return np.zeros(len(rare), dtype=bool)
     return rare & (facts.variance >= np.median(facts.variance[usual]) / 2)
 
 
-def _of_one_spread(sd: np.ndarray) -> bool:
+def _alike(facts: ColumnFacts) -> bool:
+    """Whether the columns that often change are of one spread, as each of them is that was standardised."""
+    sd = np.sqrt(facts.variance[facts.varies & facts.often_differs])
     return len(sd) >= _LEAST_ALIKE and float(np.ptp(sd)) <= _ALIKE * float(np.median(sd))
 
 

@@ -69,7 +69,9 @@ def _elbo(base: type, loss: str, beta: float, loss_key: str) -> type:
 
     def train_step(self: Any, data: Any) -> dict[str, Any]:
         encoder, decoder = halves(self)  # type: ignore[misc]
-        rows = keras.tree.flatten(data)[0]
+        inputs, targets, _ = keras.utils.unpack_x_y_sample_weight(data)
+        rows = keras.tree.flatten(inputs)[0]
+        asked = rows if targets is None else keras.tree.flatten(targets)[0]
         with tf.GradientTape() as tape:
             outputs = keras.tree.flatten(encoder(rows, training=True))
             mean, log_var = mean_and_spread(outputs, decoder)  # type: ignore[misc]
@@ -77,7 +79,7 @@ def _elbo(base: type, loss: str, beta: float, loss_key: str) -> type:
             if len(outputs) < 3:  # the draw was made in the step that this one replaces
                 drawn = mean + ops.exp(0.5 * log_var) * keras.random.normal(ops.shape(mean), seed=self._elbo_seed)
             rebuilt = keras.tree.flatten(decoder(drawn, training=True))[0]
-            values = _per_value(loss, rows, rebuilt)
+            values = _per_value(loss, asked, rebuilt)
             rebuilt_loss = ops.mean(ops.sum(values, axis=tuple(range(1, len(values.shape)))))
             divergence = -0.5 * ops.mean(ops.sum(1 + log_var - ops.square(mean) - ops.exp(log_var), axis=-1))
             total = rebuilt_loss + beta * divergence
@@ -97,12 +99,12 @@ def _elbo(base: type, loss: str, beta: float, loss_key: str) -> type:
     return type(base.__name__, (base,), members)
 
 
-def _per_value(loss: str, rows: Any, rebuilt: Any) -> Any:
+def _per_value(loss: str, asked: Any, rebuilt: Any) -> Any:
     """Returns the loss of each value (n, *shape)."""
     from keras import ops
 
-    rows = ops.cast(rows, rebuilt.dtype)
+    asked = ops.cast(asked, rebuilt.dtype)
     if loss == "bce":
         clipped = ops.clip(rebuilt, 1e-7, 1 - 1e-7)
-        return -(rows * ops.log(clipped) + (1 - rows) * ops.log(1 - clipped))
-    return ops.square(rows - rebuilt)
+        return -(asked * ops.log(clipped) + (1 - asked) * ops.log(1 - clipped))
+    return ops.square(asked - rebuilt)

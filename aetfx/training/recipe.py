@@ -45,7 +45,7 @@ class Recipe:
       masked_loss: leave missing target cells out of the loss.
       early_stopping: keep the weights of the epoch that scored best on the select rows.
       target: "given" asks back the targets that the user gave, "input" the rows themselves, "rescaled" the given ones
-        on the scale of the rows.
+        on the scale of the rows, "turned" the given ones as these lie.
       rows: how the rows differ from the study's; "" not at all. The laboratory knows what it means.
       step: whether the model trains itself in its own way, and how it is fed then.
       objective: what is changed in what the model minimises, `{}` for nothing (`aetfx.training.objective`).

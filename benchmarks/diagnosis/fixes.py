@@ -168,7 +168,8 @@ def _prepared(data: Data, causes: Sequence[dict[str, Any]]) -> tuple[Data, Calla
     if codes & {"data.constant_features", "data.too_few_rows"}:
         return None
     if "code.target_mismatch" in codes:
-        data = dataclasses.replace(data, y_train=None, y_val=None)
+        turned = any("target=turned" in cause["experiment_name"] for cause in causes)
+        data = _turned(data) if turned else dataclasses.replace(data, y_train=None, y_val=None)
     if MISMATCH in codes:
         return _aligned(data)
     if "data.train_eval_shift" in codes and data.x_val is not None:
@@ -179,6 +180,18 @@ def _prepared(data: Data, causes: Sequence[dict[str, Any]]) -> tuple[Data, Calla
     if not any(key in study for key in keys):
         return data, lambda rows: rows
     return _preprocessed(data, *(study.get(key) for key in keys))
+
+
+def _turned(data: Data) -> Data:
+    """Lays each target of pictures that were turned apart as its input lies."""
+
+    def laid(targets: np.ndarray, inputs: np.ndarray) -> np.ndarray:
+        ways = [np.rot90(side, turn, axes=(1, 2)) for side in (targets, targets[:, ::-1]) for turn in range(4)]
+        off = [np.square(way - inputs).reshape(len(inputs), -1).sum(axis=1) for way in ways]
+        return np.stack(ways)[np.argmin(off, axis=0), np.arange(len(inputs))]
+
+    y_train, y_val = laid(data.y_train, data.x_train), laid(data.y_val, data.x_val)
+    return dataclasses.replace(data, y_train=y_train, y_val=y_val)
 
 
 def fresh_score(data: Data, predict: Callable[[np.ndarray], Any], codes: Collection[str]) -> float:

@@ -245,7 +245,7 @@ def test_a_board_is_told_how_all_configurations_stand(tmp_path):
         def show(self, standings):
             seen.append({item.name: item for item in standings})
 
-    given = study(tmp_path, {"training.learning_rate": [0.001, 0.01], "model.bottleneck": [1, 2]}, epochs=100)
+    given = study(tmp_path, {"training.learning_rate": [0.001, 0.01], "model.bottleneck": [1, 2]})
     compare_study(given, tmp_path / "run", progress=Watching())
     last = seen[-1]
     assert len(last) == 4

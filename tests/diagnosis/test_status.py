@@ -33,6 +33,8 @@ SUSPECT = {"code": "data.scaling"}
         (Outcome(short_of_budget=True), case(pca=0.5), 0.54, "healthy", "as well as PCA"),
         (Outcome(short_of_budget=True), case(drawn=0.5), 0.54, "healthy", "as well as PCA"),
         (Outcome(), case(drawn=0.5), 0.7, "inconclusive", "Nothing that was tried"),
+        (Outcome(short_of_budget=True), case(pca=1.2), 1.26, "limited", "better than their mean"),
+        (Outcome(), case(pca=0.95), 0.96, "healthy", "as well as PCA"),
         (Outcome(short_of_budget=True), case(pca=0.5), 0.7, "inconclusive", "diagnosis.budget"),
         (Outcome(), case(pca=0.5), 0.7, "limited", "Only a wider code keeps more"),
         (Outcome(), case(pca=0.5), 0.8, "inconclusive", "Nothing that was tried"),

@@ -376,7 +376,9 @@ def test_standardised_columns_that_hardly_ever_change_are_not_scored():
     counts = alike * [1, 2, 1, 1, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
     for kept in (counts, alike[:, 5:]):  # most columns rarely change, and the others are not alike, or very few
         assert Scorer.fit(kept).included.all()
-    assert Scorer.fit(alike, declared_shape=True).included.all()
+    sequences = Scorer.fit(alike.reshape(500, 5, 3), declared_shape=True)
+    np.testing.assert_array_equal(sequences.included, found.included)
+    assert Scorer.fit(counts.reshape(500, 5, 3), declared_shape=True).included.all(), "as the margin of a picture"
 
 
 def test_columns_squeezed_by_gross_cells_of_their_own_are_scored_apart():

@@ -235,6 +235,14 @@ def test_the_own_elbo_is_the_users_where_the_user_sums(workshop):
     np.testing.assert_allclose(theirs, ours, rtol=1e-5)  # reported as total_loss there
 
 
+def test_the_own_elbo_asks_for_the_targets_that_are_given(workshop):
+    recipe = recipe_of(vaes.keras_example(vaes.Pairs)).with_learning_rate(1e-12)
+    recipe = recipe.changed(epochs=1, objective={"elbo": "mse", "beta": 0.0})
+    itself, shifted = (fit(recipe, targets=ROWS + far, workshop=workshop).losses[0] for far in (0.0, 10.0))
+    away = 2 * 10.0 * ROWS.sum(axis=1).mean() + 6 * 10.0**2  # of a model that answers about 0
+    assert shifted - itself == pytest.approx(away, rel=0.1)
+
+
 def test_an_attribute_is_set_before_the_step_is_traced(workshop):
     recipe = recipe_of(vaes.keras_example(vaes.Attribute))
     two = loss_of(recipe, workshop)

@@ -63,6 +63,15 @@ def test_a_rare_repeated_spike_may_be_either():
     assert find_sentinels(summarize(values)) == {}
 
 
+@pytest.mark.parametrize(("columns", "cells", "found"), [(5, 3, True), (4, 3, False), (5, 2, False)])
+def test_a_mark_that_is_rare_in_each_of_several_columns(columns, cells, found):
+    """As where some lines of a picture were lost."""
+    values = np.random.default_rng(0).normal(size=(1000, 8))
+    for column in range(columns):
+        values[column * 10 : column * 10 + cells, column] = -22.5
+    assert find_sentinels(summarize(values)) == (dict.fromkeys(range(columns), (-22.5,)) if found else {})
+
+
 @pytest.mark.parametrize(
     ("levels", "mark", "found"),
     [([1, 2, 3, 4, 5], 99, True), ([1, 2, 3, 4], -99, True), ([0, 1], 99, False), ([1, 2, 3, 4, 5], 9, False),

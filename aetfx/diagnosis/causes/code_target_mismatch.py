@@ -9,6 +9,13 @@ from aetfx.diagnosis.case import Case
 from aetfx.diagnosis.causes.base import Admission, Cause, Experiment
 from aetfx.diagnosis.causes.keras_code import fit_line
 
+_TURNED_ALIKE = (
+    "turns = rng.integers(4, size=len(x_train))  # one draw for both, and likewise where rows are mirrored\n"
+    "x_train, y_train = (\n"
+    "    np.stack([np.rot90(row, turn) for row, turn in zip(rows, turns)]) for rows in (x_train, y_train)\n"
+    ")"
+)
+
 
 class TargetMismatch(Cause):
     code = "code.target_mismatch"
@@ -20,7 +27,7 @@ class TargetMismatch(Cause):
         part = case.lab.split().part("train")
         if case.recipe.target != "given" or part.targets is part.inputs:
             return Admission.no("the targets are the inputs")
-        if not case.lab.scores_inputs and case.lab.relation.kind != "rescaled":
+        if not case.lab.scores_inputs and not case.lab.relation.asks_others:
             return Admission.no(case.lab.relation.sentence)
         return Admission.yes(case.lab.relation.sentence)
 
@@ -29,6 +36,10 @@ class TargetMismatch(Cause):
             recipe = case.recipe.changed(name="target=rescaled", target="rescaled")
             remedy = "Bring the targets to the scale of the inputs, before noise is added to these."
             return [Experiment(self.code, recipe, remedy, f"{_rescaled(case.lab.relation)}\n{fit_line(case, recipe)}")]
+        if case.lab.relation.kind == "turned apart":
+            recipe = case.recipe.changed(name="target=turned", target="turned")
+            remedy = "Draw once for both how an input and its target are turned or mirrored."
+            return [Experiment(self.code, recipe, remedy, f"{_TURNED_ALIKE}\n{fit_line(case, recipe)}")]
         recipe = case.recipe.changed(name="target=input", target="input")
         return [
             Experiment(

@@ -34,7 +34,7 @@ class ConstantFeatures(Cause):
         which = f"{len(names)} of {n_columns} columns ({listed(names, 3)}) hardly ever change"
         evidence = [*_nothing(case, fed, constant), *_weight(case, fed, constant), *_level(case, fed, constant)]
         if not evidence:
-            return Admission.no(f"{which}, but they hardly count in the loss")
+            return Admission.no(f"{which}, but they weigh little in the loss, or no more than in the score")
         return Admission.yes(which, *evidence)
 
     def experiments(self, case: Case) -> list[Experiment]:

@@ -26,6 +26,7 @@ import numpy as np
 
 from aetfx.data.parts import Parts, pack
 from aetfx.data.split import held_out
+from aetfx.data.targets import turned_back
 from aetfx.diagnosis.repair.preparing_code import asks_targets
 from aetfx.diagnosis.repair.recipes import Side, parts_of, rescaling_of
 from aetfx.errors import DataError, ModelError
@@ -142,7 +143,7 @@ class Repair:
                 f"{target_name}: {len(asked):,} targets for the {len(rows):,} rows of {name}. "
                 "Give one target for each row."
             )
-        return rows, asked
+        return rows, turned_back(asked, rows) if self.recipe.target == "turned" else asked
 
     def _rows(self, x: Any, name: str) -> np.ndarray:
         if self.parts is None:

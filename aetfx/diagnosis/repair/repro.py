@@ -135,6 +135,8 @@ def _cannot_be_written(before: Side, after: Side, rows: Mapping[str, Any]) -> st
         return "the repair is in which rows are trained on and held out"
     if rescaling_of(rows) is not None:
         return "the targets of noisy rows are on another scale than these"
+    if recipe.target == "turned":
+        return "the targets are turned otherwise than their rows"
     if recipe.objective.keys() - {"attributes"}:
         return "the repair rewrites what the model minimises"
     if recipe.step.own and recipe.early_stopping:

@@ -2,9 +2,10 @@
 
 A sentinel is one exact value in at least `sentinel_share` of the rows that is farther from all other values than
 their 1-99 % range, so that it is recognised whatever the column's scale (METHOD section 3). The same in fewer
-rows (from three cells on) may as well be an outlier, unless the same value is a sentinel of another column; it is
-reported as a warning and belongs to both. A value that is ordinary in many other columns is neither: ink at the margin
-of a page is what ink is elsewhere.
+rows (from three cells on) may as well be an outlier, unless the same value is a sentinel of another column, or stands
+as far off in several columns and in that many rows of all of them together, as where lines of a picture were lost; it
+is reported as a warning and belongs to both. A value that is ordinary in many other columns is neither: ink at the
+margin of a page is what ink is elsewhere.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from aetfx.validation.thresholds import Thresholds
 from aetfx.words import percent
 
 _LEAST_BITS = 3  # columns of 0 and 1 that bear a third value: of fewer it may be an answer of its own
+_MANY_COLUMNS = 5  # in which one value stands equally far off
 _FLAGS = (-1.0, 0.0, 1.0)  # of columns with two values: what is a mark elsewhere is one of them here
 
 _REMEDY = "Impute and leave them out of the loss: preprocessing.missing: mean."
@@ -92,11 +94,20 @@ def _sorted_out(statistics: ColumnStatistics, thresholds: Thresholds) -> tuple[l
     """Spikes apart from the bulk: the sentinels, and what is too rare to be sure."""
     apart = _apart(statistics, thresholds)
     sure = {spike.value for spike in apart if spike.count >= thresholds.sentinel_share * statistics.n_rows}
+    sure |= _in_many(apart, thresholds.sentinel_share * statistics.n_rows)
     found = [spike for spike in apart if spike.value in sure]
     found += _among_bits(statistics, thresholds)
     found += _beside_few(sure, {(spike.column, spike.value) for spike in found}, statistics)
     found += _strays(sure, {(spike.column, spike.value) for spike in found}, statistics)
     return found, [spike for spike in apart if spike.value not in sure]
+
+
+def _in_many(apart: Sequence[Spike], least: float) -> set[float]:
+    """Values far off in several columns, which gross cells would share by chance only, in `least` cells together."""
+    counts: dict[float, list[int]] = {}
+    for spike in apart:
+        counts.setdefault(spike.value, []).append(spike.count)
+    return {value for value, cells in counts.items() if len(cells) >= _MANY_COLUMNS and sum(cells) >= least}
 
 
 def _by_column(statistics: ColumnStatistics) -> list[list[Spike]]:
