@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import yaml
+from sklearn.datasets import load_digits
 
 import aetfx
 from aetfx.diagnosis.api import diagnose_study
@@ -62,6 +63,32 @@ def test_clean_targets_on_another_scale_than_the_noisy_inputs_are_found_out():
     again = repair.fit(NOISY, y=0.6 * CLEAN + 1, verbose=0)
     assert np.abs(again.predict(NOISY, verbose=0) - CLEAN).mean() < 0.3
     with pytest.raises(AetfxError, match="the targets of noisy rows are on another scale"):
+        found.repro()
+
+
+@pytest.mark.slow
+def test_targets_that_another_generator_turned_are_found_out_and_turned_back():
+    digits = load_digits().images.astype("float32") / 16
+    turns = RNG.integers(4, size=(2, len(digits)))
+    clean, apart = (np.stack([np.rot90(row, turn) for row, turn in zip(digits, each, strict=True)]) for each in turns)
+    noisy = clean + 0.2 * RNG.normal(size=clean.shape).astype("float32")
+
+    def build():
+        inner = [keras.layers.Dense(n, "relu") for n in (96, 24, 96)]
+        layers = [keras.layers.Flatten(), *inner, keras.layers.Dense(64), keras.layers.Reshape((8, 8))]
+        made = keras.Sequential([keras.Input((8, 8)), *layers])
+        made.compile(keras.optimizers.Adam(3e-3), "mse")
+        return made
+
+    found = aetfx.diagnose(build, noisy, y_train=apart, epochs=25, budget=14)
+    cause = found.causes[0]
+    assert cause.code == "code.target_mismatch"
+    assert "turned or mirrored otherwise" in cause.evidence[0]
+    assert cause.score_after < 0.5 * cause.score_before
+    assert np.square(found.fixed_model.predict(noisy, verbose=0) - clean).mean() < 0.4 * clean.var()
+    again = found.apply(build).fit(noisy, y=apart, verbose=0)
+    assert np.square(again.predict(noisy, verbose=0) - clean).mean() < 0.4 * clean.var()
+    with pytest.raises(AetfxError, match="turned otherwise than their rows"):
         found.repro()
 
 
