@@ -10,11 +10,11 @@ augment them.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 
+from aetfx.data.turning import likeness, moved_by_noise, share_moved, turn, turned_back, turns
 from aetfx.words import percent
 
 _MOST_ROWS = 4096
@@ -31,10 +31,8 @@ _SAME_ROWS = 0.95  # of the targets that are found among the inputs
 _REACH = 2  # cells on each side of one that a derivative or a difference looks at
 _OWN_R2 = 0.5  # of a target on its own input: smoothed, sharpened and restored rows still resemble what goes in
 _MOST_COLUMNS, _ROWS_PER_COLUMN = 512, 3  # for a line through all cells of a row
-_CHANNELS = 4  # a last axis of so many cells at most is none to mirror
 _LEAST_TURNED = 0.2  # of noisy rows, beyond those that their noise makes look turned
 _LEAST_LIKE = 0.1  # correlation of rows turned back, beyond that of pairs drawn at random
-_TURNED_CHUNK, _HALVINGS = 4096, 7
 _PERMUTATIONS = 200
 _LEAST_Z = 3.0  # of the pairs' mean correlation among those of permuted pairs
 
@@ -172,8 +170,9 @@ def _turned(x: np.ndarray, y: np.ndarray) -> Relation | None:
     x, y = x[few], y[few]
     moved = ~_equal_rows(x, y)
     source, target = x[moved], y[moved]
-    for transposed, axes in _turns(x.shape):
-        turned = _turn(source, transposed, axes)
+    for way in turns(x.shape):
+        transposed, axes = way
+        turned = turn(source, way)
         share = _equal_rows(turned, target).sum() / len(x)
         if share > 1 - _SAME_ROWS:
             mirrored = f"mirrored along axis {' and '.join(map(str, axes))}" if axes else ""
@@ -182,25 +181,17 @@ def _turned(x: np.ndarray, y: np.ndarray) -> Relation | None:
     return None
 
 
-def _turns(shape: tuple[int, ...]) -> list[tuple[bool, tuple[int, ...]]]:
-    """Returns how rows of such a shape (n, ...) can be turned: whether transposed, then mirrored along which axes."""
-    axes = [axis for axis in range(1, len(shape)) if shape[axis] > 1]
-    mirrored = [chosen for size in range(len(axes) + 1) for chosen in combinations(axes, size)]
-    square = len(shape) > 2 and shape[1] == shape[2]
-    return [(False, chosen) for chosen in mirrored if chosen] + [(True, chosen) for chosen in mirrored if square]
-
-
 def _turned_apart(x: np.ndarray, y: np.ndarray, seed: int) -> Relation | None:
     """Clean rows turned or mirrored otherwise than their noisy inputs, as where two generators augment them."""
     if x.ndim < 3:
         return None
     few = _some(x, _MOST_CELLS_MOVED)
     x, y = x[few], y[few]
-    found = _likeness(x, y)
-    best, moved = float(found.max(axis=0).mean()), _share_moved(found)
-    if moved < _LEAST_TURNED or moved < _LEAST_TURNED + _moved_by_noise(y, best, seed):
+    found = likeness(x, y)
+    best, moved = float(found.max(axis=0).mean()), share_moved(found)
+    if moved < _LEAST_TURNED or moved < _LEAST_TURNED + moved_by_noise(y, best, seed):
         return None
-    others = _likeness(x, y[np.random.default_rng(seed).permutation(len(y))])
+    others = likeness(x, y[np.random.default_rng(seed).permutation(len(y))])
     if best < float(others.max(axis=0).mean()) + _LEAST_LIKE:
         return None
     return Relation(
@@ -208,62 +199,6 @@ def _turned_apart(x: np.ndarray, y: np.ndarray, seed: int) -> Relation | None:
         f"{percent(moved)} of the targets are turned or mirrored otherwise than their inputs: turned back they agree "
         f"with a mean correlation of {best:.2f}, now with {found[0].mean():.2f}",
     )
-
-
-def _share_moved(likeness: np.ndarray) -> float:
-    """Returns the share of the rows that another way suits better than the one in which they lie."""
-    return float((likeness.argmax(axis=0) > 0).mean())
-
-
-def _moved_by_noise(y: np.ndarray, best: float, seed: int) -> float:
-    """Returns which share looks turned where nothing is, under noise that leaves the best way as good on the mean."""
-    rng = np.random.default_rng(seed)
-    clean = _centred(y) * np.sqrt(y[0].size)
-    noise, low, high = rng.normal(size=clean.shape), 0.0, 1.0
-    for _ in range(_HALVINGS):
-        part = (low + high) / 2  # of the variance
-        found = _likeness((np.sqrt(1 - part) * clean + np.sqrt(part) * noise).reshape(y.shape), y)
-        low, high = (part, high) if found.max(axis=0).mean() > best else (low, part)
-    return _share_moved(found)
-
-
-def turned_back(targets: np.ndarray, inputs: np.ndarray) -> np.ndarray:
-    """Returns targets (n, *shape) turned and mirrored as each comes closest to its input."""
-    found = targets.copy()
-    for start in range(0, len(targets), _TURNED_CHUNK):
-        part = slice(start, start + _TURNED_CHUNK)
-        best = _likeness(inputs[part], targets[part]).argmax(axis=0)
-        for number, (transposed, axes) in enumerate(_ways(targets.shape)):
-            chosen = np.flatnonzero(best == number) + start
-            found[chosen] = _turn(targets[chosen], transposed, axes)
-    return found
-
-
-def _likeness(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """Returns the correlation of each row (n, *shape) with its other one in each way to turn that, (ways, n)."""
-    a = _centred(x)
-    return np.stack([np.einsum("ij,ij->i", a, _centred(_turn(y, *way))) for way in _ways(x.shape)])
-
-
-def _centred(rows: np.ndarray) -> np.ndarray:
-    """Rows without their own mean and brought to length one."""
-    flat = np.asarray(rows, np.float64).reshape(len(rows), -1)
-    known = np.isfinite(flat)
-    filled = np.where(known, flat, 0.0)
-    mean = filled.sum(axis=1, keepdims=True) / np.maximum(known.sum(axis=1, keepdims=True), 1)
-    centred = np.where(known, filled - mean, 0.0)
-    return centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
-
-
-def _ways(shape: tuple[int, ...]) -> list[tuple[bool, tuple[int, ...]]]:
-    """Returns how such rows can lie: as they are, then turned along axes that are neither channels nor features."""
-    last = len(shape) - 1
-    few = {last} if last > 2 or shape[last] <= _CHANNELS else set()
-    return [(False, ()), *(way for way in _turns(shape) if not few & set(way[1]) and not (way[0] and 2 in few))]
-
-
-def _turn(rows: np.ndarray, transposed: bool, axes: tuple[int, ...]) -> np.ndarray:
-    return np.flip(rows.swapaxes(1, 2) if transposed else rows, axes)
 
 
 def _is_from_the_end(x: np.ndarray, y: np.ndarray) -> bool:

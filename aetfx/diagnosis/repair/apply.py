@@ -26,7 +26,7 @@ import numpy as np
 
 from aetfx.data.parts import Parts, pack
 from aetfx.data.split import held_out
-from aetfx.data.targets import turned_back
+from aetfx.data.turning import turned_back
 from aetfx.diagnosis.repair.preparing_code import asks_targets
 from aetfx.diagnosis.repair.recipes import Side, parts_of, rescaling_of
 from aetfx.errors import DataError, ModelError
