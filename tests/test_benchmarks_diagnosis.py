@@ -54,6 +54,20 @@ def test_compiled_loop_trains_as_fit_does():
     assert plain.Bench(program).measure(case, data, 1)["score"] == pytest.approx(fitted, rel=0.1)
 
 
+@pytest.mark.parametrize(
+    ("code", "name"), [("data.train_eval_shift", "rows=with_eval"), ("code.target_mismatch", "target=turned")]
+)
+def test_a_fix_leaves_each_noisy_row_its_own_target(code, name):
+    data = prepare(rowsets.patches(0, count=300), scaler="pooled", noise=0.1)
+    if name == "target=turned":
+        turned = np.random.default_rng(0).integers(4, size=len(data.y_train))
+        apart = np.stack([np.rot90(row, turn) for row, turn in zip(data.y_train, turned, strict=True)])
+        data = dataclasses.replace(data, y_train=apart.astype("float32"))
+    fixed, _ = fixes._prepared(data, [{"code": code, "study": {}, "experiment_name": name}])
+    off = np.abs(fixed.x_train - fixed.y_train).reshape(len(fixed.x_train), -1).mean(axis=1)
+    assert np.quantile(off, 0.95) < 0.2
+
+
 @pytest.mark.parametrize("base", names())
 def test_program_is_well_formed(base):
     program = Program(base)

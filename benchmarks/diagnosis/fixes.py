@@ -174,8 +174,11 @@ def _prepared(data: Data, causes: Sequence[dict[str, Any]]) -> tuple[Data, Calla
         return _aligned(data)
     if "data.train_eval_shift" in codes and data.x_val is not None:
         # Rows like the fresh ones take the place of as many train rows.
-        half = data.x_val[: len(data.x_val) // 2]
-        data = dataclasses.replace(data, x_train=np.concatenate([data.x_train[len(half) :], half]))
+        half = len(data.x_val) // 2
+        mixed = {"x_train": np.concatenate([data.x_train[half:], data.x_val[:half]])}
+        if data.y_train is not None and data.y_val is not None:
+            mixed["y_train"] = np.concatenate([data.y_train[half:], data.y_val[:half]])
+        data = dataclasses.replace(data, **mixed)
     keys = ("preprocessing.outliers", "preprocessing.missing", "preprocessing.scaling")
     if not any(key in study for key in keys):
         return data, lambda rows: rows
