@@ -427,9 +427,9 @@ class Case:
 
     @cached_property
     def is_noise(self) -> bool:
-        """Whether the rows as fed look like independent noise of equal variance."""
+        """Whether the rows as fed look like independent noise of equal variance, which no narrower code can keep."""
         n, width = self.fed_cells.shape
-        return bool(baselines.looks_like_noise(self.spectrum, n, width))
+        return (self.architecture.code_width or 0) < width and bool(baselines.looks_like_noise(self.spectrum, n, width))
 
     @cached_property
     def curved(self) -> float:

@@ -676,6 +676,13 @@ def test_a_score_that_pca_beats_by_far_is_not_good():
     assert not near.trains_behind
 
 
+def test_independent_noise_excuses_a_code_that_is_narrower_only():
+    noise = np.random.default_rng(0).uniform(size=(400, 8))
+    assert make_case(noise, hidden=(8,), code=4, epochs=1).is_noise
+    assert not make_case(noise, hidden=(8,), code=8, epochs=1).is_noise
+    assert not make_case(PLANE, epochs=1).is_noise
+
+
 def test_dropout_between_layers_is_tried_without_where_there_is_no_overfitting():
     def admitted(edit, ratio):
         case = make_case(CURVE, hidden=(16,), code=1, epochs=20, target=9.0, edit=edit)
