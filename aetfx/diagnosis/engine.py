@@ -208,8 +208,11 @@ def _run_step(step: Step, outcome: Outcome, budget: float, strict: bool) -> None
     step.plan = planned = plan(case, usual, left * _SCREEN_SHARE, unsigned)
     lab.planned = lab.spent + planned.cost + min(left, confirmation.cost(experiments[:2]))
     _screen_into(step, planned)
-    nothing = max((s.gain for s in step.screened), default=0.0) < t.least_gain and not case.is_noise
-    if nothing and not hidden_causes(case):  # where there are some, pairs are worth more than what is dear
+    dropped = [e for e in planned.dropped if e.code not in unsigned]
+    if dropped and not strict and case.select_score >= t.at_the_mean and _nothing_gains(step):
+        # A score at the mean is no verdict, so that what has a sign is tried to its end.
+        _screen_into(step, plan(case, dropped, max(budget - lab.spent, _MORE * budget) * _SCREEN_SHARE))
+    if _nothing_gains(step) and not hidden_causes(case):  # where there are some, pairs are worth more than what is dear
         resort = plan(case, [e for e in experiments if e.last_resort], (budget - lab.spent) * _SCREEN_SHARE)
         if resort.share == 1.0 and (not strict or lab.spent + resort.cost <= budget):
             _screen_into(step, resort)
@@ -230,7 +233,8 @@ def _run_step(step: Step, outcome: Outcome, budget: float, strict: bool) -> None
         step.candidates += paid
         lab.planned = lab.spent + confirmation.cost([c.experiment for c in paid])
         confirmation.run(step.candidates)
-    outcome.short_of_budget |= any(e.code not in {k.code for k in planned.experiments} for e in planned.dropped)
+    looked_at = {s.experiment.code for s in step.screened} | {e.code for e in planned.experiments}
+    outcome.short_of_budget |= any(e.code not in looked_at for e in planned.dropped)
     unusual = {code for code, cause in REGISTRY.items() if cause.unusual(case)}
     named, step.equivalents = confirmation.best(step.candidates, unusual)
     if _gets_nowhere(named, t) and case.select_score > case.target and not case.is_noise:
@@ -243,6 +247,12 @@ def _run_step(step: Step, outcome: Outcome, budget: float, strict: bool) -> None
     step.named = named
     if named is None and outcome.causes:
         outcome.suspected += [_unpaid(step, c) for c in unpaid if _helps(case, c)]
+
+
+def _nothing_gains(step: Step) -> bool:
+    """Whether no change that was screened gains enough, of rows that hold more than noise."""
+    case = step.case
+    return max((s.gain for s in step.screened), default=0.0) < case.thresholds.least_gain and not case.is_noise
 
 
 def _gets_nowhere(named: Candidate | None, thresholds: Thresholds) -> bool:
