@@ -47,6 +47,7 @@ def test_it_comes_to_what_it_comes_to_in_memory(tmp_path):
     assert scores(again) == scores(streamed)
 
 
+@pytest.mark.slow
 def test_a_finished_trial_is_used_again_only_for_the_same_rows(tmp_path):
     first = compare_study(study(tmp_path), tmp_path / "run")
     trials = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").glob("configurations/*/*/trial.json")}

@@ -119,6 +119,7 @@ def test_rows_that_the_split_holds_out_keep_their_labels():
     assert diagnosis.record["labels"]["before"] > 0.9
 
 
+@pytest.mark.slow
 def test_anomalies_are_found_by_their_error():
     hidden = RNG.normal(size=(400, 2))
     mix = RNG.normal(size=(2, 6))

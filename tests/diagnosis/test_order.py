@@ -26,6 +26,7 @@ def rows(drift: float):
     return codes @ first * (1 - drift * way) + drift * way * (codes @ last) + 0.05 * rng.normal(size=(1000, 6))
 
 
+@pytest.mark.slow
 def test_a_drift_is_told_with_both_scores():
     found = aetfx.diagnose(model, rows(1.0), epochs=30, budget=3).record
     assert "row_order" in found["notes"]
