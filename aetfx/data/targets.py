@@ -92,8 +92,9 @@ def relation(inputs: np.ndarray, targets: np.ndarray, *, recurrent: bool = True,
     found = _permuted(inputs, targets) or _affine(x, y) or _shifted(x, y)
     if not found and recurrent and _is_from_the_end(x, y):
         return Relation("backwards", "the targets are the inputs from their end, as recurrent decoders may be asked")
-    found = found or _turned(x, y) or _reordered(x, y) or _computed(x, y)
-    found = found or _unrelated(x, y, seed) or (None if recurrent else _turned_apart(x, y, seed))
+    found = found or _turned(x, y) or _reordered(x, y) or _computed(x, y) or _unrelated(x, y, seed)
+    if not found and not recurrent:
+        found = _turned_apart(x, y, seed)
     return found or _rescaled(x, y) or Relation("denoising", "each target resembles its own input")
 
 
