@@ -93,6 +93,31 @@ def test_a_further_cause_that_is_plain_is_confirmed_where_nobody_set_the_budget(
 
 
 @pytest.mark.slow
+def test_at_the_mean_what_has_a_sign_is_tried_to_its_end_where_nobody_set_the_budget(monkeypatch):
+    """A tenth of this penalty still shrinks all weights to nothing; the next variant does not fit the budget."""
+
+    def penalised():
+        made = [
+            keras.layers.Dense(units, activation, kernel_regularizer=keras.regularizers.L1(3.0))
+            for units, activation in ((16, "relu"), (3, None), (16, "relu"), (8, None))
+        ]
+        model = keras.Sequential([keras.Input((8,)), *made])
+        model.compile("adam", "mse")
+        return model
+
+    for name, value in (("_BUDGET", 8.0), ("_RESPLIT_BUDGET", 8.0), ("_LEAST_BUDGET_SECONDS", 0.0)):
+        monkeypatch.setattr(f"aetfx.diagnosis.session.{name}", value)
+
+    def tried(found):
+        return {item["name"] for item in found.record["experiments"] if item["code"] == "model.regularization"}
+
+    found = aetfx.diagnose(penalised, ROWS, epochs=30)
+    assert found.causes[0].code == "model.regularization"
+    kept_to = aetfx.diagnose(penalised, ROWS, epochs=30, budget=8.0)
+    assert tried(kept_to) < tried(found)
+
+
+@pytest.mark.slow
 def test_the_clock_ends_a_diagnosis_and_more_time_completes_it(tmp_path):
     """The first trials are kept, so that the second time begins where the first ended."""
     started = time.monotonic()
