@@ -19,7 +19,7 @@ demo: setup ## Diagnose a real autoencoder on real data: runs/demo
 test: lint ## Lint, types, layers and tests, as many at once as there are cores
 	@$(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder -m "not slow"
 
-slow: setup ## Test what `make test` leaves out: more whole diagnoses (15 minutes)
+slow: setup ## Test what `make test` leaves out: more whole diagnoses
 	@$(BIN)/python -m pytest -n auto -m slow tests
 
 fuzz: setup ## Read 300 damaged files: each must end in success or one clear error (a minute)

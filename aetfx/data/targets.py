@@ -57,7 +57,7 @@ class Relation:
     @property
     def asks_inputs(self) -> bool:
         """Whether the inputs should have been asked back."""
-        return self.kind not in ("same", "denoising", "backwards", "rescaled", "turned apart")
+        return self.kind not in ("same", "denoising", "backwards") and not self.asks_others
 
     @property
     def asks_others(self) -> bool:

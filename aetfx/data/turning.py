@@ -8,7 +8,7 @@ import numpy as np
 
 Way = tuple[bool, tuple[int, ...]]  # whether transposed, then mirrored along which axes
 
-_CHANNELS = 4  # a last axis of so many cells at most is none to mirror
+MOST_CHANNELS = 4  # a last axis of so many cells at most is none to mirror
 _CHUNK, _HALVINGS = 4096, 7
 
 
@@ -57,7 +57,7 @@ def _centred(rows: np.ndarray) -> np.ndarray:
 def _ways(shape: tuple[int, ...]) -> list[Way]:
     """Returns how such rows can lie: as they are, then turned along axes that are neither channels nor features."""
     last = len(shape) - 1
-    few = {last} if last > 2 or shape[last] <= _CHANNELS else set()
+    few = {last} if last > 2 or shape[last] <= MOST_CHANNELS else set()
     return [(False, ()), *(way for way in turns(shape) if not few & set(way[1]) and not (way[0] and 2 in few))]
 
 

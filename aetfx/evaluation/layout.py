@@ -15,6 +15,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from aetfx.data.turning import MOST_CHANNELS
+
 _LEAST_ROWS = 30  # of each side
 _FAR = 0.03  # mean squared distance of means and log spreads, in standard deviations: as given it is at least that
 _NOISE = 6.0  # times 1/n + 1/m: what other rows of the same kind may be apart (one degree of freedom, heavy tails)
@@ -24,7 +26,6 @@ _BETTER = 8.0  # times nearer than as given
 _MOST_COLUMNS = 500  # of a table, whose order is looked for
 _MOST_CELLS = 400  # whose correlations are compared
 _TOLD = 4.0  # times nearer, the correlations of a table's columns
-_MOST_CHANNELS = 4
 _UNLIKE = 30.0  # times the median spread: columns in units of their own are no pixels
 _MOST_PAIRS = 8  # of columns that are alike, whose order the correlations tell
 _CAP = 25.0  # five standard deviations: one gross column is not all columns
@@ -116,7 +117,7 @@ def _pictures(cells: _Cells) -> Iterator[tuple[int, ...]]:
         return
     for channels in (1, 3):
         edge = math.isqrt(size // channels)
-        if edge > _MOST_CHANNELS and edge * edge * channels == size:
+        if edge > MOST_CHANNELS and edge * edge * channels == size:
             yield (edge, edge) if channels == 1 else (edge, edge, channels)
 
 
@@ -166,10 +167,10 @@ def _orders(shape: tuple[int, ...], here: _Cells, there: _Cells) -> Iterator[tup
             yield "the train rows with their columns in another order", "", _assigned(here, there)
         return
     turned = [("", "", cells)]
-    if len(shape) == 2 or shape[-1] <= _MOST_CHANNELS:
+    if len(shape) == 2 or shape[-1] <= MOST_CHANNELS:
         turned += _turned(cells)
     channels = [tuple(range(shape[-1]))]
-    if 2 <= shape[-1] <= _MOST_CHANNELS:
+    if 2 <= shape[-1] <= MOST_CHANNELS:
         channels = list(itertools.permutations(channels[0]))
     for (words, code, order), which in itertools.product(turned, channels):
         if which != channels[0]:
@@ -182,8 +183,8 @@ def _orders(shape: tuple[int, ...], here: _Cells, there: _Cells) -> Iterator[tup
 
 def _turned(cells: np.ndarray) -> list[tuple[str, str, np.ndarray]]:
     """The ways to flip and turn the first two axes; of a sequence with few channels, only the first."""
-    flips = [("upside down" if cells.shape[1] > _MOST_CHANNELS else "reversed", "[:, ::-1]", cells[::-1])]
-    if cells.shape[1] > _MOST_CHANNELS:
+    flips = [("upside down" if cells.shape[1] > MOST_CHANNELS else "reversed", "[:, ::-1]", cells[::-1])]
+    if cells.shape[1] > MOST_CHANNELS:
         flips.append(("mirrored left to right", "[:, :, ::-1]", cells[:, ::-1]))
         flips.append(("turned by 180 degrees", "[:, ::-1, ::-1]", cells[::-1, ::-1]))
     if cells.shape[0] != cells.shape[1]:

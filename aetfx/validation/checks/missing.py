@@ -104,10 +104,18 @@ def _sorted_out(statistics: ColumnStatistics, thresholds: Thresholds) -> tuple[l
 
 def _in_many(apart: Sequence[Spike], least: float) -> set[float]:
     """Values far off in several columns, which gross cells would share by chance only, in `least` cells together."""
-    counts: dict[float, list[int]] = {}
-    for spike in apart:
-        counts.setdefault(spike.value, []).append(spike.count)
-    return {value for value, cells in counts.items() if len(cells) >= _MANY_COLUMNS and sum(cells) >= least}
+    return {
+        value
+        for value, spikes in _by_value(apart).items()
+        if len(spikes) >= _MANY_COLUMNS and sum(spike.count for spike in spikes) >= least
+    }
+
+
+def _by_value(spikes: Sequence[Spike]) -> dict[float, list[Spike]]:
+    found: dict[float, list[Spike]] = {}
+    for spike in spikes:
+        found.setdefault(spike.value, []).append(spike)
+    return found
 
 
 def _by_column(statistics: ColumnStatistics) -> list[list[Spike]]:
@@ -180,9 +188,7 @@ def _apart(statistics: ColumnStatistics, thresholds: Thresholds) -> list[Spike]:
         for spike in statistics.spikes
         if spike.gap > spike.rest_high - spike.rest_low and spike.count >= thresholds.least_repeats
     ]
-    columns: dict[float, list[int]] = {}
-    for spike in found:
-        columns.setdefault(spike.value, []).append(spike.column)
+    columns = {value: [spike.column for spike in spikes] for value, spikes in _by_value(found).items()}
     ordinary = _ordinary(columns, statistics, thresholds)
     return [spike for spike in found if spike.value not in ordinary]
 
